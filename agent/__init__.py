@@ -1,0 +1,1 @@
+"""The provider: runs on the VMM server, dials out, drives VMM and Hyper-V through PowerShell."""

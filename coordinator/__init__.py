@@ -1,0 +1,1 @@
+"""The coordinator: truth in PostgreSQL, jobs, API, gateway."""

@@ -1,0 +1,1 @@
+"""Wire types shared by coordinator and agent; everything below provider/ is generated."""
