@@ -1,0 +1,1 @@
+"""People, programs, roles, tokens."""

@@ -1,0 +1,66 @@
+"""Where a coordinator keeps its state and how it reaches its parts, from the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Settings of one coordinator; every process of it reads the same.
+
+    Attributes:
+        state: Folder of everything that outlives a process: keys, certificates, embedded databases.
+        database_url: PostgreSQL, as libpq reads it. Embedded: a socket in the state folder.
+        redis_url: Redis, or any broker Celery speaks.
+        api_host, api_port: Where the API listens (HTTPS).
+        gateway_host, gateway_port: Where agents dial (TLS, one port for all they do).
+        public_host: Name or address clients use for both; it is in the server certificate.
+        lease_seconds: An agent not heard of for so long is lost.
+        sweep_seconds: How often the sweep compares what moves with what should.
+    """
+
+    state: Path
+    database_url: str
+    redis_url: str
+    api_host: str = "127.0.0.1"
+    api_port: int = 9443
+    gateway_host: str = "127.0.0.1"
+    gateway_port: int = 9444
+    public_host: str = "localhost"
+    heartbeat_seconds: float = 5.0
+    lease_seconds: float = 25.0
+    sweep_seconds: float = 2.0
+
+    @property
+    def api_url(self) -> str:
+        return f"https://{self.public_host}:{self.api_port}"
+
+    @property
+    def gateway_endpoint(self) -> str:
+        return f"{self.public_host}:{self.gateway_port}"
+
+
+def read_configuration(environment: Mapping[str, str] = os.environ) -> Configuration:
+    """Reads the OSR_* variables; deploy/docs/settings.md lists them.
+
+    Raises:
+        ValueError: A number is none.
+    """
+    state = Path(environment.get("OSR_STATE", "/var/lib/opensiterecovery"))
+    return Configuration(
+        state=state,
+        database_url=environment.get("OSR_DATABASE_URL", "postgresql:///osr"),
+        redis_url=environment.get("OSR_REDIS_URL", "redis://127.0.0.1:6379/0"),
+        api_host=environment.get("OSR_API_HOST", "127.0.0.1"),
+        api_port=int(environment.get("OSR_API_PORT", "9443")),
+        gateway_host=environment.get("OSR_GATEWAY_HOST", "127.0.0.1"),
+        gateway_port=int(environment.get("OSR_GATEWAY_PORT", "9444")),
+        public_host=environment.get("OSR_PUBLIC_HOST", "localhost"),
+        heartbeat_seconds=float(environment.get("OSR_HEARTBEAT_SECONDS", "5")),
+        lease_seconds=float(environment.get("OSR_LEASE_SECONDS", "25")),
+        sweep_seconds=float(environment.get("OSR_SWEEP_SECONDS", "2")),
+    )

@@ -1,0 +1,88 @@
+"""Django settings, all derived from the configuration."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+import django_stubs_ext
+from psycopg.conninfo import conninfo_to_dict
+
+from coordinator.config.configuration import read_configuration
+
+django_stubs_ext.monkeypatch()
+
+CONFIGURATION = read_configuration()
+
+
+def read_secret_key(file: Path) -> str:
+    """The key Django signs with: made once, kept beside the certificate authority.
+
+    Without a state folder (checks, migrations made on a developer's machine) it lives as long as
+    the process.
+    """
+    if file.exists():
+        return file.read_text(encoding="ascii").strip()
+    key = secrets.token_urlsafe(48)
+    if file.parent.is_dir():
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+            stream.write(key)
+    return key
+
+
+def database(url: str) -> dict[str, Any]:
+    parts = conninfo_to_dict(url)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.get("dbname", "osr"),
+        "USER": parts.get("user", ""),
+        "PASSWORD": parts.get("password", ""),
+        "HOST": parts.get("host", ""),
+        "PORT": str(parts.get("port", "")),
+        "CONN_MAX_AGE": 600,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"connect_timeout": 5},
+    }
+
+
+SECRET_KEY = read_secret_key(CONFIGURATION.state / "secrets" / "django.key")
+DEBUG = False
+ALLOWED_HOSTS = [CONFIGURATION.public_host, CONFIGURATION.api_host, "localhost", "127.0.0.1"]
+ROOT_URLCONF = "coordinator.config.urls"
+ASGI_APPLICATION = "coordinator.config.asgi.application"
+DATABASES = {"default": database(CONFIGURATION.database_url)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
+# ARM paths carry no closing slash, and a POST must not be redirected.
+APPEND_SLASH = False
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "oauth2_provider",
+    "coordinator.vaults",
+    "coordinator.fabrics",
+    "coordinator.jobs",
+    "coordinator.protection",
+    "coordinator.access",
+]
+MIDDLEWARE = ["django.middleware.security.SecurityMiddleware"]
+SECURE_HSTS_SECONDS = 31536000
+
+OAUTH2_PROVIDER_APPLICATION_MODEL = "oauth2_provider.Application"
+OAUTH2_PROVIDER = {
+    "ACCESS_TOKEN_EXPIRE_SECONDS": 3600,
+    # Programs ask for "<endpoint>/.default"; rights come from roles, not from scopes.
+    "SCOPES": {"default": "Everything the program's roles allow"},
+    "DEFAULT_SCOPES": ["default"],
+    "OAUTH2_VALIDATOR_CLASS": "coordinator.access.tokens.TokenValidator",
+}
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+LOGGING_CONFIG = None

@@ -1,0 +1,1 @@
+"""VMM servers, their providers, and what they hold: clouds, hosts, machines, networks, storage."""

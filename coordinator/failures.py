@@ -1,0 +1,62 @@
+"""The four things every failure says, as a value and as an exception."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why something did not work (DESIGN, invariant 9).
+
+    Attributes:
+        code: Stable and searchable; ASR's number where ASR had one ("532"), else a word.
+        message: What happened, naming the object.
+        possible_causes: Sentences, most likely first.
+        recommended_action: What to do next.
+    """
+
+    code: str
+    message: str
+    possible_causes: tuple[str, ...] = ()
+    recommended_action: str = ""
+
+    def as_json(self) -> dict[str, object]:
+        """The stored form: camelCase keys as ASR's error bodies have them."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "possibleCauses": list(self.possible_causes),
+            "recommendedAction": self.recommended_action,
+        }
+
+
+class RefusedError(Exception):
+    """A request that cannot be carried out; nothing was changed.
+
+    Attributes:
+        failure: The four things to tell.
+        status: HTTP status an API answers with: 400, 403, 404 or 409.
+        field: Name of the request's field at fault, when there is one.
+    """
+
+    def __init__(self, failure: Failure, *, status: int = 400, field: str | None = None) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+        self.status = status
+        self.field = field
+
+
+def refuse(
+    code: str,
+    message: str,
+    *,
+    causes: Sequence[str] = (),
+    action: str,
+    status: int = 400,
+    field: str | None = None,
+) -> RefusedError:
+    """Builds the exception for `raise refuse(...)`."""
+    failure = Failure(code, message, tuple(causes), action)
+    return RefusedError(failure, status=status, field=field)

@@ -1,0 +1,1 @@
+"""The gRPC server agents dial: registration, sessions, routing."""

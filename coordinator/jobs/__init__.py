@@ -1,0 +1,1 @@
+"""Graphs of steps, the engine that runs them, commands to providers."""

@@ -1,0 +1,167 @@
+"""Tables of the jobs domain."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+
+from coordinator.fabrics.models import Provider
+from coordinator.jobs.states import CommandState, JobState, StepState
+from coordinator.vaults.models import Vault
+
+
+def choices(states: type[JobState | StepState | CommandState]) -> list[tuple[str, str]]:
+    return [(state.value, state.name) for state in states]
+
+
+class Job(models.Model):
+    """One run of a scenario."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    vault = models.ForeignKey(Vault, on_delete=models.CASCADE, related_name="jobs")
+    # ASR's scenario name, for example "PlannedFailover".
+    scenario = models.CharField(max_length=64)
+    friendly_name = models.CharField(max_length=255)
+    state = models.CharField(max_length=16, choices=choices(JobState), default=JobState.NOT_STARTED)
+    # "Completed", "CompletedWithInformation", ...; empty while running.
+    state_description = models.CharField(max_length=64, default="")
+    # ASR's targetInstanceType, for example "ProtectionEntity", and the object's own id and name.
+    target_type = models.CharField(max_length=64)
+    target_id = models.CharField(max_length=64)
+    target_name = models.CharField(max_length=255)
+    # ARM id of the resource the operation is about, for the end of long-running operations.
+    target_resource = models.CharField(max_length=1024, default="")
+    started_by = models.CharField(max_length=200)
+    # x-ms-client-request-id of the request that began it: a repeated request finds its job.
+    client_request_id = models.CharField(max_length=64, default="")
+    # Queue of its advances: "failover", "replication" or "inventory".
+    queue = models.CharField(max_length=16)
+    # [{"name", "friendly_name", "skipped_reason"}], in order.
+    tasks = models.JSONField(default=list)
+    # Arguments of the scenario, for its finisher.
+    arguments = models.JSONField(default=dict)
+    # [Failure.as_json() + {"task", "step"}]
+    errors = models.JSONField(default=list)
+    created_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    # When the engine must look again even if nothing happens (deadlines, waits, retries).
+    wake_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["vault", "-created_at"]),
+            models.Index(
+                fields=["wake_at"],
+                name="job_unfinished",
+                condition=models.Q(state__in=["NotStarted", "InProgress", "Suspended"]),
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["vault", "scenario", "target_id", "client_request_id"],
+                name="job_request_unique",
+                condition=~models.Q(client_request_id=""),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.scenario} {self.id}"
+
+
+class OperationLock(models.Model):
+    """One active operation per item (DESIGN, invariant 7); the row goes when the job ends."""
+
+    # For example "item:<uuid>".
+    key = models.CharField(max_length=128, primary_key=True)
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="locks")
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Step(models.Model):
+    """A step of a job's graph with what became of it."""
+
+    id = models.BigAutoField(primary_key=True)
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="steps")
+    key = models.CharField(max_length=200)
+    task = models.CharField(max_length=64)
+    position = models.PositiveIntegerField()
+    kind = models.CharField(max_length=16)
+    action = models.CharField(max_length=64)
+    provider = models.ForeignKey(Provider, null=True, on_delete=models.PROTECT, related_name="+")
+    inputs = models.JSONField(default=dict)
+    after = models.JSONField(default=list)
+    on_failure = models.CharField(max_length=8)
+    time_limit_seconds = models.PositiveIntegerField()
+    attempts_allowed = models.PositiveIntegerField()
+    point_of_no_return = models.BooleanField(default=False)
+    state = models.CharField(
+        max_length=16, choices=choices(StepState), default=StepState.NOT_STARTED
+    )
+    attempts = models.PositiveIntegerField(default=0)
+    retry_at = models.DateTimeField(null=True)
+    result = models.JSONField(null=True)
+    failure = models.JSONField(null=True)
+    percent = models.PositiveSmallIntegerField(default=0)
+    activity = models.CharField(max_length=255, default="")
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["job", "key"], name="step_key_unique")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Command(models.Model):
+    """A command to a provider: written here before it is sent, until its result is here."""
+
+    id = models.UUIDField(primary_key=True)
+    vault = models.ForeignKey(Vault, on_delete=models.CASCADE, related_name="+")
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="commands")
+    step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="commands")
+    # Order of delivery to the provider.
+    sequence = models.BigIntegerField()
+    verb = models.CharField(max_length=64)
+    # The wire's Command, serialized.
+    body = models.BinaryField()
+    state = models.CharField(
+        max_length=16, choices=choices(CommandState), default=CommandState.PENDING
+    )
+    # Fence of the session it was last sent in.
+    sent_fence = models.BigIntegerField(null=True)
+    created_at = models.DateTimeField()
+    acknowledged_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    # The wire's CommandResult, serialized.
+    result = models.BinaryField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["provider", "sequence"],
+                name="command_undelivered",
+                condition=models.Q(state__in=["pending", "sent", "acknowledged"]),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.id}"
+
+
+class OutboxMessage(models.Model):
+    """Work to enqueue, written with the change that calls for it; gone once enqueued."""
+
+    id = models.BigAutoField(primary_key=True)
+    task = models.CharField(max_length=64)
+    queue = models.CharField(max_length=16)
+    arguments = models.JSONField(default=list)
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.task

@@ -1,0 +1,1 @@
+"""Policies, pairings, protected items, recovery points."""

@@ -1,0 +1,1 @@
+"""Vaults, registration keys, the certificate authority."""
