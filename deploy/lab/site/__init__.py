@@ -1,0 +1,1 @@
+"""A simulated site: VMM server, Hyper-V hosts, guests and replication with real bytes."""
