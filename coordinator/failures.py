@@ -57,6 +57,6 @@ def refuse(
     status: int = 400,
     field: str | None = None,
 ) -> RefusedError:
-    """Builds the exception for `raise refuse(...)`."""
+    """Builds the exception to raise when a request is refused."""
     failure = Failure(code, message, tuple(causes), action)
     return RefusedError(failure, status=status, field=field)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
@@ -84,3 +83,11 @@ def django_db_modify_db_settings(postgres: str, engines: embedded.Embedded) -> N
         settings["HOST"] = str(engines.sockets)
         settings["USER"] = embedded.DATABASE
         settings["PORT"] = ""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Writes the clauses a test is marked with into the report `tests/run --spec` reads."""
+    for item in items:
+        for marker in item.iter_markers("spec"):
+            for clause in marker.args:
+                item.user_properties.append(("spec", str(clause)))

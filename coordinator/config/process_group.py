@@ -114,7 +114,7 @@ class ProcessGroup:
             stream.write(text)
 
     def command(self, *, foreground: bool) -> list[str]:
-        """supervisord's own command line."""
+        """Command line of supervisord itself."""
         words = [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._configuration)]
         return [*words, "--nodaemon"] if foreground else words
 

@@ -37,17 +37,20 @@ class Job(models.Model):
     client_request_id = models.CharField(max_length=64, default="")
     # Queue of its advances: "failover", "replication" or "inventory".
     queue = models.CharField(max_length=16)
-    # [{"name", "friendly_name", "skipped_reason"}], in order.
+    # TaskSpec by TaskSpec, in order.
     tasks = models.JSONField(default=list)
     # Arguments of the scenario, for its finisher.
     arguments = models.JSONField(default=dict)
-    # [Failure.as_json() + {"task", "step"}]
+    # Failure by Failure, as JSON, each with its task and step.
     errors = models.JSONField(default=list)
     created_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
-    # When the engine must look again even if nothing happens (deadlines, waits, retries).
+    # When the engine must look again even if nothing happens (deadlines, waits, retries); set for
+    # as long as the job has not ended.
     wake_at = models.DateTimeField(null=True)
+    # When the sweep last asked for an advance that has not run yet.
+    asked_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes = [
@@ -101,8 +104,11 @@ class Step(models.Model):
     state = models.CharField(
         max_length=16, choices=choices(StepState), default=StepState.NOT_STARTED
     )
+    # Attempts begun so far; between two of them `retry_at` says when the next begins.
     attempts = models.PositiveIntegerField(default=0)
     retry_at = models.DateTimeField(null=True)
+    # When the running attempt's time is over.
+    deadline_at = models.DateTimeField(null=True)
     result = models.JSONField(null=True)
     failure = models.JSONField(null=True)
     percent = models.PositiveSmallIntegerField(default=0)
@@ -121,12 +127,13 @@ class Step(models.Model):
 class Command(models.Model):
     """A command to a provider: written here before it is sent, until its result is here."""
 
-    id = models.UUIDField(primary_key=True)
+    # Order of delivery to the provider.
+    sequence = models.BigAutoField(primary_key=True)
+    # The wire's command_id: its last four bytes are zero, the agent counts pipelines in them.
+    command_id = models.UUIDField(unique=True)
     vault = models.ForeignKey(Vault, on_delete=models.CASCADE, related_name="+")
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="commands")
     step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="commands")
-    # Order of delivery to the provider.
-    sequence = models.BigIntegerField()
     verb = models.CharField(max_length=64)
     # The wire's Command, serialized.
     body = models.BinaryField()
@@ -140,6 +147,8 @@ class Command(models.Model):
     finished_at = models.DateTimeField(null=True)
     # The wire's CommandResult, serialized.
     result = models.BinaryField(null=True)
+    # When the engine made the step out of the result.
+    taken_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes = [
@@ -147,21 +156,31 @@ class Command(models.Model):
                 fields=["provider", "sequence"],
                 name="command_undelivered",
                 condition=models.Q(state__in=["pending", "sent", "acknowledged"]),
-            )
+            ),
+            models.Index(
+                fields=["step"],
+                name="command_untaken",
+                condition=models.Q(state="finished", taken_at__isnull=True),
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.verb} {self.id}"
+        return f"{self.verb} {self.command_id}"
 
 
 class OutboxMessage(models.Model):
-    """Work to enqueue, written with the change that calls for it; gone once enqueued."""
+    """Work for a worker, written with the change that calls for it; gone once it is done."""
 
     id = models.BigAutoField(primary_key=True)
+    # Name of a registered domain task.
     task = models.CharField(max_length=64)
     queue = models.CharField(max_length=16)
     arguments = models.JSONField(default=list)
     created_at = models.DateTimeField()
+    # When it is sent (again) if it is still here then.
+    due_at = models.DateTimeField(db_index=True)
+    # How often the work was tried and failed.
+    failures = models.PositiveIntegerField(default=0)
 
     def __str__(self) -> str:
         return self.task

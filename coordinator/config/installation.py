@@ -1,0 +1,88 @@
+"""What must be there before the processes of a coordinator can work."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+import psycopg
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.db.migrations.executor import MigrationExecutor
+from django.db.utils import OperationalError
+
+from coordinator.access import services as access
+from coordinator.config.configuration import Configuration
+from coordinator.config.waiting import wait_for
+from coordinator.vaults import authority, replication_authority
+
+# How long a process waits for a database that is still starting.
+DATABASE_LIMIT_SECONDS = 300
+
+
+def install(configuration: Configuration, now: datetime) -> None:
+    """Makes the database, its tables, and the certificate authorities.
+
+    Idempotent.
+    """
+    wait_for("PostgreSQL", lambda: _database_made(configuration), DATABASE_LIMIT_SECONDS)
+    call_command("migrate", interactive=False, verbosity=0)
+    folder = configuration.state / "ca"
+    authority.ensure_authority(folder, now)
+    replication_authority.ensure_replication_authority(folder, now)
+    names = [configuration.public_host, configuration.api_host, configuration.gateway_host]
+    authority.ensure_server_certificate(folder, sorted(set(names)), now)
+
+
+def wait_until_installed() -> None:
+    """Waits until the tables are those of this version.
+
+    Raises:
+        WaitTimeoutError: They did not come in time.
+    """
+    wait_for("the database", _migrated, DATABASE_LIMIT_SECONDS)
+
+
+def make_principal(
+    name: str, tenant: UUID, subscription: UUID, output: Path, now: datetime
+) -> None:
+    """Makes a client and writes its id and secret to a file only we can read."""
+    with transaction.atomic():
+        client_id, secret = access.create_principal(tenant, subscription, name, now)
+        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            json.dump(
+                {"tenant_id": str(tenant), "client_id": client_id, "client_secret": secret}, stream
+            )
+
+
+def _database_made(configuration: Configuration) -> bool:
+    """Whether our database is there; makes it if the server is there without it."""
+    url = configuration.database_url
+    try:
+        psycopg.connect(url, connect_timeout=5).close()
+    except psycopg.OperationalError:
+        name = str(psycopg.conninfo.conninfo_to_dict(url)["dbname"])
+        server = psycopg.conninfo.make_conninfo(url, dbname="postgres")
+        try:
+            with psycopg.connect(server, autocommit=True, connect_timeout=5) as session:
+                found = session.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
+                if found.fetchone() is None:
+                    make = psycopg.sql.SQL("CREATE DATABASE {}")
+                    session.execute(make.format(psycopg.sql.Identifier(name)))
+        except psycopg.OperationalError:
+            return False
+    return True
+
+
+def _migrated() -> bool:
+    try:
+        executor = MigrationExecutor(connection)
+        return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except OperationalError:
+        return False
+    finally:
+        connection.close()

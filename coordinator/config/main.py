@@ -1,0 +1,138 @@
+"""`osr-coordinator`: starts a coordinator or one of its processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from coordinator.config.configuration import read_configuration
+from coordinator.config.logs import configure_logs
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    help="The coordinator of Open Site Recovery: one machine (run), or process by process.",
+)
+
+StateOption = Annotated[
+    Path, typer.Option("--state", envvar="OSR_STATE", help="Folder of keys, logs and databases.")
+]
+
+
+@app.command()
+def run(
+    state: StateOption = Path("/var/lib/opensiterecovery"),
+    api_port: Annotated[int, typer.Option(help="HTTPS port; 0: as last time.")] = 0,
+    gateway_port: Annotated[int, typer.Option(help="Port agents dial; 0: as last time.")] = 0,
+) -> None:
+    """Runs everything on this machine until stopped."""
+    from coordinator.config import stack  # noqa: PLC0415 - the embedded extra
+
+    _, group = stack.prepare_stack(
+        state, api_port=api_port, gateway_port=gateway_port, environment=os.environ
+    )
+    stack.run_in_foreground(group)
+
+
+@app.command()
+def status(state: StateOption = Path("/var/lib/opensiterecovery")) -> None:
+    """Prints the processes of `run` as JSON."""
+    from coordinator.config import embedded, process_group  # noqa: PLC0415 - the embedded extra
+
+    group = process_group.ProcessGroup(state, embedded.socket_folder(state.resolve()))
+    rows = [{"name": row.name, "state": row.state, "pid": row.pid} for row in group.status()]
+    print(json.dumps(rows, indent=2))
+
+
+@app.command()
+def migrate() -> None:
+    """Makes or upgrades the tables, and the certificates in the state folder."""
+    _django()
+    from coordinator.config import installation  # noqa: PLC0415 - Django is set up now
+
+    installation.install(read_configuration(), datetime.now(UTC))
+
+
+@app.command()
+def api() -> None:
+    """Serves the REST API over HTTPS."""
+    _django_when_installed()
+    from coordinator.config import api_server  # noqa: PLC0415 - Django is set up now
+
+    api_server.serve(read_configuration())
+
+
+@app.command()
+def gateway() -> None:
+    """Serves the agents."""
+    _django_when_installed()
+    from coordinator.gateway import server  # noqa: PLC0415 - Django is set up now
+
+    asyncio.run(server.serve(read_configuration()))
+
+
+@app.command()
+def worker(
+    queues: Annotated[str, typer.Option(help="Names, by commas.")] = (
+        "failover,replication,inventory"
+    ),
+    concurrency: Annotated[int, typer.Option(help="Threads.")] = 4,
+) -> None:
+    """Carries out queued work."""
+    _django_when_installed()
+    from coordinator.config import celery  # noqa: PLC0415 - Django is set up now
+
+    celery.run_worker(queues, concurrency)
+
+
+@app.command()
+def beat() -> None:
+    """Starts the sweep again and again."""
+    _django_when_installed()
+    from coordinator.config import celery  # noqa: PLC0415 - Django is set up now
+
+    celery.run_beat()
+
+
+@app.command()
+def principal(
+    name: Annotated[str, typer.Option(help="What the program is called.")],
+    tenant: Annotated[UUID, typer.Option(help="Tenant id.")],
+    subscription: Annotated[UUID, typer.Option(help="Subscription it may work in.")],
+    output: Annotated[Path, typer.Option(help="File for client id and secret, mode 0600.")],
+) -> None:
+    """Makes a client for a program; its secret is written once and kept as a hash."""
+    _django_when_installed()
+    from coordinator.config import installation  # noqa: PLC0415 - Django is set up now
+
+    installation.make_principal(name, tenant, subscription, output, datetime.now(UTC))
+
+
+def _django() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "coordinator.config.settings")
+    configure_logs()
+    import django  # noqa: PLC0415 - only processes with a database pay for it
+
+    django.setup()
+
+
+def _django_when_installed() -> None:
+    _django()
+    from coordinator.config import installation  # noqa: PLC0415 - Django is set up now
+
+    installation.wait_until_installed()
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()
