@@ -11,7 +11,7 @@ from uuid import UUID
 from agent.powershell.secret_text import SecretText
 
 Scalar: TypeAlias = str | bool | int | float | datetime | timedelta | UUID | bytes | SecretText
-Value: TypeAlias = "str | bool | int | float | datetime | timedelta | UUID | bytes | SecretText | tuple[Value, ...]"
+Value: TypeAlias = "Scalar | tuple[Value, ...]"
 """What a parameter can be. Switches are bools, enumeration values their names."""
 
 _CMDLET_NAME: Final = re.compile(r"[A-Za-z]+-[A-Za-z][A-Za-z0-9]*")
@@ -43,6 +43,10 @@ class Cmdlet:
             if isinstance(value, datetime) and value.tzinfo is None:
                 raise ValueError(f"{self.name} -{parameter} needs a datetime with a zone")
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
+
+    def __repr__(self) -> str:
+        # Values can be certificates with their keys: only names are shown.
+        return " ".join([self.name, *(f"-{parameter}" for parameter in self.parameters)])
 
 
 def cmdlet(name: str, /, **parameters: Value) -> Cmdlet:

@@ -43,6 +43,11 @@ class PSRecord:
         """Full name of the .NET class, without the prefix that remoting adds; empty if unknown."""
         return self.type_names[0].removeprefix("Deserialized.") if self.type_names else ""
 
+    def describe(self, type_names: Sequence[str], text: str | None) -> None:
+        """Adds what a reader learns only after it has made the record."""
+        self.type_names = type_names
+        self._text = text
+
     def __str__(self) -> str:
         return self._text if self._text is not None else self.type_name
 

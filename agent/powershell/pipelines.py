@@ -1,0 +1,66 @@
+"""Turns cmdlets into a PSRP pipeline."""
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from psrpcore import ClientPowerShell, ClientRunspacePool, Command
+from psrpcore.types import PSDouble, PSInt64, PSSecureString
+
+from agent.powershell.cmdlet import Cmdlet, Value
+from agent.powershell.secret_text import SecretText
+
+_INT32_MAX: Final = 2**31 - 1
+# In a JEA endpoint its proxy has few parameters; and selecting cannot fail halfway.
+_WITHOUT_ERROR_ACTION: Final = frozenset({"select-object"})
+
+
+def build(
+    pool: ClientRunspacePool, pipeline_id: UUID, pipeline: tuple[Cmdlet, ...]
+) -> ClientPowerShell:
+    """Makes the pipeline known to the pool, ready to be started.
+
+    Every cmdlet gets -ErrorAction Stop unless it says otherwise: the first error ends the pipeline
+    before a later cmdlet acts on half of the objects.
+    """
+    powershell = ClientPowerShell(pool, no_input=True, pipeline_id=pipeline_id)
+    for part in pipeline:
+        command = Command(part.name)
+        for name, value in part.parameters.items():
+            command.add_parameter(name, to_wire(value))
+        if "ErrorAction" not in part.parameters and part.name.lower() not in _WITHOUT_ERROR_ACTION:
+            command.add_parameter("ErrorAction", "Stop")
+        powershell.add_command(command)
+    return powershell
+
+
+def has_secret(pipeline: tuple[Cmdlet, ...]) -> bool:
+    """True when something has to be sent as a SecureString."""
+    return any(_is_secret(value) for part in pipeline for value in part.parameters.values())
+
+
+def describe(pipeline: tuple[Cmdlet, ...]) -> str:
+    """The cmdlets' names, for messages and logs; values are never shown."""
+    return " | ".join(part.name for part in pipeline)
+
+
+def to_wire(value: Value) -> object:
+    """The value as psrpcore sends it with the .NET type that PowerShell binds without doubt."""
+    if isinstance(value, SecretText):
+        return PSSecureString(value.reveal())
+    if isinstance(value, tuple):
+        return [to_wire(item) for item in value]
+    if isinstance(value, datetime):
+        # With this machine's offset it arrives as local time, which is what Hyper-V expects.
+        return value.astimezone()
+    if isinstance(value, float):
+        return PSDouble(value)
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > _INT32_MAX:
+        return PSInt64(value)
+    return value
+
+
+def _is_secret(value: Value) -> bool:
+    if isinstance(value, tuple):
+        return any(_is_secret(item) for item in value)
+    return isinstance(value, SecretText)
