@@ -1,0 +1,1 @@
+"""What the agent can do on the fabric: one module per family of commands."""

@@ -1,0 +1,67 @@
+"""What a verb is given besides its request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+from uuid import UUID
+
+from agent.clock import Clock
+from agent.powershell.interface import PowerShell
+from agent.secret_bytes import SecretBytes
+
+READ_SECONDS = 120.0
+"""Longest a question to Hyper-V may take."""
+
+_RESERVE_SHARE = 0.1
+_RESERVE_MOST_SECONDS = 10.0
+_LEAST_SECONDS = 1.0
+
+
+class HostKeys(Protocol):
+    """Private keys that wait for their certificate; see `agent.journal.host_keys`."""
+
+    def find(self, host: str) -> SecretBytes | None: ...
+
+    def keep(self, host: str, key: SecretBytes) -> SecretBytes: ...
+
+    def forget(self, host: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class VerbContext:
+    """One command's surroundings.
+
+    Attributes:
+        powershell: Bound to the command: every pipeline's id names it.
+        host_keys: Keys of host certificates.
+        clock: The time.
+        command_id: The command.
+        deadline: When the command's time is up.
+        resumed: True when an earlier run of the agent may have acted already.
+        poll_interval_seconds: Between two looks at a state that is being waited for.
+        settle_seconds: How long a call whose answer was lost is given to show its effect.
+    """
+
+    powershell: PowerShell
+    host_keys: HostKeys
+    clock: Clock
+    command_id: UUID
+    deadline: datetime
+    resumed: bool = False
+    poll_interval_seconds: float = 0.5
+    settle_seconds: float = 30.0
+
+    def time_left_seconds(self) -> float:
+        """Until the deadline; never negative."""
+        return max(0.0, (self.deadline - self.clock()) / timedelta(seconds=1))
+
+    def action_seconds(self) -> float:
+        """How long one cmdlet may take, so that time is left to look at what it did."""
+        left = self.time_left_seconds()
+        return max(_LEAST_SECONDS, left - min(_RESERVE_MOST_SECONDS, left * _RESERVE_SHARE))
+
+    def read_seconds(self) -> float:
+        """How long one question may take."""
+        return max(_LEAST_SECONDS, min(READ_SECONDS, self.time_left_seconds()))

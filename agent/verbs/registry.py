@@ -1,0 +1,78 @@
+"""Which function carries out which command."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from google.protobuf.message import Message
+from opensiterecovery.provider.v1.command_pb2 import Command, CommandResult
+
+from agent.verbs.certificates import install_host_certificate, prepare_host_certificate
+from agent.verbs.context import VerbContext
+from agent.verbs.failover import (
+    complete_failover,
+    prepare_failover,
+    reverse_replication,
+    start_failover,
+)
+from agent.verbs.host_replication import (
+    configure_replication_server,
+    read_host_replication,
+    refresh_host,
+)
+from agent.verbs.replication import (
+    enable_replication,
+    read_replication_of,
+    start_initial_replication,
+    verify_replication_connection,
+)
+from agent.verbs.virtual_machine import (
+    read_virtual_machine,
+    start_virtual_machine,
+    stop_virtual_machine,
+)
+
+# The request is the message of the field the verb is registered under; the table is what knows.
+Verb: TypeAlias = Callable[[Any, VerbContext], Awaitable[Message]]
+
+VERBS: Mapping[str, Verb] = MappingProxyType(
+    {
+        "read_host_replication": read_host_replication,
+        "prepare_host_certificate": prepare_host_certificate,
+        "install_host_certificate": install_host_certificate,
+        "configure_replication_server": configure_replication_server,
+        "read_virtual_machine": read_virtual_machine,
+        "test_replication_connection": verify_replication_connection,
+        "enable_replication": enable_replication,
+        "start_initial_replication": start_initial_replication,
+        "read_replication": read_replication_of,
+        "stop_virtual_machine": stop_virtual_machine,
+        "prepare_failover": prepare_failover,
+        "start_failover": start_failover,
+        "start_virtual_machine": start_virtual_machine,
+        "complete_failover": complete_failover,
+        "reverse_replication": reverse_replication,
+        "refresh_host": refresh_host,
+    }
+)
+"""Name of the field of Command's `verb` to the function; the names are the agent's capabilities."""
+
+
+def request_of(command: Command) -> tuple[str, Message | None]:
+    """The verb's name and its request; an empty name when it is none this agent knows."""
+    name = command.WhichOneof("verb")
+    return (name, getattr(command, name)) if name else ("", None)
+
+
+def outcome_field(outcome: Message) -> str:
+    """The field of CommandResult's `outcome` that carries this message.
+
+    Raises:
+        LookupError: None does; the verb is wrong.
+    """
+    for field in CommandResult.DESCRIPTOR.oneofs_by_name["outcome"].fields:
+        if field.message_type is outcome.DESCRIPTOR:
+            return field.name
+    raise LookupError(f"no outcome carries a {outcome.DESCRIPTOR.name}")

@@ -1,0 +1,108 @@
+"""Commands about one virtual machine: read, stop, start."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from opensiterecovery.provider.v1.command_pb2 import (
+    ReadVirtualMachine,
+    StartVirtualMachine,
+    StopVirtualMachine,
+    VirtualMachineRef,
+    VirtualMachineState,
+)
+from opensiterecovery.provider.v1.failure_pb2 import Failure
+
+from agent.failures import failure
+from agent.powershell.cmdlet import Cmdlet, cmdlet
+from agent.verbs.act import Goal, reach
+from agent.verbs.context import VerbContext
+from agent.verbs.machines import Machine, read_machine, read_machine_state, vm_pipeline
+
+FAILED_OVER = frozenset({"FailedOverWaitingCompletion", "FailedOver"})
+"""States in which a replica may run."""
+
+
+async def read_virtual_machine(
+    request: ReadVirtualMachine, context: VerbContext
+) -> VirtualMachineState:
+    """Reads one virtual machine. Changes nothing. Source: Get-VM, Get-VMHardDiskDrive."""
+    return await read_machine_state(context, request.vm)
+
+
+async def stop_virtual_machine(
+    request: StopVirtualMachine, context: VerbContext
+) -> VirtualMachineState:
+    """Shuts the guest down, or turns the machine off when the request says so.
+
+    Idempotent: a machine that is off is left alone, one that is stopping is waited for.
+
+    Raises:
+        CommandError: Also when the guest does not go down within the time limit.
+    """
+    # Without -Force a locked or busy guest makes Stop-VM ask, and nobody is there to answer.
+    stop = (
+        cmdlet("Stop-VM", TurnOff=True, Confirm=False)
+        if request.turn_off
+        else cmdlet("Stop-VM", Force=True, Confirm=False)
+    )
+    goal = _goal(context, request.vm, "Stop-VM", expected="Off", on_the_way="Stopping")
+    await reach(context, goal, lambda _: _run(context, request.vm, stop))
+    return await read_machine_state(context, request.vm)
+
+
+async def start_virtual_machine(
+    request: StartVirtualMachine, context: VerbContext
+) -> VirtualMachineState:
+    """Starts the machine.
+
+    Idempotent: a machine that runs is left alone, one that is starting is waited for.
+
+    Raises:
+        CommandError: Also when the machine is a replica that was not failed over, or is prepared
+            for failover: Hyper-V would refuse.
+    """
+    start = cmdlet("Start-VM", Confirm=False)
+    goal = _goal(context, request.vm, "Start-VM", expected="Running", on_the_way="Starting")
+    goal = replace(goal, refuse=_start_refusal)
+    await reach(context, goal, lambda _: _run(context, request.vm, start))
+    return await read_machine_state(context, request.vm)
+
+
+def _goal(
+    context: VerbContext, vm: VirtualMachineRef, action: str, *, expected: str, on_the_way: str
+) -> Goal[Machine]:
+    return Goal(
+        action=action,
+        expected=expected,
+        observe=lambda: read_machine(context, vm),
+        reached=lambda machine: machine.state == expected,
+        describe=str,
+        under_way=lambda machine: machine.state == on_the_way,
+    )
+
+
+async def _run(context: VerbContext, vm: VirtualMachineRef, action: Cmdlet) -> None:
+    await context.powershell.run(
+        *vm_pipeline(vm, action), time_limit_seconds=context.action_seconds()
+    )
+
+
+def _start_refusal(machine: Machine) -> Failure | None:
+    if machine.mode == "Replica" and machine.replication_state not in FAILED_OVER:
+        return failure(
+            "ReplicaNotFailedOver",
+            f"{machine.name} on {machine.host} is a replica and was not failed over"
+            f" (state {machine.replication_state}); it cannot be started.",
+            ["The failover has not run, or was cancelled."],
+            "Run a failover for the virtual machine first.",
+        )
+    if machine.replication_state == "PreparedForFailover":
+        return failure(
+            "VirtualMachinePreparedForFailover",
+            f"{machine.name} on {machine.host} is prepared for a planned failover;"
+            " it cannot be started here.",
+            ["A planned failover is running, or stopped after its preparation."],
+            "Finish the planned failover, or cancel it.",
+        )
+    return None
