@@ -1,0 +1,217 @@
+"""Reading jobs, as frozen records for those who show them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from coordinator.failures import Failure
+from coordinator.jobs.models import Job, OperationLock, Step
+from coordinator.jobs.states import JobState, StepState
+from coordinator.jobs.steps import TaskSpec
+from coordinator.jobs.task_views import StepProgress, TaskView, summarise_tasks
+
+
+@dataclass(frozen=True)
+class JobError:
+    """A failure with the task and the step it happened in; both empty for the job as a whole."""
+
+    failure: Failure
+    task: str
+    step: str
+    at: datetime | None
+
+
+@dataclass(frozen=True)
+class StepView:
+    """A step as the job page shows it."""
+
+    key: str
+    task: str
+    kind: str
+    action: str
+    provider_id: UUID | None
+    state: StepState
+    attempts: int
+    percent: int
+    activity: str
+    point_of_no_return: bool
+    started_at: datetime | None
+    finished_at: datetime | None
+    failure: Failure | None
+
+
+@dataclass(frozen=True)
+class JobView:
+    """A job with its tasks and steps.
+
+    Attributes:
+        state_description: "Completed", "CompletedWithInformation", "Failed", "Cancelled"; empty
+            while the job runs.
+        percent: 0 to 100 over all steps; 100 exactly when the job has ended.
+    """
+
+    id: UUID
+    vault_id: UUID
+    scenario: str
+    friendly_name: str
+    state: JobState
+    state_description: str
+    target_type: str
+    target_id: str
+    target_name: str
+    target_resource: str
+    started_by: str
+    client_request_id: str
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    percent: int
+    errors: tuple[JobError, ...]
+    tasks: tuple[TaskView, ...]
+    steps: tuple[StepView, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobFilters:
+    """Which jobs to list; what is left empty does not narrow the list.
+
+    Attributes:
+        created_from: Created then or later.
+        created_before: Created earlier.
+        states: One of these.
+        scenarios: One of these, ASR's names.
+        friendly_name: Exactly this, upper and lower case alike.
+        target_types: One of these.
+        target_ids: One of these.
+        limit: 1 to 1000 jobs.
+        offset: So many newest ones are left out.
+    """
+
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+    states: Sequence[JobState] = ()
+    scenarios: Sequence[str] = ()
+    friendly_name: str = ""
+    target_types: Sequence[str] = ()
+    target_ids: Sequence[str] = ()
+    limit: int = 100
+    offset: int = 0
+
+
+def job_view(job: Job) -> JobView:
+    """The job with its tasks and steps as they are now."""
+    return _view(job, list(job.steps.all()))
+
+
+def find_job(vault_id: UUID, job_id: UUID) -> JobView | None:
+    """The vault's job of that id, or None."""
+    job = Job.objects.filter(vault_id=vault_id, id=job_id).first()
+    return None if job is None else job_view(job)
+
+
+def list_jobs(vault_id: UUID, filters: JobFilters | None = None) -> tuple[JobView, ...]:
+    """The vault's jobs, newest first; empty when none fits."""
+    wanted = filters or JobFilters()
+    conditions = {
+        "created_at__gte": wanted.created_from,
+        "created_at__lt": wanted.created_before,
+        "state__in": list(wanted.states),
+        "scenario__in": list(wanted.scenarios),
+        "friendly_name__iexact": wanted.friendly_name,
+        "target_type__in": list(wanted.target_types),
+        "target_id__in": list(wanted.target_ids),
+    }
+    jobs = Job.objects.filter(vault_id=vault_id).filter(
+        **{name: value for name, value in conditions.items() if value}
+    )
+    page = jobs.order_by("-created_at", "-id")[wanted.offset : wanted.offset + wanted.limit]
+    return tuple(_view(job, list(job.steps.all())) for job in page.prefetch_related("steps"))
+
+
+def running_job_for(key: str) -> Job | None:
+    """The job that holds the lock, for example of "item:<uuid>", or None."""
+    lock = OperationLock.objects.select_related("job").filter(key=key).first()
+    return None if lock is None else lock.job
+
+
+def read_failure(stored: Mapping[str, object]) -> Failure:
+    """The failure whose `as_json` was stored."""
+    causes = stored.get("possibleCauses", ())
+    return Failure(
+        str(stored.get("code", "")),
+        str(stored.get("message", "")),
+        tuple(str(cause) for cause in causes) if isinstance(causes, list) else (),
+        str(stored.get("recommendedAction", "")),
+    )
+
+
+def _view(job: Job, steps: Sequence[Step]) -> JobView:
+    state = JobState(job.state)
+    done = sum(100 if StepState(step.state).ended else step.percent for step in steps)
+    percent = 100 if state.ended else min(99, done // len(steps) if steps else 0)
+    return JobView(
+        id=job.id,
+        vault_id=job.vault_id,
+        scenario=job.scenario,
+        friendly_name=job.friendly_name,
+        state=state,
+        state_description=job.state_description,
+        target_type=job.target_type,
+        target_id=job.target_id,
+        target_name=job.target_name,
+        target_resource=job.target_resource,
+        started_by=job.started_by,
+        client_request_id=job.client_request_id,
+        created_at=job.created_at,
+        started_at=job.started_at,
+        finished_at=job.finished_at,
+        percent=percent,
+        errors=tuple(_error(stored) for stored in job.errors),
+        tasks=summarise_tasks(
+            [TaskSpec(**task) for task in job.tasks], [_progress(s) for s in steps]
+        ),
+        steps=tuple(_step_view(step) for step in steps),
+    )
+
+
+def _error(stored: Mapping[str, object]) -> JobError:
+    at = stored.get("at")
+    return JobError(
+        failure=read_failure(stored),
+        task=str(stored.get("task", "")),
+        step=str(stored.get("step", "")),
+        at=datetime.fromisoformat(at) if isinstance(at, str) else None,
+    )
+
+
+def _progress(step: Step) -> StepProgress:
+    return StepProgress(
+        task=step.task,
+        state=StepState(step.state),
+        percent=step.percent,
+        activity=step.activity,
+        started_at=step.started_at,
+        finished_at=step.finished_at,
+        failure=None if step.failure is None else read_failure(step.failure),
+    )
+
+
+def _step_view(step: Step) -> StepView:
+    return StepView(
+        key=step.key,
+        task=step.task,
+        kind=step.kind,
+        action=step.action,
+        provider_id=step.provider_id,
+        state=StepState(step.state),
+        attempts=step.attempts,
+        percent=step.percent,
+        activity=step.activity,
+        point_of_no_return=step.point_of_no_return,
+        started_at=step.started_at,
+        finished_at=step.finished_at,
+        failure=None if step.failure is None else read_failure(step.failure),
+    )

@@ -1,0 +1,147 @@
+"""The verbs of the wire: what each is asked with, what it gives, and both as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from google.protobuf import json_format
+from google.protobuf.descriptor import Descriptor
+from opensiterecovery.provider.v1 import command_pb2
+
+from coordinator.failures import Failure
+
+# The field of CommandResult that each verb's success is in; the wire's comments say "Gives ...".
+RESULT_FIELDS: Mapping[str, str] = {
+    "read_host_replication": "host_replication",
+    "prepare_host_certificate": "host_certificate_request",
+    "install_host_certificate": "host_certificate",
+    "configure_replication_server": "host_replication",
+    "read_virtual_machine": "virtual_machine",
+    "test_replication_connection": "replication_connection",
+    "enable_replication": "replication",
+    "start_initial_replication": "replication",
+    "read_replication": "replication",
+    "stop_virtual_machine": "virtual_machine",
+    "prepare_failover": "replication",
+    "start_failover": "replication",
+    "start_virtual_machine": "virtual_machine",
+    "complete_failover": "replication",
+    "reverse_replication": "replication",
+    "refresh_host": "host_refreshed",
+}
+
+
+class VerbError(ValueError):
+    """A verb, or what it is to be asked with, is not of the wire."""
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A verb of the wire's Command.
+
+    Attributes:
+        name: Field of Command's oneof "verb".
+        request: Type of that field.
+        result_field: Field of CommandResult's oneof "outcome".
+        result: Type of that field.
+    """
+
+    name: str
+    request: Descriptor
+    result_field: str
+    result: Descriptor
+
+
+@dataclass(frozen=True)
+class CommandFailure:
+    """A provider's failure: what to tell, and whether trying again may help."""
+
+    failure: Failure
+    transient: bool
+
+
+def _message_type(holder: Descriptor, field: str) -> Descriptor:
+    message_type = holder.fields_by_name[field].message_type
+    if message_type is None:
+        raise VerbError(f"{holder.name}.{field} is no message")
+    return message_type
+
+
+VERBS: Mapping[str, Verb] = {
+    field.name: Verb(
+        name=field.name,
+        request=_message_type(command_pb2.Command.DESCRIPTOR, field.name),
+        result_field=RESULT_FIELDS[field.name],
+        result=_message_type(command_pb2.CommandResult.DESCRIPTOR, RESULT_FIELDS[field.name]),
+    )
+    for field in command_pb2.Command.DESCRIPTOR.oneofs_by_name["verb"].fields
+}
+
+
+def build_command(
+    command_id: UUID,
+    job_id: UUID,
+    step_key: str,
+    time_limit: timedelta,
+    request: tuple[str, object],
+) -> bytes:
+    """The wire's Command, serialized.
+
+    Args:
+        command_id: Its last four bytes are zero.
+        job_id: For the agent's log.
+        step_key: For the agent's log.
+        time_limit: For the agent, from journalling to result.
+        request: Verb and inputs as JSON with proto field names, bytes in base64.
+
+    Raises:
+        VerbError: The verb is unknown, or the inputs do not fit it.
+    """
+    verb, inputs = request
+    if verb not in VERBS:
+        raise VerbError(f"no verb {verb!r}")
+    command = command_pb2.Command(command_id=str(command_id), job_id=str(job_id), step_key=step_key)
+    command.time_limit.FromTimedelta(time_limit)
+    try:
+        json_format.ParseDict({verb: inputs}, command)
+    except json_format.ParseError as error:
+        raise VerbError(f"{verb}: {error}") from error
+    return command.SerializeToString()
+
+
+def read_result(verb: str, result: bytes) -> Mapping[str, object] | CommandFailure:
+    """What a stored CommandResult says.
+
+    Args:
+        verb: The verb that was asked.
+        result: The CommandResult, serialized.
+
+    Returns:
+        The result as JSON with proto field names, fields at their defaults included, or the failure
+        that the provider told of. A result of another type than the verb's is a failure too.
+    """
+    outcome = command_pb2.CommandResult.FromString(result)
+    which = outcome.WhichOneof("outcome")
+    if which == "failure":
+        told = outcome.failure
+        failure = Failure(
+            told.code, told.message, tuple(told.possible_causes), told.recommended_action
+        )
+        return CommandFailure(failure, told.transient)
+    if which != VERBS[verb].result_field:
+        failure = Failure(
+            "ResultNotUnderstood",
+            f"The provider answered {verb} with {which or 'nothing'}.",
+            ("The provider is of a newer or an older version than the coordinator understands.",),
+            "Bring provider and coordinator to the same version, then repeat the operation.",
+        )
+        return CommandFailure(failure, transient=False)
+    json: Mapping[str, object] = json_format.MessageToDict(
+        getattr(outcome, which),
+        preserving_proto_field_name=True,
+        always_print_fields_with_no_presence=True,
+    )
+    return json
