@@ -35,10 +35,10 @@ def run(
     """Runs everything on this machine until stopped."""
     from coordinator.config import stack  # noqa: PLC0415 - the embedded extra
 
-    _, group = stack.prepare_stack(
+    prepared = stack.prepare_stack(
         state, api_port=api_port, gateway_port=gateway_port, environment=os.environ
     )
-    stack.run_in_foreground(group)
+    stack.run_in_foreground(prepared.group())
 
 
 @app.command()

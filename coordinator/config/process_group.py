@@ -30,6 +30,7 @@ class Program:
         environment: Added to ours.
         priority: Lower starts earlier and stops later.
         once: Runs to its end and is not started again.
+        autostart: Starts with the group; else when start_program is called.
         stop_seconds: Time between SIGTERM and SIGKILL.
     """
 
@@ -38,6 +39,7 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
     priority: int = 100
     once: bool = False
+    autostart: bool = True
     stop_seconds: int = 10
 
 
@@ -65,6 +67,7 @@ def _program_section(program: Program, logs: Path) -> str:
         "command=" + " ".join(_quote(word) for word in program.command),
         f"environment={environment}" if environment else "",
         f"priority={program.priority}",
+        f"autostart={'true' if program.autostart else 'false'}",
         f"autorestart={'false' if program.once else 'true'}",
         f"startsecs={0 if program.once else 1}",
         f"startretries={START_RETRIES}",

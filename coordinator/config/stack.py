@@ -62,10 +62,25 @@ def configuration_environment(configuration: Configuration) -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True)
+class Stack:
+    """A coordinator on one machine: its configuration, programs, and where their socket goes."""
+
+    configuration: Configuration
+    programs: tuple[Program, ...]
+    sockets: Path
+
+    def group(self, *others: Program) -> ProcessGroup:
+        """The process group of the coordinator, and of others that shall live with it."""
+        group = ProcessGroup(self.configuration.state, self.sockets)
+        group.configure([*self.programs, *others])
+        return group
+
+
 def prepare_stack(
     state: Path, *, api_port: int = 0, gateway_port: int = 0, environment: Mapping[str, str]
-) -> tuple[Configuration, ProcessGroup]:
-    """Makes folders, the embedded engines that no URL replaces, and the process group.
+) -> Stack:
+    """Makes folders and the embedded engines that no URL replaces.
 
     Args:
         state: Folder of everything that outlives a process.
@@ -90,12 +105,10 @@ def prepare_stack(
             "OSR_GATEWAY_PORT": str(addresses.gateway_port),
         }
     )
-    group = ProcessGroup(state, engines.sockets)
-    group.configure(_programs(configuration, engines))
-    return configuration, group
+    return Stack(configuration, _programs(configuration, engines), engines.sockets)
 
 
-def _programs(configuration: Configuration, engines: embedded.Embedded) -> list[Program]:
+def _programs(configuration: Configuration, engines: embedded.Embedded) -> tuple[Program, ...]:
     environment = configuration_environment(configuration)
 
     def ours(name: str, *arguments: str, once: bool = False, priority: int = 200) -> Program:
@@ -116,7 +129,7 @@ def _programs(configuration: Configuration, engines: embedded.Embedded) -> list[
     if configuration.database_url == engines.database_url:
         postgres = embedded.postgres_command(engines)
         programs.insert(0, Program("postgres", postgres, priority=10, stop_seconds=30))
-    return programs
+    return tuple(programs)
 
 
 def run_in_foreground(group: ProcessGroup) -> None:

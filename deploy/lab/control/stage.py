@@ -1,0 +1,239 @@
+"""Everything on one machine: a coordinator, two simulated sites, an agent on each."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from coordinator.config.configuration import Configuration
+from coordinator.config.process_group import ProcessGroup, Program
+from coordinator.config.stack import Stack, configuration_environment, prepare_stack
+from coordinator.config.waiting import wait_for
+from deploy.lab.control.connection import CONNECTION_FILE, Connection
+from deploy.lab.control.operator import Operator, write_key
+from deploy.lab.site.topology import Topology, load_topology
+
+START_LIMIT_SECONDS = 120.0
+DISCOVERY_LIMIT_SECONDS = 60.0
+RESOURCE_GROUP = "lab"
+VAULT = "Contoso"
+
+
+class StageError(RuntimeError):
+    """The lab cannot be brought up; the text says why."""
+
+
+@dataclass(frozen=True)
+class StageOptions:
+    """How a lab is brought up.
+
+    Attributes:
+        state: Folder of everything.
+        topology: TOML file; None for the built-in one.
+        speed: Replication intervals pass so many times faster.
+    """
+
+    state: Path
+    topology: Path | None = None
+    speed: float = 1.0
+
+
+class Stage:
+    """A lab in a folder, up or down."""
+
+    def __init__(self, options: StageOptions) -> None:
+        self.options = options
+        self.state = options.state.resolve()
+        self.topology: Topology = load_topology(options.topology)
+
+    # Up
+
+    def start_processes(self) -> None:
+        """Starts coordinator and sites, and waits until the API answers. Idempotent."""
+        stack = self._stack()
+        group = stack.group(*self._site_programs(), *self._agent_programs(stack.configuration))
+        if not group.running():
+            group.start()
+        if not (self.state / CONNECTION_FILE).exists():
+            self._make_connection(stack.configuration)
+
+    def make_vault(self) -> None:
+        """Makes the lab's vault. Idempotent."""
+        self.operator().make_vault()
+
+    def register_agents(self) -> None:
+        """Gives every agent a key, registers and starts it. Idempotent."""
+        for site in self.topology.sites:
+            folder = self.agent_folder(site.name)
+            if not (folder / "identity.json").exists():
+                self.register_agent(site.name, self.operator().registration_key())
+            self.start_program(f"agent-{site.name.lower()}")
+
+    def register_agent(self, site: str, key: str) -> None:
+        """Runs `osr-agent register` as an administrator on the VMM server would."""
+        folder = self.agent_folder(site)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = folder / "registration.key"
+        write_key(key, file)
+        friendly_name = next(s.fabric_name for s in self.topology.sites if s.name == site)
+        command = [
+            *self._agent_command("register"),
+            f"--key={file}",
+            f"--friendly-name={friendly_name}",
+            "--yes",
+        ]
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, env=self._agent_environment(site)
+        )
+        if done.returncode != 0:
+            raise StageError(f"registering {friendly_name} failed:\n{done.stdout}{done.stderr}")
+
+    def wait_for_discovery(self) -> None:
+        """Waits until every server is connected and every cloud has been seen."""
+        operator = self.operator()
+        for site in self.topology.sites:
+
+            def connected(name: str = site.fabric_name) -> bool:
+                return operator.server_state(name) == "Connected"
+
+            wait_for(f"{site.fabric_name} to connect", connected, DISCOVERY_LIMIT_SECONDS)
+        clouds = {cloud.name for site in self.topology.sites for cloud in site.clouds}
+        wait_for(
+            "discovery", lambda: clouds <= operator.clouds().keys(), DISCOVERY_LIMIT_SECONDS
+        )
+
+    def up(self, tell: Callable[[str], None]) -> None:
+        """Brings everything up, with nothing paired or protected. Idempotent."""
+        for text, action in (
+            ("starting coordinator and sites", self.start_processes),
+            ("making the vault", self.make_vault),
+            ("registering the agents", self.register_agents),
+            ("discovering both fabrics", self.wait_for_discovery),
+        ):
+            tell(text)
+            action()
+
+    # Down and around
+
+    def down(self) -> None:
+        """Stops every process. Idempotent."""
+        self.group().stop()
+
+    def group(self) -> ProcessGroup:
+        """The process group, whether it runs or not."""
+        stack = self._stack()
+        return ProcessGroup(self.state, stack.sockets)
+
+    def start_program(self, name: str) -> None:
+        """Starts a program that is not running. Idempotent."""
+        group = self.group()
+        states = {row.name: row.state for row in group.status()}
+        if states.get(name) not in {"RUNNING", "STARTING", "BACKOFF"}:
+            group.start_program(name)
+
+    def operator(self) -> Operator:
+        return Operator(Connection.load(self.state))
+
+    def agent_folder(self, site: str) -> Path:
+        return self.state / "agents" / site
+
+    # Parts
+
+    def _stack(self) -> Stack:
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("OSR_")}
+        return prepare_stack(self.state, environment=environment)
+
+    def _site_programs(self) -> list[Program]:
+        programs = []
+        for site in self.topology.sites:
+            command = [
+                sys.executable,
+                "-m",
+                "deploy.lab.site",
+                f"--state={self.state / 'sites'}",
+                f"--site={site.name}",
+                f"--speed={self.options.speed}",
+            ]
+            if self.options.topology is not None:
+                command.append(f"--topology={self.options.topology.resolve()}")
+            programs.append(Program(f"site-{site.name.lower()}", command, priority=50))
+        return programs
+
+    def _agent_programs(self, configuration: Configuration) -> list[Program]:
+        del configuration
+        return [
+            Program(
+                f"agent-{site.name.lower()}",
+                self._agent_command("run"),
+                self._agent_environment(site.name),
+                priority=300,
+                autostart=False,
+            )
+            for site in self.topology.sites
+        ]
+
+    @staticmethod
+    def _agent_command(verb: str) -> list[str]:
+        return [sys.executable, "-m", "agent.main", verb]
+
+    def _agent_environment(self, site: str) -> dict[str, str]:
+        powershell = [
+            sys.executable,
+            "-m",
+            "deploy.lab.powershell",
+            f"--site-socket={self.state / 'sites' / site / 'powershell.sock'}",
+            "-NoLogo",
+            "-NoProfile",
+            "-s",
+        ]
+        return {
+            **{k: v for k, v in os.environ.items() if k in {"PATH", "HOME", "LANG"}},
+            "OSR_AGENT_STATE": str(self.agent_folder(site)),
+            "OSR_AGENT_POWERSHELL": shlex.join(powershell),
+        }
+
+    def _make_connection(self, configuration: Configuration) -> None:
+        """Makes a tenant, a subscription and a client, and writes connection.json."""
+        tenant, subscription = uuid.uuid4(), uuid.uuid4()
+        output = self.state / "secrets" / "principal.json"
+        command = [
+            sys.executable,
+            "-m",
+            "coordinator.config.main",
+            "principal",
+            "--name=labctl",
+            f"--tenant={tenant}",
+            f"--subscription={subscription}",
+            f"--output={output}",
+        ]
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=START_LIMIT_SECONDS,
+            env={**os.environ, **configuration_environment(configuration)},
+        )
+        if done.returncode != 0:
+            raise StageError(f"making a client failed:\n{done.stdout}{done.stderr}")
+        principal = json.loads(output.read_text(encoding="utf-8"))
+        Connection(
+            endpoint=configuration.api_url,
+            authority=configuration.api_url,
+            tenant_id=str(tenant),
+            client_id=principal["client_id"],
+            client_secret=principal["client_secret"],
+            subscription_id=str(subscription),
+            resource_group=RESOURCE_GROUP,
+            vault=VAULT,
+            ca_file=str(configuration.state / "ca" / "ca.pem"),
+            gateway=configuration.gateway_endpoint,
+        ).save(self.state)
+        output.unlink()

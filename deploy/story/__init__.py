@@ -1,0 +1,1 @@
+"""`deploy/demo`: one machine's way from Shanghai to Beijing and back, with proof."""
