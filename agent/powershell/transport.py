@@ -82,8 +82,7 @@ class ProcessTransport:
         self._on_end = on_end
         self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
         self._reason = ""
-        self._stderr_task = asyncio.create_task(self._read_stderr())
-        self._stdout_task = asyncio.create_task(self._read_stdout())
+        self._watching = asyncio.create_task(self._watch())
 
     def send(self, line: bytes) -> None:
         """Queues a line; what a process that has ended does not read is told by `on_end`."""
@@ -115,26 +114,25 @@ class ProcessTransport:
                 return  # It went by itself in this moment.
 
     async def ended(self) -> None:
-        """Waits until the process is gone and its streams are read to their end."""
-        await asyncio.gather(self._stdout_task, self._stderr_task)
+        """Waits until the process is gone and `on_end` was called."""
+        await asyncio.wait({self._watching})
 
-    async def _read_stdout(self) -> None:
-        try:
-            await self._read_lines()
-        finally:
-            code = await self._exit_code()
-            await self._stderr_task
-            reason = self._reason or f"the PowerShell process ended with exit code {code}"
-            self._on_end(PowerShellGone(reason, "\n".join(self._stderr)))
-
-    async def _exit_code(self) -> int:
-        """Waits for the end of a process that cannot be heard any more; does not wait for ever."""
-        try:
-            async with asyncio.timeout(_LEAVING_SECONDS):
-                return await self._process.wait()
-        except TimeoutError:
+    async def _watch(self) -> None:
+        """Waits for the end of the process or of its output, whichever is first, and tells it."""
+        output = asyncio.create_task(self._read_lines())
+        reading = {output, asyncio.create_task(self._read_stderr())}
+        leaving = asyncio.create_task(self._process.wait())
+        await asyncio.wait({output, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        # A process that closes its output leaves soon; what a dead one wrote is read soon, unless
+        # a child of it holds the pipe open.
+        await asyncio.wait({*reading, leaving}, timeout=_LEAVING_SECONDS)
+        if not leaving.done():
             self.kill("the PowerShell process closed its output and went on")
-            return await self._process.wait()
+        code = await leaving
+        for task in reading:
+            task.cancel()
+        reason = self._reason or f"the PowerShell process ended with exit code {code}"
+        self._on_end(PowerShellGone(reason, "\n".join(self._stderr)))
 
     async def _read_lines(self) -> None:
         stdout = self._process.stdout
