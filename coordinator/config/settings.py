@@ -73,7 +73,10 @@ INSTALLED_APPS = [
     "coordinator.protection",
     "coordinator.access",
 ]
-MIDDLEWARE = ["django.middleware.security.SecurityMiddleware"]
+MIDDLEWARE = [
+    "coordinator.api.middleware.resource_manager",
+    "django.middleware.security.SecurityMiddleware",
+]
 SECURE_HSTS_SECONDS = 31536000
 
 OAUTH2_PROVIDER_APPLICATION_MODEL = "oauth2_provider.Application"
@@ -82,6 +85,8 @@ OAUTH2_PROVIDER = {
     # Programs ask for "<endpoint>/.default"; rights come from roles, not from scopes.
     "SCOPES": {"default": "Everything the program's roles allow"},
     "DEFAULT_SCOPES": ["default"],
+    # The database holds a checksum of each token, never the token.
+    "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE": True,
     "OAUTH2_VALIDATOR_CLASS": "coordinator.access.tokens.TokenValidator",
 }
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]

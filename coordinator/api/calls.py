@@ -1,0 +1,145 @@
+"""A request that has come through the door: who asks, of which vault, when."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial, wraps
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from django.db import transaction
+from django.http import HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+
+from coordinator.access.callers import Caller, authenticate_bearer
+from coordinator.api.errors import CLIENT_REQUEST_ID, vault_not_found
+from coordinator.api.paths import VaultId
+from coordinator.api.shapes.vaults import vault_ids
+from coordinator.api.threads import database_threads
+from coordinator.failures import refuse
+from coordinator.protection.requests import RequestOrigin
+from coordinator.vaults import queries as vaults
+from coordinator.vaults.models import Vault
+
+LONGEST_CLIENT_REQUEST_ID = 64
+
+Answer: TypeAlias = HttpResponseBase | dict[str, object]
+Body: TypeAlias = Callable[..., Answer]
+
+
+@dataclass(frozen=True)
+class Call:
+    """What the body of every route in a vault starts from.
+
+    Attributes:
+        request: The HTTP request.
+        caller: Who asks.
+        vault: The vault of the address, which the caller may use.
+        ids: The vault's ids.
+        now: The one time of everything the request does.
+    """
+
+    request: HttpRequest
+    caller: Caller
+    vault: Vault
+    ids: VaultId
+    now: datetime
+
+    @property
+    def api_version(self) -> str:
+        return str(self.request.GET["api-version"])
+
+    def origin(self, target_resource: str) -> RequestOrigin:
+        """For services that begin a job about the resource with that ARM id."""
+        return RequestOrigin(
+            started_by=self.caller.name,
+            client_request_id=client_request_id(self.request),
+            target_resource=target_resource,
+        )
+
+
+async def authenticate(request: HttpRequest) -> Caller | None:
+    """django-ninja's door: every route is behind it."""
+    header = request.headers.get("Authorization", "")
+    return await database_threads.run(lambda: authenticate_bearer(header, timezone.now()))
+
+
+def caller_of(request: HttpRequest) -> Caller:
+    """Who `authenticate` found."""
+    caller = request.auth  # type: ignore[attr-defined] # django-ninja puts it there
+    if not isinstance(caller, Caller):
+        raise TypeError("the route is not behind authenticate()")
+    return caller
+
+
+def client_request_id(request: HttpRequest) -> str:
+    """The id the client gave the request; repetitions of one request carry the same."""
+    return request.headers.get(CLIENT_REQUEST_ID, "")[:LONGEST_CLIENT_REQUEST_ID]
+
+
+def open_vault(request: HttpRequest, path: VaultPathLike) -> Call:
+    """Finds the vault of an address.
+
+    Raises:
+        RefusedError: It is not there, or in a subscription that is not the caller's (AC-3).
+    """
+    caller = caller_of(request)
+    vault = None
+    if caller.subscription_id == read_uuid(path.subscription_id):
+        vault = vaults.find_vault(caller.subscription_id, path.resource_group, path.vault_name)
+    if vault is None:
+        raise vault_not_found(path.vault_name, path.resource_group)
+    return Call(request, caller, vault, vault_ids(vault), timezone.now())
+
+
+def read_uuid(text: str) -> UUID | None:
+    """A UUID, or None: what is none cannot be the id of anything."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def served(body: Body) -> Callable[..., Any]:
+    """Makes a route's function of a plain one.
+
+    The body runs in a database thread; what it changes is one transaction, undone if it raises.
+    """
+
+    def work(request: HttpRequest, arguments: dict[str, Any]) -> Answer:
+        _require_api_version(request)
+        if request.method == "GET":
+            return body(request, **arguments)
+        with transaction.atomic():
+            return body(request, **arguments)
+
+    @wraps(body)
+    async def route(request: HttpRequest, **arguments: Any) -> HttpResponseBase:
+        answer = await database_threads.run(partial(work, request, arguments))
+        return answer if isinstance(answer, HttpResponseBase) else JsonResponse(answer)
+
+    route.__signature__ = inspect.signature(body, eval_str=True)  # type: ignore[attr-defined] # read by django-ninja
+    return route
+
+
+def _require_api_version(request: HttpRequest) -> None:
+    if not request.GET.get("api-version"):
+        raise refuse(
+            "MissingApiVersionParameter",
+            "The api-version query parameter (?api-version=) is required for all requests.",
+            causes=["The client did not say which version of the API it speaks."],
+            action="Add api-version=2025-08-01 to the query.",
+            field="api-version",
+        )
+
+
+class VaultPathLike:
+    """Names in an address inside a vault."""
+
+    subscription_id: str
+    resource_group: str
+    vault_name: str

@@ -1,0 +1,52 @@
+"""What holds for every request to the API, whatever the route: ids, case, errors as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from uuid import uuid4
+
+import structlog
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.decorators import async_only_middleware
+
+from coordinator.api.errors import (
+    ACTIVITY_ID,
+    CLIENT_REQUEST_ID,
+    activity_id,
+    error_response,
+    failure_of_status,
+)
+from coordinator.api.paths import canonical_path
+
+log = structlog.get_logger(__name__)
+
+Handler = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
+
+
+@async_only_middleware
+def resource_manager(get_response: Handler) -> Handler:
+    """Gives each request an id, understands addresses in any case, never answers in HTML."""
+
+    async def handle(request: HttpRequest) -> HttpResponseBase:
+        request.activity_id = str(uuid4())  # type: ignore[attr-defined] # read by api.errors
+        request.path_info = canonical_path(request.path_info)
+        response = await get_response(request)
+        response = _in_words(request, response)
+        if not response.has_header(ACTIVITY_ID):
+            response[ACTIVITY_ID] = activity_id(request)
+        client_request_id = request.headers.get(CLIENT_REQUEST_ID)
+        if client_request_id is not None and client_request_id.isprintable():
+            response[CLIENT_REQUEST_ID] = client_request_id
+        return response
+
+    return handle
+
+
+def _in_words(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Gives an error that some layer answered without a JSON body one."""
+    is_json = response.headers.get("Content-Type", "").startswith("application/json")
+    if response.status_code < 400 or is_json:
+        return response
+    failure = failure_of_status(response.status_code, request.path)
+    return error_response(request, response.status_code, failure)

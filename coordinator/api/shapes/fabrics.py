@@ -1,0 +1,72 @@
+"""VMM servers and their providers in answers."""
+
+from __future__ import annotations
+
+from coordinator.api.paths import FABRIC, PROVIDER, VaultId
+from coordinator.api.shapes.envelope import Resource, resource, written_time
+from coordinator.fabrics.models import Fabric, Provider
+
+FABRIC_TYPE = "VMM"
+NOT_CONNECTED = {
+    "errorSource": "Fabric",
+    "errorType": "Connection",
+    "errorLevel": "Error",
+    "errorCategory": "FabricInfrastructure",
+    "errorCode": "25018",
+    "summaryMessage": "The server is not connected.",
+    "errorMessage": "The provider on the server has not been heard of lately.",
+    "possibleCauses": "The server or its agent is stopped.\nThe network between the server and"
+    " the coordinator is down.",
+    "recommendedAction": "Check that the agent's service runs and reaches the coordinator's port.",
+}
+
+
+def fabric_resource(ids: VaultId, fabric: Fabric, *, connected: bool) -> Resource:
+    """A fabric; it is in good health as long as its provider is connected."""
+    return resource(
+        ids.child(FABRIC, fabric_name=fabric.name),
+        {
+            "friendlyName": fabric.friendly_name,
+            "encryptionDetails": {"kekState": "None", "kekCertThumbprint": None},
+            "rolloverEncryptionDetails": {"kekState": "None", "kekCertThumbprint": None},
+            "internalIdentifier": str(fabric.id),
+            "bcdrState": "Valid",
+            "customDetails": {"instanceType": FABRIC_TYPE},
+            "healthErrorDetails": [] if connected else [NOT_CONNECTED],
+            "health": "Normal" if connected else "Critical",
+        },
+    )
+
+
+def provider_resource(
+    ids: VaultId, provider: Provider, *, connected: bool, protected_items: int
+) -> Resource:
+    """A provider.
+
+    Args:
+        ids: The vault's.
+        provider: With its fabric.
+        connected: Whether it was heard of lately.
+        protected_items: How many items its server protects.
+    """
+    fabric = provider.fabric
+    return resource(
+        ids.child(PROVIDER, fabric_name=fabric.name, provider_name=provider.name),
+        {
+            "fabricType": FABRIC_TYPE,
+            "friendlyName": fabric.friendly_name,
+            "fabricFriendlyName": fabric.friendly_name,
+            "providerVersion": provider.agent_version,
+            "providerVersionDetails": {"version": provider.agent_version, "status": "Supported"},
+            "providerVersionState": "Latest",
+            "serverVersion": fabric.vmm_product_version,
+            "lastHeartBeat": written_time(provider.last_heartbeat_at),
+            "connectionStatus": "Connected" if connected else "NotConnected",
+            "protectedItemCount": protected_items,
+            "allowedScenarios": [],
+            "healthErrorDetails": [] if connected else [NOT_CONNECTED],
+            "draIdentifier": str(provider.id),
+            "machineId": fabric.installation_id,
+            "machineName": fabric.vmm_fqdn,
+        },
+    )

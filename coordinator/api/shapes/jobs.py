@@ -1,0 +1,154 @@
+"""Jobs in answers."""
+
+from __future__ import annotations
+
+from coordinator.api.paths import JOB, VaultId
+from coordinator.api.shapes.envelope import (
+    NEVER,
+    Resource,
+    resource,
+    written_lines,
+    written_time,
+)
+from coordinator.failures import Failure
+from coordinator.jobs.queries import JobError, JobView
+from coordinator.jobs.states import JobState, StepState
+from coordinator.jobs.task_views import TaskView
+
+FAILOVER_SCENARIOS = frozenset({"PlannedFailover", "UnplannedFailover"})
+# "LRO" states of Azure: one l in Canceled, or clients poll for ever.
+OPERATION_STATES = {
+    JobState.SUCCEEDED: "Succeeded",
+    JobState.FAILED: "Failed",
+    JobState.CANCELLED: "Canceled",
+}
+
+
+def job_id(ids: VaultId, name: str) -> str:
+    return ids.child(JOB, job_name=name)
+
+
+def job_resource(ids: VaultId, job: JobView) -> Resource:
+    return resource(
+        job_id(ids, str(job.id)),
+        {
+            "activityId": job.client_request_id or str(job.id),
+            "scenarioName": job.scenario,
+            "friendlyName": job.friendly_name,
+            "state": job.state.value,
+            "stateDescription": job.state_description or job.state.value,
+            "tasks": [_task(job, task) for task in job.tasks],
+            "errors": [_error(job, error) for error in job.errors],
+            "startTime": written_time(job.started_at or job.created_at),
+            "endTime": written_time(job.finished_at),
+            "allowedActions": [],
+            "targetObjectId": job.target_id,
+            "targetObjectName": job.target_name,
+            "targetInstanceType": job.target_type,
+            "customDetails": _details(job),
+            # Beyond ASR's model, for those who show progress.
+            "percent": job.percent,
+            "startedBy": job.started_by,
+        },
+    )
+
+
+def operation_status(ids: VaultId, job: JobView) -> dict[str, object]:
+    """The status document of a long-running operation (Azure-AsyncOperation)."""
+    document: dict[str, object] = {
+        "id": ids.child("/replicationOperationStatus/{name}", name=str(job.id)),
+        "name": str(job.id),
+        "status": OPERATION_STATES.get(job.state, "InProgress"),
+        "startTime": written_time(job.started_at or job.created_at),
+        "endTime": written_time(job.finished_at),
+        "percentComplete": job.percent,
+        "properties": None,
+    }
+    if job.state in {JobState.FAILED, JobState.CANCELLED}:
+        document["error"] = operation_error(job)
+    return document
+
+
+def operation_error(job: JobView) -> dict[str, object]:
+    """What a failed operation's error says: the first failure outside, all of them in details."""
+    failures = [error.failure for error in job.errors] or [_unexplained(job)]
+    return {
+        "code": failures[0].code,
+        "message": failures[0].message,
+        "details": [
+            {
+                "code": failure.code,
+                "message": failure.message,
+                "possibleCauses": written_lines(failure.possible_causes),
+                "recommendedAction": failure.recommended_action,
+                "activityId": str(job.id),
+            }
+            for failure in failures
+        ],
+    }
+
+
+def _unexplained(job: JobView) -> Failure:
+    if job.state is JobState.CANCELLED:
+        return Failure("JobCancelled", f"The job {job.friendly_name} ({job.id}) was cancelled.")
+    return Failure("JobFailed", f"The job {job.friendly_name} ({job.id}) failed.")
+
+
+def _task(job: JobView, task: TaskView) -> dict[str, object]:
+    begun = task.started_at is not None
+    return {
+        "taskId": task.name,
+        "name": task.name,
+        "startTime": written_time(task.started_at) if begun else NEVER,
+        "endTime": written_time(task.finished_at) if task.finished_at is not None else NEVER,
+        "allowedActions": [],
+        "friendlyName": task.friendly_name,
+        "state": task.state.value,
+        "stateDescription": _task_description(task),
+        "taskType": "TaskType",
+        "customDetails": None,
+        "groupTaskCustomDetails": None,
+        "errors": [
+            _error(job, JobError(failure, task.name, "", task.finished_at))
+            for failure in task.failures
+        ],
+        # Beyond ASR's model, for those who show progress.
+        "percent": task.percent,
+    }
+
+
+def _task_description(task: TaskView) -> str:
+    if task.state is StepState.SUCCEEDED:
+        return "Completed"
+    if task.state is StepState.SKIPPED:
+        return task.skipped_reason or "Skipped"
+    return task.activity or task.state.value
+
+
+def _error(job: JobView, error: JobError) -> dict[str, object]:
+    failure = error.failure
+    return {
+        "serviceErrorDetails": {
+            "code": failure.code,
+            "message": failure.message,
+            "possibleCauses": written_lines(failure.possible_causes),
+            "recommendedAction": failure.recommended_action,
+            "activityId": str(job.id),
+        },
+        "providerErrorDetails": None,
+        "errorLevel": "Error",
+        "creationTime": written_time(error.at or job.finished_at),
+        "taskId": error.task or None,
+    }
+
+
+def _details(job: JobView) -> dict[str, object]:
+    if job.scenario not in FAILOVER_SCENARIOS:
+        return {"instanceType": "AsrJobDetails", "affectedObjectDetails": {}}
+    return {
+        "instanceType": "FailoverJobDetails",
+        "affectedObjectDetails": {},
+        "protectedItemDetails": [
+            {"name": job.target_id, "friendlyName": job.target_name},
+        ],
+    }

@@ -1,0 +1,118 @@
+"""Protected items in answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from coordinator.api.paths import PROTECTED_ITEM, VaultId
+from coordinator.api.shapes.containers import container_id
+from coordinator.api.shapes.envelope import Resource, resource, written_time
+from coordinator.api.shapes.fabrics import FABRIC_TYPE
+from coordinator.api.shapes.health import health_error
+from coordinator.api.shapes.policies import policy_id
+from coordinator.api.shapes.protectable_items import protectable_item_id
+from coordinator.jobs.models import Job
+from coordinator.protection.models import ProtectedItem
+from coordinator.protection.states import ProtectionState
+
+
+@dataclass(frozen=True)
+class ItemContext:
+    """What an item's resource shows besides the item.
+
+    Attributes:
+        allowed_operations: ASR's names; empty while a job works on the item.
+        running_job: The job that works on it.
+        provider_id: ARM id of the provider of the primary server.
+    """
+
+    allowed_operations: Sequence[str]
+    running_job: Job | None = None
+    provider_id: str | None = None
+
+
+def protected_item_id(ids: VaultId, item: ProtectedItem) -> str:
+    """ARM id of an item; it comes with its pairing, clouds and fabrics."""
+    return ids.child(
+        PROTECTED_ITEM,
+        fabric_name=item.pairing.primary_fabric.name,
+        container_name=item.pairing.primary_cloud.external_id,
+        item_name=item.name,
+    )
+
+
+def protected_item_resource(ids: VaultId, item: ProtectedItem, context: ItemContext) -> Resource:
+    pairing = item.pairing
+    state = ProtectionState(item.state)
+    return resource(
+        protected_item_id(ids, item),
+        {
+            "friendlyName": item.friendly_name,
+            "protectedItemType": "HyperVVirtualMachine",
+            "protectableItemId": protectable_item_id(
+                ids, pairing.primary_cloud, item.protectable_item_id
+            ),
+            "recoveryServicesProviderId": context.provider_id,
+            "primaryFabricFriendlyName": pairing.primary_fabric.friendly_name,
+            "primaryFabricProvider": FABRIC_TYPE,
+            "recoveryFabricFriendlyName": pairing.recovery_fabric.friendly_name,
+            "recoveryFabricId": ids.child(
+                "/replicationFabrics/{fabric_name}", fabric_name=pairing.recovery_fabric.name
+            ),
+            "primaryProtectionContainerFriendlyName": pairing.primary_cloud.name,
+            "recoveryProtectionContainerFriendlyName": pairing.recovery_cloud.name,
+            "recoveryContainerId": container_id(ids, pairing.recovery_cloud),
+            "protectionState": state.value,
+            "protectionStateDescription": state.description,
+            "activeLocation": item.active_location,
+            "testFailoverState": "None",
+            "testFailoverStateDescription": "None",
+            "allowedOperations": list(context.allowed_operations),
+            "replicationHealth": item.replication_health,
+            "failoverHealth": "Normal",
+            "healthErrors": [health_error(error) for error in item.health_errors],
+            "policyId": policy_id(ids, pairing.policy),
+            "policyFriendlyName": pairing.policy.name,
+            "lastSuccessfulFailoverTime": written_time(item.last_failover_at),
+            "lastSuccessfulTestFailoverTime": None,
+            "currentScenario": current_scenario(ids, context.running_job),
+            "failoverRecoveryPointId": None,
+            "providerSpecificDetails": replication_details(item),
+        },
+    )
+
+
+def current_scenario(ids: VaultId, job: Job | None) -> dict[str, object]:
+    """The operation in progress; ASR writes the word None when there is none."""
+    if job is None:
+        return {"scenarioName": "None", "jobId": "None", "startTime": "1753-01-01T01:01:01Z"}
+    return {
+        "scenarioName": job.scenario,
+        "jobId": ids.child("/replicationJobs/{job}", job=str(job.id)),
+        "startTime": written_time(job.started_at or job.created_at),
+    }
+
+
+def replication_details(item: ProtectedItem) -> dict[str, object]:
+    """ASR's HyperVReplica2012R2 details, with what was last seen on the active side."""
+    observed: Mapping[str, object] = _active_observation(item)
+    percent = observed.get("copy_percent")
+    return {
+        "instanceType": item.pairing.policy.instance_type,
+        "lastReplicatedTime": written_time(item.last_replicated_at),
+        "vmNics": [],
+        "vmId": item.vm_id,
+        "vmProtectionState": observed.get("state") or "Unknown",
+        "vmProtectionStateDescription": observed.get("state") or "Not seen yet",
+        "initialReplicationDetails": {
+            "initialReplicationType": item.pairing.policy.initial_replication_method,
+            "initialReplicationProgressPercentage": None if percent is None else str(percent),
+        },
+        "vMDiskDetails": [],
+    }
+
+
+def _active_observation(item: ProtectedItem) -> Mapping[str, object]:
+    primary = item.active_location == "Primary"
+    return (item.primary_observed if primary else item.recovery_observed) or {}
