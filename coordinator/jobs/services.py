@@ -30,9 +30,11 @@ __all__ = [
     "JobTarget",
     "acknowledge_command",
     "begin_job",
+    "begun_job",
     "claim_commands",
     "commands_to_resend",
     "record_progress",
+    "refuse_if_busy",
     "request_advance",
     "store_result",
 ]
@@ -138,6 +140,33 @@ def begin_job(request: BeginJob, now: datetime) -> Job:
         steps=len(request.graph.steps),
     )
     return job
+
+
+def begun_job(vault_id: UUID, scenario: str, target_id: str, client_request_id: str) -> Job | None:
+    """The job that this very client request began before; None without a request id.
+
+    For services whose own checks would refuse a repeated request: its first arrival has changed
+    the object's state.
+    """
+    if not client_request_id:
+        return None
+    return Job.objects.filter(
+        vault_id=vault_id,
+        scenario=scenario,
+        target_id=target_id,
+        client_request_id=client_request_id,
+    ).first()
+
+
+def refuse_if_busy(key: str) -> None:
+    """Refuses at once when a running job holds a lock, before anything else is looked at.
+
+    Raises:
+        RefusedError: 532, status 409, naming the running job.
+    """
+    lock = OperationLock.objects.select_related("job").filter(key=key).first()
+    if lock is not None:
+        raise _busy(lock.job)
 
 
 def request_advance(job_id: UUID) -> None:

@@ -1,0 +1,141 @@
+"""Which operations an item allows in which state, and why not (SPEC FO-6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from coordinator.protection.states import ProtectionState
+
+
+class Operation(StrEnum):
+    """ASR's names of an item's operations."""
+
+    PLANNED_FAILOVER = "PlannedFailover"
+    UNPLANNED_FAILOVER = "UnplannedFailover"
+    TEST_FAILOVER = "TestFailover"
+    COMMIT = "Commit"
+    REVERSE_REPLICATE = "ReverseReplicate"
+    DISABLE_PROTECTION = "DisableProtection"
+
+
+# What this version carries out; the table below says what the state itself would allow.
+CARRIED_OUT = frozenset(
+    {Operation.PLANNED_FAILOVER, Operation.COMMIT, Operation.REVERSE_REPLICATE}
+)
+
+_S = ProtectionState
+_O = Operation
+
+ALLOWED: dict[ProtectionState, tuple[Operation, ...]] = {
+    _S.ENABLING: (),
+    _S.ENABLING_FAILED: (_O.DISABLE_PROTECTION,),
+    _S.INITIAL_REPLICATION: (_O.DISABLE_PROTECTION,),
+    _S.INITIAL_REPLICATION_COMPLETED: (_O.DISABLE_PROTECTION,),
+    _S.PROTECTED: (
+        _O.PLANNED_FAILOVER,
+        _O.UNPLANNED_FAILOVER,
+        _O.TEST_FAILOVER,
+        _O.DISABLE_PROTECTION,
+    ),
+    _S.PLANNED_FAILOVER: (),
+    _S.PLANNED_FAILOVER_COMPLETING: (),
+    _S.PLANNED_FAILOVER_FAILED: (
+        _O.PLANNED_FAILOVER,
+        _O.UNPLANNED_FAILOVER,
+        _O.DISABLE_PROTECTION,
+    ),
+    _S.COMMIT_PENDING: (_O.COMMIT, _O.REVERSE_REPLICATE, _O.DISABLE_PROTECTION),
+    _S.COMMITTING: (),
+    _S.COMMITTED: (_O.REVERSE_REPLICATE, _O.DISABLE_PROTECTION),
+    _S.REVERSING: (),
+    _S.REVERSING_FAILED: (_O.REVERSE_REPLICATE, _O.DISABLE_PROTECTION),
+}
+
+# (why an operation that needs more is not possible yet, what leads on)
+_BLOCKED: dict[ProtectionState, tuple[str, str]] = {
+    _S.ENABLING: (
+        "Protection is still being enabled.",
+        "Wait until replication is enabled and the first copy is complete.",
+    ),
+    _S.ENABLING_FAILED: (
+        "Protection could not be enabled.",
+        "Enable protection again after removing the cause that the failed job names.",
+    ),
+    _S.INITIAL_REPLICATION: (
+        "The first copy is not complete.",
+        "Wait until initial replication ends and protection is finalized.",
+    ),
+    _S.INITIAL_REPLICATION_COMPLETED: (
+        "Protection is being finalized.",
+        "Wait until protection is finalized on both sides.",
+    ),
+    _S.PROTECTED: (
+        "The machine replicates and has not been failed over.",
+        "Fail over first.",
+    ),
+    _S.PLANNED_FAILOVER: (
+        "A planned failover is in progress.",
+        "Wait until the planned failover ends.",
+    ),
+    _S.PLANNED_FAILOVER_COMPLETING: (
+        "A planned failover is in progress.",
+        "Wait until the planned failover ends.",
+    ),
+    _S.PLANNED_FAILOVER_FAILED: (
+        "The last planned failover did not end well.",
+        "Run the planned failover again: it takes up where it stopped.",
+    ),
+    _S.COMMIT_PENDING: (
+        "The machine has been failed over and replicates nowhere.",
+        "Commit, then reverse replicate.",
+    ),
+    _S.COMMITTING: (
+        "The failover is being committed.",
+        "Wait until the commit ends, then reverse replicate.",
+    ),
+    _S.COMMITTED: (
+        "The failover is committed and the machine replicates nowhere.",
+        "Reverse replicate; once protected again it can fail over.",
+    ),
+    _S.REVERSING: (
+        "Replication is being reversed.",
+        "Wait until the machine is protected again.",
+    ),
+    _S.REVERSING_FAILED: (
+        "Replication could not be reversed.",
+        "Reverse replicate again after removing the cause that the failed job names.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class WhyNot:
+    """Why an operation is refused, and what would allow it."""
+
+    reason: str
+    remedy: str
+
+
+def allowed_operations(state: ProtectionState) -> tuple[Operation, ...]:
+    """What may be asked of an item that no job works on.
+
+    Args:
+        state: The item's state; the side the machine runs on makes no difference, because every
+            failover goes from the active side to the other.
+
+    Returns:
+        In ASR's order; empty while something is in progress.
+    """
+    return tuple(operation for operation in ALLOWED[state] if operation in CARRIED_OUT)
+
+
+def why_not(operation: Operation, state: ProtectionState) -> WhyNot | None:
+    """Why an operation is refused in a state; None when it is allowed. Source: SPEC FO-6."""
+    if operation in allowed_operations(state):
+        return None
+    if operation not in CARRIED_OUT:
+        return WhyNot(
+            f"{operation} is not offered by this version.", "Use another operation of the item."
+        )
+    return WhyNot(*_BLOCKED[state])
