@@ -20,6 +20,16 @@ _NOT_FOUND_CATEGORIES = frozenset({"ObjectNotFound", "InvalidArgument"})
 """Get-VM -Id is given a well-formed id, so an invalid argument is an id that no machine has."""
 
 
+MACHINE_PROPERTIES = (
+    "Id",
+    "Name",
+    "State",
+    "Generation",
+    "ReplicationMode",
+    "ReplicationState",
+)
+
+
 @dataclass(frozen=True)
 class Machine:
     """What Get-VM says about one virtual machine."""
@@ -74,14 +84,12 @@ async def read_machine(context: VerbContext, vm: VirtualMachineRef) -> Machine:
         CommandError: The host has no such machine.
         PowerShellError: The host could not be asked.
     """
-    pipeline = vm_pipeline(
-        vm, select("Id", "Name", "State", "Generation", "ReplicationMode", "ReplicationState")
-    )
+    pipeline = vm_pipeline(vm, select(*MACHINE_PROPERTIES))
     async with telling_missing_machine(context, vm):
         found = await context.powershell.run(*pipeline, time_limit_seconds=context.read_seconds())
     if not found:
         raise CommandError(_not_found(vm))
-    return _machine(vm, found[0])
+    return machine_of(vm, found[0])
 
 
 @asynccontextmanager
@@ -129,7 +137,8 @@ async def read_machine_state(context: VerbContext, vm: VirtualMachineRef) -> Vir
     )
 
 
-def _machine(vm: VirtualMachineRef, record: PSRecord) -> Machine:
+def machine_of(vm: VirtualMachineRef, record: PSRecord) -> Machine:
+    """The machine from a record with MACHINE_PROPERTIES."""
     return Machine(
         vm_id=record.guid("Id"),
         host=vm.host,

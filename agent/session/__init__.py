@@ -1,0 +1,1 @@
+"""Talking to the coordinator: the connection, its stream of messages, carrying commands out."""

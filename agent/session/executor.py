@@ -1,0 +1,289 @@
+"""Carries commands out: journalled before anything, each at most once, never without an answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
+from uuid import UUID
+
+import structlog
+from google.protobuf.message import Message
+from opensiterecovery.provider.v1.command_pb2 import Command, CommandResult
+from opensiterecovery.provider.v1.failure_pb2 import Failure
+
+from agent.clock import Clock, to_timestamp
+from agent.failures import CommandError, failure
+from agent.journal.commands import CommandJournal, JournalledCommand
+from agent.journal.states import CommandState, IllegalTransitionError
+from agent.powershell.errors import PowerShellError
+from agent.powershell.failures import to_failure
+from agent.powershell.interface import PowerShell
+from agent.powershell.records import PropertyError
+from agent.verbs.aftermath import state_afterwards
+from agent.verbs.context import HostKeys, VerbContext
+from agent.verbs.registry import Verb, outcome_field, request_of
+
+log = structlog.get_logger(__name__)
+
+Announce: TypeAlias = Callable[[CommandResult], Awaitable[object]]
+
+
+@dataclass(frozen=True)
+class ExecutorSettings:
+    """Limits of the executor.
+
+    Attributes:
+        concurrent_commands: How many commands run at once; others wait, their time running.
+        default_limit: For a command without a time limit.
+        overtime_seconds: How long after its limit a verb may still look at the state.
+        poll_interval_seconds: See VerbContext.
+        settle_seconds: See VerbContext.
+    """
+
+    concurrent_commands: int = 32
+    default_limit: timedelta = timedelta(hours=1)
+    overtime_seconds: float = 30.0
+    poll_interval_seconds: float = 0.5
+    settle_seconds: float = 30.0
+
+
+@dataclass(frozen=True)
+class Fabric:
+    """What commands act with.
+
+    Attributes:
+        powershell: Gives the PowerShell whose pipelines bear a command's id.
+        host_keys: Keys of host certificates.
+        verbs: Name of the field in Command to the function.
+    """
+
+    powershell: Callable[[UUID], PowerShell]
+    host_keys: HostKeys
+    verbs: Mapping[str, Verb]
+
+
+class CommandExecutor:
+    """Runs commands side by side; outlives sessions."""
+
+    def __init__(
+        self,
+        journal: CommandJournal,
+        fabric: Fabric,
+        announce: Announce,
+        clock: Clock,
+        settings: ExecutorSettings = ExecutorSettings(),
+    ) -> None:
+        """Makes an executor; nothing happens before `run`.
+
+        Args:
+            journal: Where commands and results are kept.
+            fabric: What commands act with.
+            announce: Told each result after it is in the journal; may drop it.
+            clock: The time.
+            settings: Limits.
+        """
+        self._journal = journal
+        self._fabric = fabric
+        self._announce = announce
+        self._clock = clock
+        self._settings = settings
+        self._slots = asyncio.Semaphore(settings.concurrent_commands)
+        self._running: set[str] = set()
+        self._group: asyncio.TaskGroup | None = None
+        self._ready = asyncio.Event()
+
+    @property
+    def running_commands(self) -> int:
+        """Commands accepted and not yet finished."""
+        return len(self._running)
+
+    async def run(self) -> None:
+        """Goes on with what an earlier run left, then serves deliveries until it is cancelled.
+
+        Raises:
+            ExceptionGroup: The journal cannot be written; the process has to end, and a later
+                one finds the journal as it is.
+        """
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            for entry in await asyncio.to_thread(self._journal.unfinished):
+                log.info("command.resumed", **_named(entry.command), state=entry.state.value)
+                self._begin(entry)
+            self._ready.set()
+            await asyncio.Event().wait()
+
+    async def deliver(self, command: Command) -> CommandResult | None:
+        """Takes a command from the coordinator; on disk when this returns.
+
+        Returns:
+            The result when the command was finished before, otherwise None.
+
+        Idempotent: a command that was delivered before is not begun again.
+        """
+        await self._ready.wait()
+        known = await asyncio.to_thread(self._journal.accept, command)
+        if known is None:
+            log.info("command.accepted", **_named(command))
+            entry = JournalledCommand(command, CommandState.ACCEPTED, self._clock(), None)
+            self._begin(entry)
+            return None
+        log.info("command.delivered_again", **_named(command), state=known.state.value)
+        if known.result is None and command.command_id not in self._running:
+            # Journalled by a delivery whose session ended before it could be begun.
+            self._begin(known)
+        return known.result
+
+    def _begin(self, entry: JournalledCommand) -> None:
+        if self._group is None:
+            raise RuntimeError("the executor does not run")
+        self._running.add(entry.command.command_id)
+        self._group.create_task(self._carry_out(entry), name=f"command {entry.command.command_id}")
+
+    async def _carry_out(self, entry: JournalledCommand) -> None:
+        command = entry.command
+        started_at = self._clock()
+        try:
+            async with self._slots:
+                outcome = await self._outcome(entry)
+            result = self._result(command, started_at, outcome)
+            await asyncio.to_thread(self._journal.finish, result)
+        except IllegalTransitionError:
+            # Finished while its second delivery was on the way; its result has been announced.
+            log.info("command.finished_before", **_named(command))
+            return
+        finally:
+            self._running.discard(command.command_id)
+        log.info(
+            "command.finished",
+            **_named(command),
+            outcome=result.WhichOneof("outcome"),
+            code=result.failure.code,
+            seconds=round((self._clock() - started_at).total_seconds(), 3),
+        )
+        await self._announce(result)
+
+    async def _outcome(self, entry: JournalledCommand) -> Message:
+        """The verb's answer, or why it was not even tried."""
+        command = entry.command
+        name, request = request_of(command)
+        verb = self._fabric.verbs.get(name)
+        command_id = _identifier(command)
+        if verb is None or request is None or command_id is None:
+            return _not_understood(command, name)
+        context = self._context(entry, command_id)
+        if context.time_left_seconds() <= 0:
+            return await self._too_late(entry, request, context)
+        await asyncio.to_thread(self._journal.start, command.command_id)
+        log.info("command.started", **_named(command))
+        try:
+            async with asyncio.timeout(
+                context.time_left_seconds() + self._settings.overtime_seconds
+            ):
+                return await self._answer(verb, request, context)
+        except TimeoutError:
+            return await self._overdue(command, request, context)
+        except Exception:
+            log.exception("command.broke", **_named(command))
+            return _broke(name)
+
+    async def _answer(self, verb: Verb, request: Message, context: VerbContext) -> Message:
+        try:
+            return await verb(request, context)
+        except CommandError as error:
+            return error.failure
+        except (PowerShellError, PropertyError) as error:
+            return to_failure(error)
+
+    def _context(self, entry: JournalledCommand, command_id: UUID) -> VerbContext:
+        return VerbContext(
+            powershell=self._fabric.powershell(command_id),
+            host_keys=self._fabric.host_keys,
+            clock=self._clock,
+            command_id=command_id,
+            deadline=entry.received_at + self._limit(entry.command),
+            resumed=entry.state is CommandState.STARTED,
+            poll_interval_seconds=self._settings.poll_interval_seconds,
+            settle_seconds=self._settings.settle_seconds,
+        )
+
+    def _limit(self, command: Command) -> timedelta:
+        limit = command.time_limit.ToTimedelta()
+        return limit if limit > timedelta(0) else self._settings.default_limit
+
+    def _result(self, command: Command, started_at: datetime, outcome: Message) -> CommandResult:
+        result = CommandResult(
+            command_id=command.command_id,
+            started_at=to_timestamp(started_at),
+            finished_at=to_timestamp(self._clock()),
+        )
+        getattr(result, outcome_field(outcome)).CopyFrom(outcome)
+        return result
+
+    async def _overdue(self, command: Command, request: Message, context: VerbContext) -> Failure:
+        state = await state_afterwards(context.powershell, request, self._settings.overtime_seconds)
+        return failure(
+            "CommandTimeLimitExceeded",
+            f"The command did not end within {self._limit(command).total_seconds():g} seconds"
+            f" and was given up; what it began may still take effect. {state}",
+            ["The host, its storage or the other site is slow or does not answer."],
+            "Check the host, then run the operation again; it goes on from the state it finds.",
+            transient=True,
+        )
+
+    async def _too_late(
+        self, entry: JournalledCommand, request: Message, context: VerbContext
+    ) -> Failure:
+        if entry.state is CommandState.STARTED:
+            state = await state_afterwards(
+                context.powershell, request, self._settings.overtime_seconds
+            )
+            begun = f"it had been started before the agent ended. {state}"
+        else:
+            begun = "it was not started."
+        return failure(
+            "CommandTimeLimitExceeded",
+            f"The time of command {entry.command.command_id} was up before its turn came; {begun}",
+            ["The agent was not running.", "Too many commands were waiting for this agent."],
+            "Run the operation again; it goes on from the state it finds.",
+            transient=True,
+        )
+
+
+def _named(command: Command) -> dict[str, Any]:
+    return {
+        "command_id": command.command_id,
+        "verb": command.WhichOneof("verb"),
+        "job": command.job_id,
+        "step": command.step_key,
+    }
+
+
+def _identifier(command: Command) -> UUID | None:
+    try:
+        identifier = UUID(command.command_id)
+    except ValueError:
+        return None
+    # The last four bytes are for the agent's pipelines.
+    return None if identifier.int & 0xFFFFFFFF else identifier
+
+
+def _not_understood(command: Command, name: str) -> Failure:
+    return failure(
+        "VerbNotSupported",
+        f"This agent does not understand command {command.command_id!r},"
+        f" {name or 'of a newer protocol'}.",
+        ["The agent is older than the coordinator."],
+        "Update the agent on the VMM server.",
+    )
+
+
+def _broke(name: str) -> Failure:
+    return failure(
+        "AgentInternalError",
+        f"The agent failed while carrying out {name}; its log says where.",
+        ["A defect of the agent."],
+        "Report the agent's log; then run the operation again.",
+    )
