@@ -127,7 +127,8 @@ class VirtualMachine:
     """A VM on one host; vm_id is Hyper-V's GUID, equal on primary and replica.
 
     ``known_to_vmm`` turns true when VMM refreshes the host; ``was_running`` is what
-    AutomaticStartAction "StartIfRunning" looks at when the host boots.
+    AutomaticStartAction "StartIfRunning" looks at when the host boots. ``boot_digests`` are the
+    SHA-256 of each disk at the last boot, before the guest wrote anything.
     """
 
     vm_id: str
@@ -154,7 +155,8 @@ class VirtualMachine:
     known_to_vmm: bool = False
     dr_protection_required: bool = False
     recovery_point_objective_seconds: int | None = None
-    tags: dict[str, str] = field(default_factory=dict)
+    boot_digests: dict[str, str] = field(default_factory=dict)
+    boot_ledger_last: int | None = None
 
 
 @dataclass(kw_only=True)

@@ -172,7 +172,7 @@ class Site(SiteCore):
 
     def pending_replication_bytes(self, vm: VirtualMachine) -> int:
         """Size of all logs not yet sent."""
-        return self.runtime(vm).tracker.pending_bytes()
+        return self.tracker(vm).pending_bytes()
 
     # Hosts
 
@@ -211,9 +211,11 @@ class Site(SiteCore):
         Returns:
             The thumbprint: SHA-1 of the certificate, 40 upper case hex digits.
 
-        Idempotent: the same certificate again replaces itself; the journal gets a line each time.
+        Idempotent: a certificate that is there already stays, and nothing is journalled.
         """
-        return certificates.install(self, host, (pfx, password, root_der), command_id)
+        thumbprint = certificates.install(self, host, (pfx, password, root_der), command_id)
+        await self.listeners.refresh(self, host)
+        return thumbprint
 
     def certificates(self, host: Host) -> tuple[certificates.HostCertificate, ...]:
         """Certificates of LocalMachine\\My of the host."""
@@ -223,6 +225,7 @@ class Site(SiteCore):
         self, host: Host, thumbprint: str, command_id: str | None
     ) -> None:
         certificates.remove(self, host, thumbprint, command_id)
+        await self.listeners.refresh(self, host)
 
     async def test_replication_connection(
         self,

@@ -1,0 +1,183 @@
+"""The records of a site and the few things that every operation on them needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from deploy.lab.site.addresses import NameService
+from deploy.lab.site.certificates import CertificateStore
+from deploy.lab.site.change_log import ChangeTracker
+from deploy.lab.site.clock import SiteClock
+from deploy.lab.site.effects import EffectsJournal
+from deploy.lab.site.environment import Environment
+from deploy.lab.site.errors import HyperVError, not_found
+from deploy.lab.site.faults import FaultPlan
+from deploy.lab.site.listeners import Listeners
+from deploy.lab.site.log_application import LogApplication
+from deploy.lab.site.model import Host, VirtualMachine, VmmDatabase
+from deploy.lab.site.partition import Partition
+from deploy.lab.site.runtime import VmRuntime
+from deploy.lab.site.store import SiteStore
+from deploy.lab.site.witness import Witness
+
+
+class SiteCore:
+    """Hosts, VMs and VMM's database of one site, loaded from its folder.
+
+    Args:
+        name: The fabric's name ("VMM-Shanghai"), which is also the folder's.
+        environment: Everything from outside.
+    """
+
+    def __init__(self, name: str, environment: Environment) -> None:
+        self.name = name
+        self.environment = environment
+        self.folder = environment.state_dir / name
+        self.store = SiteStore(self.folder)
+        self.vmm: VmmDatabase = self.store.load_vmm()
+        self.names = NameService(environment.state_dir)
+        self.partition = Partition(environment.state_dir)
+        self.faults = FaultPlan()
+        self.listeners = Listeners()
+        self.effects = EffectsJournal(self.folder / "effects.jsonl", name)
+        self._hosts = {host.fqdn.lower(): host for host in self.store.load_hosts()}
+        self._vms = {(vm.host_fqdn, vm.vm_id): vm for vm in self.store.load_vms()}
+        self._runtimes: dict[tuple[str, str], VmRuntime] = {}
+
+    @property
+    def clock(self) -> SiteClock:
+        return self.environment.clock
+
+    # Looking up
+
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        return tuple(self._hosts.values())
+
+    @property
+    def virtual_machines(self) -> tuple[VirtualMachine, ...]:
+        return tuple(self._vms.values())
+
+    def host(self, fqdn: str) -> Host:
+        """A host by its FQDN or its short name, in any case.
+
+        Raises:
+            HyperVError: There is no such computer, or it does not answer.
+        """
+        wanted = fqdn.lower()
+        host = self._hosts.get(wanted) or next(
+            (each for name, each in self._hosts.items() if name.partition(".")[0] == wanted), None
+        )
+        if host is None or not host.powered:
+            raise HyperVError(
+                "InvalidParameter",
+                "InvalidArgument",
+                f"Hyper-V encountered an error trying to access an object on computer '{fqdn}' "
+                "because the object was not found. The object might have been deleted, or you "
+                "might not have permission to perform the task.",
+                target=fqdn,
+            )
+        return host
+
+    def vms_on(self, host: Host) -> tuple[VirtualMachine, ...]:
+        return tuple(vm for vm in self._vms.values() if vm.host_fqdn == host.fqdn)
+
+    def vm(self, host: Host, vm_id: str | None = None, name: str | None = None) -> VirtualMachine:
+        """One VM of a host by id or by exact name (in any case).
+
+        Raises:
+            HyperVError: There is none.
+        """
+        for vm in self.vms_on(host):
+            if vm_id is not None and vm.vm_id == vm_id.lower():
+                return vm
+            if vm_id is None and name is not None and vm.name.lower() == name.lower():
+                return vm
+        if vm_id is not None:
+            raise HyperVError(
+                "InvalidParameter",
+                "InvalidArgument",
+                f'Hyper-V was unable to find a virtual machine with id "{vm_id}".',
+                target=vm_id,
+            )
+        raise HyperVError(
+            "InvalidParameter",
+            "InvalidArgument",
+            f'Hyper-V was unable to find a virtual machine with name "{name}".',
+            target=name or "",
+        )
+
+    def vm_by_key(self, host_fqdn: str, vm_id: str) -> VirtualMachine | None:
+        return self._vms.get((host_fqdn, vm_id))
+
+    def find_vm(self, name_or_id: str) -> VirtualMachine:
+        """A VM of any host of the site; a replica and its primary may both be here."""
+        wanted = name_or_id.lower()
+        for vm in self._vms.values():
+            if wanted in (vm.vm_id, vm.name.lower()):
+                return vm
+        raise not_found(f'There is no virtual machine "{name_or_id}" at {self.name}.', name_or_id)
+
+    # Places
+
+    def host_folder(self, host: Host) -> Path:
+        return self.store.host_folder(host.fqdn)
+
+    def certificate_inventory(self, host: Host) -> tuple[str, ...]:
+        return CertificateStore(self.host_folder(host)).inventory()
+
+    def vm_folder(self, vm: VirtualMachine) -> Path:
+        return self.store.vm_folder(vm.host_fqdn, vm.vm_id)
+
+    def runtime(self, vm: VirtualMachine) -> VmRuntime:
+        return self._runtimes.setdefault((vm.host_fqdn, vm.vm_id), VmRuntime())
+
+    def disk_files(self, vm: VirtualMachine) -> dict[str, Path]:
+        """Disk id to real file, for the disks that are replicated."""
+        excluded = vm.replication.excluded_disk_ids if vm.replication else []
+        return {disk.id: self.folder / disk.file for disk in vm.disks if disk.id not in excluded}
+
+    def all_disk_files(self, vm: VirtualMachine) -> dict[str, Path]:
+        return {disk.id: self.folder / disk.file for disk in vm.disks}
+
+    def tracker(self, vm: VirtualMachine) -> ChangeTracker:
+        return ChangeTracker(self.vm_folder(vm), list(self.disk_files(vm)))
+
+    def received(self, vm: VirtualMachine) -> LogApplication:
+        return LogApplication(self.vm_folder(vm))
+
+    def witness(self, vm_id: str) -> Witness:
+        return Witness(self.folder / "witness" / vm_id)
+
+    # Changing
+
+    def save_vm(self, vm: VirtualMachine) -> None:
+        """Make the record durable and let the replicator look at it."""
+        self._vms[(vm.host_fqdn, vm.vm_id)] = vm
+        self.store.save_vm(vm)
+        self.runtime(vm).changed.set()
+
+    def forget_vm(self, vm: VirtualMachine) -> None:
+        """Remove the VM with everything that it has on disk."""
+        self._vms.pop((vm.host_fqdn, vm.vm_id), None)
+        self._runtimes.pop((vm.host_fqdn, vm.vm_id), None)
+        self.store.delete_vm(vm)
+
+    def save_host(self, host: Host) -> None:
+        self.store.save_host(host)
+
+    def save_vmm(self) -> None:
+        """Make changes of ``vmm`` (clouds, networks, storage) durable."""
+        self.store.save_vmm(self.vmm)
+
+    def record(
+        self,
+        host_fqdn: str,
+        effect: tuple[str, str],
+        command_id: str | None,
+        details: Mapping[str, Any] | Iterable[tuple[str, Any]] = (),
+    ) -> None:
+        """One line in the effects journal, after the change is durable."""
+        self.effects.record(self.clock.now(), host_fqdn, effect, command_id, dict(details))

@@ -1,0 +1,140 @@
+"""The primary's end of a connection to a replica server."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from deploy.lab.site.addresses import bindable_port
+from deploy.lab.site.certificates import CertificateStore
+from deploy.lab.site.frames import FrameError, read_frame, write_frame
+from deploy.lab.site.link_errors import LinkError, LinkFailure
+from deploy.lab.site.replication_model import Authentication
+from deploy.lab.site.tls import check_peer, client_context
+
+if TYPE_CHECKING:
+    from deploy.lab.site.core import SiteCore
+    from deploy.lab.site.model import Host
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where and how to connect."""
+
+    server: str
+    port: int
+    authentication: Authentication
+    thumbprint: str
+
+
+class ReplicaConnection:
+    """Requests and answers, one at a time."""
+
+    def __init__(
+        self,
+        site: SiteCore,
+        peer_site: str,
+        streams: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    ) -> None:
+        self._site = site
+        self._peer_site = peer_site
+        self._reader, self._writer = streams
+
+    async def request(
+        self, kind: str, header: Mapping[str, Any], body: bytes = b""
+    ) -> tuple[dict[str, Any], bytes]:
+        """Send one request and wait for its answer.
+
+        Raises:
+            LinkError: The connection broke, the sites are cut, or the replica server refused.
+        """
+        try:
+            async with asyncio.timeout(self._site.environment.answer_timeout_seconds):
+                self._check_partition()
+                await write_frame(self._writer, {"kind": kind, **header}, body)
+                answer, answer_body = await read_frame(self._reader)
+                self._check_partition()
+        except ssl.SSLError as error:
+            # TLS 1.3: the server's refusal of our certificate arrives with the first answer.
+            raise LinkError(LinkFailure.SECURITY, _reason(error)) from error
+        except (OSError, EOFError, FrameError) as error:
+            raise LinkError(LinkFailure.ABORTED) from error
+        if "failure" in answer:
+            raise LinkError(LinkFailure(answer["failure"]), answer["detail"])
+        return answer, answer_body
+
+    def _check_partition(self) -> None:
+        if self._site.partition.separates(self._site.name, self._peer_site):
+            raise LinkError(LinkFailure.ABORTED)
+
+
+@asynccontextmanager
+async def connect(
+    site: SiteCore, host: Host, endpoint: Endpoint
+) -> AsyncIterator[ReplicaConnection]:
+    """Connect from a host to a replica server and introduce the host as primary server.
+
+    Raises:
+        LinkError: Name unknown, no listener, partition, or certificates that do not fit.
+    """
+    record = site.names.resolve(endpoint.server)
+    if record is None:
+        raise LinkError(LinkFailure.NAME_NOT_RESOLVED)
+    if site.partition.separates(site.name, record.site):
+        raise LinkError(LinkFailure.CANNOT_CONNECT)
+    streams = await _open(site, host, endpoint, record.address)
+    try:
+        _check_certificate(site, streams[1], endpoint)
+        connection = ReplicaConnection(site, record.site, streams)
+        await connection.request(
+            "hello",
+            {"primary_server": host.fqdn, "authentication": endpoint.authentication.value},
+        )
+        yield connection
+    finally:
+        streams[1].close()
+        try:
+            await streams[1].wait_closed()
+        except OSError:
+            pass  # noqa: S110 - a peer that vanished first is no news after the last answer
+
+
+def _check_certificate(
+    site: SiteCore, writer: asyncio.StreamWriter, endpoint: Endpoint
+) -> None:
+    if endpoint.authentication is Authentication.CERTIFICATE:
+        tls = writer.get_extra_info("ssl_object")
+        check_peer(tls.getpeercert(binary_form=True), endpoint.server, site.clock.now())
+
+
+async def _open(
+    site: SiteCore, host: Host, endpoint: Endpoint, address: str
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    context = None
+    if endpoint.authentication is Authentication.CERTIFICATE:
+        context = client_context(CertificateStore(site.host_folder(host)), endpoint.thumbprint)
+    # Kerberos: both hosts are taken to be in one domain, the payload is not encrypted, and the
+    # name in the greeting is believed. The lab has no key distribution centre.
+    try:
+        async with asyncio.timeout(site.environment.connect_timeout_seconds):
+            return await asyncio.open_connection(
+                address,
+                bindable_port(endpoint.port),
+                ssl=context,
+                local_addr=(host.address, 0),
+                server_hostname=endpoint.server if context else None,
+            )
+    except ssl.SSLError as error:
+        raise LinkError(LinkFailure.SECURITY, _reason(error)) from error
+    except OSError as error:
+        raise LinkError(LinkFailure.CANNOT_CONNECT) from error
+
+
+def _reason(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"The replica server's certificate is not trusted: {error.verify_message}."
+    return f"The replica server refused the certificate: {error.reason}."

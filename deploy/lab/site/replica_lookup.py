@@ -1,0 +1,62 @@
+"""Finding the replica VM that a request is about, and refusing strangers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from deploy.lab.site.authorization import entry_for
+from deploy.lab.site.link_errors import LinkError, LinkFailure
+from deploy.lab.site.replication_model import Replication, ReplicationMode
+
+if TYPE_CHECKING:
+    from deploy.lab.site.core import SiteCore
+    from deploy.lab.site.listener import Caller
+    from deploy.lab.site.model import AuthorizationEntry, Host, VirtualMachine
+
+
+def authorized_entry(host: Host, caller: Caller) -> AuthorizationEntry:
+    entry = entry_for(host, caller.primary_server)
+    if entry is None:
+        raise LinkError(
+            LinkFailure.UNAUTHORIZED,
+            f"The Replica server '{host.fqdn}' does not allow replication from the primary server "
+            f"'{caller.primary_server}'.",
+        )
+    return entry
+
+
+def replica_of(
+    site: SiteCore, host: Host, caller: Caller, header: dict[str, Any]
+) -> tuple[VirtualMachine, Replication]:
+    """The VM and its replication.
+
+    Raises:
+        LinkError: The caller may not send (any more), or there is no such replica here.
+    """
+    entry = authorized_entry(host, caller)
+    vm = site.vm_by_key(host.fqdn, str(header.get("vm_id")))
+    replication = vm.replication if vm is not None else None
+    if (
+        vm is None
+        or replication is None
+        or replication.mode is not ReplicationMode.REPLICA
+        or replication.relationship_id != header.get("relationship_id")
+    ):
+        raise LinkError(
+            LinkFailure.NOT_FOUND,
+            "The Replica server has no replica of the virtual machine for this relationship.",
+        )
+    if replication.trust_group and replication.trust_group != entry.trust_group:
+        raise LinkError(
+            LinkFailure.UNAUTHORIZED,
+            f"The primary server '{caller.primary_server}' is not in the trust group "
+            f"'{replication.trust_group}'.",
+        )
+    return vm, replication
+
+
+def check_space(site: SiteCore, host: Host) -> None:
+    if host.fqdn in site.faults.full_hosts:
+        raise LinkError(
+            LinkFailure.STORAGE_FULL, "There is not enough space on the disk. (0x80070070)"
+        )

@@ -1,0 +1,18 @@
+"""Root tasks whose death is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+
+async def guarded(name: str, work: Coroutine[Any, Any, None]) -> None:
+    """Run work to its end; a failure that nobody expected is logged with its name."""
+    try:
+        await work
+    except Exception:  # border: turns the task's failure into a record
+        log.exception("task.died", task=name)
