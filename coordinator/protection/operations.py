@@ -20,9 +20,7 @@ class Operation(StrEnum):
 
 
 # What this version carries out; the table below says what the state itself would allow.
-CARRIED_OUT = frozenset(
-    {Operation.PLANNED_FAILOVER, Operation.COMMIT, Operation.REVERSE_REPLICATE}
-)
+CARRIED_OUT = frozenset({Operation.PLANNED_FAILOVER, Operation.COMMIT, Operation.REVERSE_REPLICATE})
 
 _S = ProtectionState
 _O = Operation

@@ -23,14 +23,6 @@ WIRE_AUTHENTICATION = {
 }
 
 
-@dataclass(frozen=True)
-class Authorization:
-    """A primary that may replicate to a host."""
-
-    allowed_primary_server: str
-    trust_group: str
-
-
 @dataclass(frozen=True, kw_only=True)
 class PairingHost:
     """A host of one of the clouds.
@@ -41,7 +33,6 @@ class PairingHost:
         certificate_thumbprint: Of a certificate the product gave it before and that goes on being
             used; empty when it needs one.
         certificate_not_after: ISO 8601; empty when it needs one.
-        authorizations: What other pairings of this host need to stay.
     """
 
     host_id: int
@@ -49,7 +40,6 @@ class PairingHost:
     connection_point: str
     certificate_thumbprint: str = ""
     certificate_not_after: str = ""
-    authorizations: tuple[Authorization, ...] = ()
 
     @property
     def dns_names(self) -> tuple[str, ...]:
@@ -82,7 +72,8 @@ class PairingSnapshot:
 def plan_pairing(snapshot: PairingSnapshot) -> Graph:
     """Reads every host, gives it a certificate, and configures it to receive from the other cloud.
 
-    Both clouds receive, because replication may be reversed. Nothing is changed on any host before
+    Both clouds receive, because replication may be reversed. What other pairings authorised on a
+    host stays: the provider only adds. Nothing is changed on any host before
     all of them were found fit. Source: SPEC PA-3, PO-3.
     """
     return Graph(
@@ -158,9 +149,7 @@ def _check_steps(snapshot: PairingSnapshot) -> Iterator[StepSpec]:
                     "default_storage_location": Output(
                         f"read/{host.fqdn}", "default_storage_location"
                     ),
-                    "virtual_hard_disk_path": Output(
-                        f"read/{host.fqdn}", "virtual_hard_disk_path"
-                    ),
+                    "virtual_hard_disk_path": Output(f"read/{host.fqdn}", "virtual_hard_disk_path"),
                 }
                 for _, host in _hosts(snapshot)
             ]
@@ -219,11 +208,11 @@ def _configure_step(
         "default_storage_location": Output("check", host.fqdn),
         "authorizations": [
             {
-                "allowed_primary_server": authorization.allowed_primary_server,
+                "allowed_primary_server": primary,
                 "replica_storage_location": Output("check", host.fqdn),
-                "trust_group": authorization.trust_group,
+                "trust_group": snapshot.trust_group,
             }
-            for authorization in _authorizations(snapshot, host, other)
+            for primary in dict.fromkeys(peer.connection_point for peer in other.hosts)
         ],
     }
     if snapshot.authentication_type is Authentication.CERTIFICATE:
@@ -239,19 +228,6 @@ def _configure_step(
         after=("check", *installed),
         time_limit_seconds=300,
     )
-
-
-def _authorizations(
-    snapshot: PairingSnapshot, host: PairingHost, other: PairingSide
-) -> list[Authorization]:
-    """What the host lets in: this pairing's other cloud first, then what others need."""
-    wanted = {
-        peer.connection_point: Authorization(peer.connection_point, snapshot.trust_group)
-        for peer in other.hosts
-    }
-    for kept in host.authorizations:
-        wanted.setdefault(kept.allowed_primary_server, kept)
-    return list(wanted.values())
 
 
 def _thumbprint(snapshot: PairingSnapshot, host: PairingHost) -> object:

@@ -141,6 +141,4 @@ def _against(candidate: HostCandidate, needs: MachineNeeds) -> list[str]:
 def _memory_left(candidate: HostCandidate, needs: MachineNeeds) -> int:
     if not candidate.total_memory_bytes:
         return 0
-    return (
-        candidate.available_memory_bytes - candidate.reserved_memory_bytes - needs.memory_bytes
-    )
+    return candidate.available_memory_bytes - candidate.reserved_memory_bytes - needs.memory_bytes

@@ -1,0 +1,78 @@
+"""What the two sides of a replication must look like before an operation of the failover family."""
+
+from __future__ import annotations
+
+from coordinator.failures import Failure
+
+# (mode, state) of the side that is left; Prepared when an earlier run got that far.
+FIT_SOURCES = frozenset({("Primary", "Replicating"), ("Primary", "PreparedForFailover")})
+# A replica that has been failed over already belongs to a prepared primary only.
+FIT_TARGETS = frozenset({("Replica", "Replicating")})
+BEGUN_TARGETS = frozenset(
+    {
+        ("Replica", "Replicating"),
+        ("Replica", "RecoveryInProgress"),
+        ("Replica", "FailedOverWaitingCompletion"),
+    }
+)
+FAILED_OVER = frozenset({("Replica", "FailedOverWaitingCompletion"), ("Replica", "FailedOver")})
+
+
+def planned_failover_failure(source: tuple[str, str], target: tuple[str, str]) -> Failure | None:
+    """Why a planned failover cannot begin; None when it can.
+
+    Args:
+        source: Mode and state of the side the machine runs on, Hyper-V's names.
+        target: Mode and state of its replica.
+    """
+    if source not in FIT_SOURCES:
+        return _not_ready("The machine", source, "Primary and Replicating")
+    prepared = source == ("Primary", "PreparedForFailover")
+    if target not in (BEGUN_TARGETS if prepared else FIT_TARGETS):
+        return _not_ready("The replica", target, "Replica and Replicating")
+    return None
+
+
+def commit_failure(side: tuple[str, str]) -> Failure | None:
+    """Why a failover cannot be committed; None when it can."""
+    if side in FAILED_OVER:
+        return None
+    return _not_ready("The failed-over machine", side, "a replica that is failed over")
+
+
+def reversal_failure(side: tuple[str, str], *, committed: bool) -> Failure | None:
+    """Why the direction cannot be reversed; None when it can.
+
+    Args:
+        side: Mode and state of the side the machine runs on.
+        committed: An earlier run may then have reversed already.
+    """
+    if side in FAILED_OVER or (committed and side[0] == "Primary"):
+        return None
+    return _not_ready("The failed-over machine", side, "a replica that is failed over")
+
+
+def receiver_failure(host: str, port: int, *, enabled: bool, listening_port: int) -> Failure | None:
+    """Why a host cannot become the receiver of replication; None when it can."""
+    if enabled and port == listening_port:
+        return None
+    seen = f"listens on port {listening_port}" if enabled else "receives no replication"
+    return Failure(
+        "HostNotConfiguredForReplication",
+        f"{host} {seen}; it must receive replication on port {port}.",
+        ("The host's replication settings were changed outside the vault.",),
+        "Associate the policy with the clouds again: that configures every host.",
+    )
+
+
+def _not_ready(what: str, seen: tuple[str, str], wanted: str) -> Failure:
+    mode, state = seen
+    return Failure(
+        "ReplicationNotReady",
+        f"{what} is {mode or 'in no mode'} and {state or 'in no state'}; it must be {wanted}.",
+        (
+            "Replication is paused, in error, or needs a resynchronisation.",
+            "Somebody changed the replication in Hyper-V Manager.",
+        ),
+        "Bring the replication back to normal, then repeat the operation.",
+    )

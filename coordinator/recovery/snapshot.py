@@ -1,0 +1,44 @@
+"""A protected machine as the planners of the failover family see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from coordinator.protection.policies import Authentication
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """One site of a machine.
+
+    Attributes:
+        provider_id: The provider of the site's fabric.
+        host: FQDN of the host that has the machine or its replica.
+        connection_point: The name others replicate to: the host's, or its cluster's broker.
+        certificate_thumbprint: Of the host; empty with Kerberos.
+    """
+
+    provider_id: str
+    host: str
+    connection_point: str
+    certificate_thumbprint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineSnapshot:
+    """A machine and its two sides.
+
+    Attributes:
+        active: The side the machine runs on.
+        passive: The other one.
+    """
+
+    vm_id: str
+    active: Side
+    passive: Side
+    authentication_type: Authentication
+    replication_port: int
+
+    def at(self, side: Side) -> dict[str, object]:
+        """The wire's VirtualMachineRef of the machine on a side."""
+        return {"vm_id": self.vm_id, "host": side.host}
