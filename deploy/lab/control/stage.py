@@ -105,9 +105,7 @@ class Stage:
 
             wait_for(f"{site.fabric_name} to connect", connected, DISCOVERY_LIMIT_SECONDS)
         clouds = {cloud.name for site in self.topology.sites for cloud in site.clouds}
-        wait_for(
-            "discovery", lambda: clouds <= operator.clouds().keys(), DISCOVERY_LIMIT_SECONDS
-        )
+        wait_for("discovery", lambda: clouds <= operator.clouds().keys(), DISCOVERY_LIMIT_SECONDS)
 
     def up(self, tell: Callable[[str], None]) -> None:
         """Brings everything up, with nothing paired or protected. Idempotent."""

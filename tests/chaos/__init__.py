@@ -1,0 +1,1 @@
+"""Killing processes of a running story, and judging what came of it."""

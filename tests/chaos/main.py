@@ -1,0 +1,50 @@
+"""`tests/chaos/run`: any number of deaths, by a seed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import secrets
+import sys
+import tempfile
+from pathlib import Path
+
+from deploy.lab.control.stage import Stage, StageOptions
+from deploy.story.story import Narrator, Story
+from tests.chaos.campaign import Campaign
+from tests.chaos.points import choose_points
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tests/chaos/run", description=__doc__)
+    parser.add_argument("--points", type=int, default=20, metavar="N", help="deaths (20)")
+    parser.add_argument("--seed", type=int, metavar="S", help="to have the same deaths again")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the verdict as JSON")
+    parser.add_argument("--keep", action="store_true", help="leave folder and processes behind")
+    return parser.parse_args()
+
+
+def main() -> int:
+    options = arguments()
+    seed = options.seed if options.seed is not None else secrets.randbelow(1_000_000)
+    folder = Path(tempfile.mkdtemp(prefix="osr-chaos-"))
+    stage = Stage(StageOptions(state=folder, speed=10.0))
+    try:
+        stage.up(lambda text: print(text, "...", flush=True))
+        points = choose_points(options.points, seed)
+        campaign = Campaign(Story(stage, Narrator()), points, lambda t: print(t, flush=True))
+        verdict = campaign.run()
+    finally:
+        if not options.keep:
+            stage.down()
+    document = {"seed": seed, **verdict.as_json()}
+    print(json.dumps(document, indent=2))
+    if options.json:
+        options.json.write_text(json.dumps(document, indent=2), encoding="utf-8")
+    if not verdict.ok:
+        print(f"logs: {folder / 'logs'}; again: tests/chaos/run --seed {seed}", file=sys.stderr)
+    return 0 if verdict.ok else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
