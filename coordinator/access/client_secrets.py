@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-from coordinator.vaults.secret import Secret
+from coordinator.secret import Secret
 
 SECRET_BYTES = 32
 PREFIX = "sha256$"

@@ -11,7 +11,7 @@ from oauth2_provider.models import Application
 
 from coordinator.access.client_secrets import SECRET_BYTES, hash_secret
 from coordinator.access.models import ServicePrincipal
-from coordinator.vaults.secret import Secret
+from coordinator.secret import Secret
 
 
 def create_principal(

@@ -1,0 +1,119 @@
+"""The authority of Hyper-V hosts: they trust each other for replication by its certificates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from coordinator.failures import refuse
+from coordinator.vaults.certificates import (
+    CLIENT,
+    SERVER,
+    LeafSpec,
+    build_authority,
+    general_name,
+    read_request_key,
+    sign_leaf,
+)
+from coordinator.vaults.key_files import (
+    PrivateKey,
+    exclusive,
+    read_certificate,
+    read_private_key,
+    write_certificates,
+    write_private_key,
+)
+
+HOST_LIFETIME = timedelta(days=730)
+# Every Windows that runs Hyper-V Replica verifies RSA; elliptic curves depend on its settings.
+KEY_BITS = 3072
+
+
+class HostCertificate(NamedTuple):
+    """A certificate for a host, ready for InstallHostCertificate.
+
+    Attributes:
+        certificate: DER.
+        issuer: DER.
+        thumbprint: SHA-1 in upper-case hexadecimal, as Windows writes it.
+        not_after: End of its life.
+    """
+
+    certificate: bytes
+    issuer: bytes
+    thumbprint: str
+    not_after: datetime
+
+
+@dataclass(frozen=True)
+class ReplicationAuthority:
+    """Certificate and key; apart from the coordinator's own authority on purpose.
+
+    A host's certificate must never open a session, nor a provider's receive replication.
+    """
+
+    certificate: x509.Certificate
+    key: PrivateKey = field(repr=False)
+
+    def issue_host_certificate(
+        self, certificate_request: bytes, dns_names: Sequence[str], now: datetime
+    ) -> HostCertificate:
+        """A certificate a host replicates with, as primary and as replica.
+
+        Args:
+            certificate_request: PKCS #10, DER, from the agent; only its key counts.
+            dns_names: Names the host answers to, its FQDN first; not taken from the request.
+            now: Beginning of its life.
+
+        Raises:
+            RefusedError: The request is unusable, or no name was given.
+
+        Source: hyperv-replica requirements on certificates: subject or alternative name is the
+        host's FQDN, both extended key usages, a root the other side trusts.
+        """
+        if not dns_names:
+            raise refuse(
+                "HostNameMissing",
+                "A host's certificate needs the host's name.",
+                causes=["VMM reports the host without a fully qualified domain name."],
+                action="Refresh the host in VMM and try again.",
+            )
+        key = read_request_key(certificate_request)
+        names = [general_name(name) for name in dns_names]
+        leaf = LeafSpec(dns_names[0], names, [SERVER, CLIENT], HOST_LIFETIME)
+        certificate = sign_leaf(self.certificate, self.key, key, leaf, now)
+        return HostCertificate(
+            certificate=certificate.public_bytes(Encoding.DER),
+            issuer=self.certificate.public_bytes(Encoding.DER),
+            # Windows names certificates so; nothing is secured by it.
+            thumbprint=certificate.fingerprint(SHA1()).hex().upper(),  # noqa: S303 - see above
+            not_after=certificate.not_valid_after_utc,
+        )
+
+
+def ensure_replication_authority(folder: Path, now: datetime) -> ReplicationAuthority:
+    """Opens the authority of hosts; makes it when the folder has none.
+
+    Args:
+        folder: Where replication-ca.key (mode 0600) and replication-ca.pem are.
+        now: Beginning of its ten years, when it is made.
+
+    Idempotent, also when several processes start at once.
+    """
+    key_file, certificate_file = folder / "replication-ca.key", folder / "replication-ca.pem"
+    with exclusive(folder):
+        if not key_file.exists():
+            write_private_key(key_file, rsa.generate_private_key(65537, KEY_BITS))
+        key = read_private_key(key_file)
+        if not certificate_file.exists():
+            name = "replication of Hyper-V hosts"
+            write_certificates(certificate_file, build_authority(key, name, now))
+    return ReplicationAuthority(read_certificate(certificate_file), key)
