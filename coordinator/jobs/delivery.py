@@ -13,11 +13,9 @@ from opensiterecovery.provider.v1 import command_pb2
 
 from coordinator.jobs.messages import ADVANCE_TASK, send_after_commit
 from coordinator.jobs.models import Command, Step
-from coordinator.jobs.states import CommandState, StepState
+from coordinator.jobs.states import UNFINISHED_COMMANDS, CommandState, StepState
 
 log = structlog.get_logger(__name__)
-
-UNFINISHED = (CommandState.PENDING, CommandState.SENT, CommandState.ACKNOWLEDGED)
 
 
 def claim_commands(provider_id: UUID, fence: int, limit: int = 20) -> list[bytes]:
@@ -69,7 +67,7 @@ def record_progress(provider_id: UUID, command_id: UUID, percent: int, activity:
         activity: What is being done, for people; the first 255 characters are kept.
     """
     steps = Command.objects.filter(
-        command_id=command_id, provider_id=provider_id, state__in=UNFINISHED
+        command_id=command_id, provider_id=provider_id, state__in=UNFINISHED_COMMANDS
     ).values("step_id")
     Step.objects.filter(id__in=steps, state=StepState.IN_PROGRESS).update(
         percent=Greatest("percent", Value(min(percent, 100))), activity=activity[:255]
@@ -96,7 +94,7 @@ def store_result(provider_id: UUID, result: bytes, now: datetime) -> bool:
     """
     command_id = UUID(command_pb2.CommandResult.FromString(result).command_id)
     own = Command.objects.filter(command_id=command_id, provider_id=provider_id)
-    stored = own.filter(state__in=UNFINISHED).update(
+    stored = own.filter(state__in=UNFINISHED_COMMANDS).update(
         result=result, state=CommandState.FINISHED, finished_at=now
     )
     found = own.values_list("state", "step__job_id", "step__job__queue").first()
@@ -116,7 +114,7 @@ def store_result(provider_id: UUID, result: bytes, now: datetime) -> bool:
 
 
 def _undelivered(provider_id: UUID, fence: int) -> QuerySet[Command]:
-    return Command.objects.filter(provider_id=provider_id, state__in=UNFINISHED).filter(
+    return Command.objects.filter(provider_id=provider_id, state__in=UNFINISHED_COMMANDS).filter(
         Q(sent_fence=None) | Q(sent_fence__lt=fence)
     )
 

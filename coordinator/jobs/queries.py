@@ -11,6 +11,7 @@ from coordinator.failures import Failure
 from coordinator.jobs.models import Job, OperationLock, Step
 from coordinator.jobs.states import JobState, StepState
 from coordinator.jobs.steps import TaskSpec
+from coordinator.jobs.stored_failures import read_failure
 from coordinator.jobs.task_views import StepProgress, TaskView, summarise_tasks
 
 
@@ -135,17 +136,6 @@ def running_job_for(key: str) -> Job | None:
     """The job that holds the lock, for example of "item:<uuid>", or None."""
     lock = OperationLock.objects.select_related("job").filter(key=key).first()
     return None if lock is None else lock.job
-
-
-def read_failure(stored: Mapping[str, object]) -> Failure:
-    """The failure whose `as_json` was stored."""
-    causes = stored.get("possibleCauses", ())
-    return Failure(
-        str(stored.get("code", "")),
-        str(stored.get("message", "")),
-        tuple(str(cause) for cause in causes) if isinstance(causes, list) else (),
-        str(stored.get("recommendedAction", "")),
-    )
 
 
 def _view(job: Job, steps: Sequence[Step]) -> JobView:

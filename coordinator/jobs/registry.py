@@ -21,8 +21,8 @@ class RecordCall:
         vault_id: Its vault; everything the function touches must be of it.
         target_id: The job's target, as given to `begin_job`.
         arguments: The job's arguments, as given to `begin_job`.
-        inputs: The step's inputs, each `Output` replaced by the other step's value. What came from a
-            provider is JSON as protobuf writes it: 64-bit integers and timestamps are strings,
+        inputs: The step's inputs, each `Output` replaced by the other step's value. What came from
+            a provider is JSON as protobuf writes it: 64-bit integers and timestamps are strings,
             bytes are base64, enums are names.
         now: The time of the change.
     """

@@ -20,6 +20,9 @@ class JobState(StrEnum):
         return self in {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}
 
 
+UNFINISHED_JOBS = tuple(state for state in JobState if not state.ended)
+
+
 class StepState(StrEnum):
     """State of a step or of a task."""
 
@@ -53,3 +56,10 @@ class CommandState(StrEnum):
     FINISHED = "finished"
     # Nobody waits for it any more (its job was cancelled or its time is over).
     ABANDONED = "abandoned"
+
+    @property
+    def ended(self) -> bool:
+        return self in {CommandState.FINISHED, CommandState.ABANDONED}
+
+
+UNFINISHED_COMMANDS = tuple(state for state in CommandState if not state.ended)

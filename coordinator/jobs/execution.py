@@ -1,0 +1,180 @@
+"""Carrying out steps: writing commands, calling record functions, looking at conditions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from datetime import timedelta
+from typing import TypeVar, cast
+from uuid import UUID
+
+import structlog
+from django.db import InterfaceError, OperationalError, transaction
+
+from coordinator.failures import Failure, RefusedError
+from coordinator.jobs.inputs import (
+    OutputMissingError,
+    decode_inputs,
+    outputs_in,
+    resolve_inputs,
+)
+from coordinator.jobs.models import Command, Step
+from coordinator.jobs.registry import ConditionState, RecordCall, Registry, StepFailedError
+from coordinator.jobs.run import Run
+from coordinator.jobs.steps import StepKind
+from coordinator.jobs.verbs import VerbError, build_command
+
+log = structlog.get_logger(__name__)
+
+Given = TypeVar("Given")
+
+# The agent counts its PowerShell pipelines in the last four bytes of a command's id.
+PIPELINE_BITS = 0xFFFFFFFF
+
+
+def start_steps(run: Run, registry: Registry, keys: Collection[str]) -> None:
+    """Begins an attempt of each step; record functions end within it.
+
+    Stops at the first step that fails: whether the others may still begin is decided anew.
+    """
+    run.load(keys)
+    rows = [run.row(key) for key in keys]
+    # All results the inputs refer to, in one query.
+    run.load({output.step for row in rows for output in outputs_in(decode_inputs(row.inputs))})
+    for row in rows:
+        run.begin(row)
+        try:
+            inputs = _inputs(run, row)
+            if row.kind == StepKind.COMMAND:
+                _write_command(run, row, inputs)
+            elif row.kind == StepKind.RECORD:
+                run.succeed(row, _record(run, registry, row, inputs))
+        except StepFailedError as error:
+            run.fail(row, error.failure, transient=error.transient)
+            return
+
+
+def look_at(run: Run, registry: Registry, key: str) -> None:
+    """Ends a WAIT step if its condition is met or can never be."""
+    row = run.row(key)
+    try:
+        inputs = _inputs(run, row)
+        if _condition(run, registry, row, inputs) is ConditionState.MET:
+            run.succeed(row, {})
+    except StepFailedError as error:
+        run.fail(row, error.failure, transient=error.transient)
+
+
+def guarded(call: Callable[[], Given], name: str) -> Given:
+    """Calls a domain's function so that it happens wholly or not at all.
+
+    Raises:
+        StepFailedError: With the failure the function told of, or, when it broke, one that says so.
+        OperationalError, InterfaceError: The database went away: the whole advance is repeated.
+    """
+    try:
+        with transaction.atomic():
+            return call()
+    except (OperationalError, InterfaceError, StepFailedError):
+        raise
+    except RefusedError as error:
+        raise StepFailedError(error.failure) from error
+    except Exception as error:
+        # A border: whatever breaks in there is this step's failure, or the job would never end.
+        log.exception("function.broke", function=name)
+        raise StepFailedError(_broken(name, error)) from error
+
+
+def _inputs(run: Run, row: Step) -> Mapping[str, object]:
+    inputs = decode_inputs(row.inputs)
+    results = {output.step: run.row(output.step).result or {} for output in outputs_in(inputs)}
+    try:
+        return cast("Mapping[str, object]", resolve_inputs(inputs, results))
+    except OutputMissingError as error:
+        raise StepFailedError(_unfit(row, str(error))) from error
+
+
+def _write_command(run: Run, row: Step, inputs: Mapping[str, object]) -> None:
+    if row.provider_id is None:
+        raise StepFailedError(_unfit(row, "it names no provider"))
+    command_id = UUID(int=run.new_id().int & ~PIPELINE_BITS)
+    time_limit = timedelta(seconds=row.time_limit_seconds)
+    try:
+        body = build_command(command_id, run.job.id, row.key, time_limit, (row.action, inputs))
+    except VerbError as error:
+        raise StepFailedError(_unfit(row, str(error))) from error
+    run.commands.append(
+        Command(
+            command_id=command_id,
+            vault_id=run.job.vault_id,
+            provider_id=row.provider_id,
+            step=row,
+            verb=row.action,
+            body=body,
+            created_at=run.now,
+        )
+    )
+
+
+def _record(
+    run: Run, registry: Registry, row: Step, inputs: Mapping[str, object]
+) -> Mapping[str, object]:
+    function = registry.records.get(row.action)
+    if function is None:
+        raise StepFailedError(_unknown_action(row))
+    call = _call(run, inputs)
+
+    def result_as_json() -> Mapping[str, object]:
+        result = function(call)
+        json.dumps(result)
+        return result
+
+    return guarded(result_as_json, row.action)
+
+
+def _condition(
+    run: Run, registry: Registry, row: Step, inputs: Mapping[str, object]
+) -> ConditionState:
+    condition = registry.conditions.get(row.action)
+    if condition is None:
+        raise StepFailedError(_unknown_action(row))
+    call = _call(run, inputs)
+    return guarded(lambda: condition(call), row.action)
+
+
+def _call(run: Run, inputs: Mapping[str, object]) -> RecordCall:
+    return RecordCall(
+        job_id=run.job.id,
+        vault_id=run.job.vault_id,
+        target_id=run.job.target_id,
+        arguments=run.job.arguments,
+        inputs=inputs,
+        now=run.now,
+    )
+
+
+def _unknown_action(row: Step) -> Failure:
+    return Failure(
+        "ActionUnknown",
+        f"The coordinator does not know the action {row.action!r} of step {row.key!r}.",
+        ("The job was begun by a newer version of the coordinator than the one running it.",),
+        "Run the same version of every coordinator process, then repeat the operation.",
+    )
+
+
+def _unfit(row: Step, detail: str) -> Failure:
+    return Failure(
+        "StepInputsUnfit",
+        f"Step {row.key!r} could not begin: {detail}.",
+        ("The provider left out something that the next step needs.",),
+        "Compare the versions of provider and coordinator, then repeat the operation.",
+    )
+
+
+def _broken(name: str, error: Exception) -> Failure:
+    return Failure(
+        "InternalError",
+        f"The coordinator's own function {name!r} broke with {type(error).__name__}.",
+        ("A fault in the coordinator; its log has the details.",),
+        "Keep the coordinator's log of this moment and report it; then repeat the operation.",
+    )

@@ -1,0 +1,18 @@
+"""Reading failures back from where `Failure.as_json` was stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from coordinator.failures import Failure
+
+
+def read_failure(stored: Mapping[str, object]) -> Failure:
+    """The failure; keys beside its own are ignored."""
+    causes = stored.get("possibleCauses")
+    return Failure(
+        code=str(stored.get("code", "")),
+        message=str(stored.get("message", "")),
+        possible_causes=tuple(map(str, causes)) if isinstance(causes, list) else (),
+        recommended_action=str(stored.get("recommendedAction", "")),
+    )
