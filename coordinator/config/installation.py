@@ -55,7 +55,12 @@ def make_principal(
         descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             json.dump(
-                {"tenant_id": str(tenant), "client_id": client_id, "client_secret": secret}, stream
+                {
+                    "tenant_id": str(tenant),
+                    "client_id": client_id,
+                    "client_secret": secret.reveal(),
+                },
+                stream,
             )
 
 

@@ -64,8 +64,9 @@ def migrate() -> None:
 def api() -> None:
     """Serves the REST API over HTTPS."""
     _django_when_installed()
-    from coordinator.config import api_server  # noqa: PLC0415 - Django is set up now
+    from coordinator.config import api_server, celery  # noqa: PLC0415 - Django is set up now
 
+    celery.connect(read_configuration())
     api_server.serve(read_configuration())
 
 
@@ -73,8 +74,10 @@ def api() -> None:
 def gateway() -> None:
     """Serves the agents."""
     _django_when_installed()
+    from coordinator.config import celery  # noqa: PLC0415 - Django is set up now
     from coordinator.gateway import server  # noqa: PLC0415 - Django is set up now
 
+    celery.connect(read_configuration())
     asyncio.run(server.serve(read_configuration()))
 
 
@@ -89,7 +92,7 @@ def worker(
     _django_when_installed()
     from coordinator.config import celery  # noqa: PLC0415 - Django is set up now
 
-    celery.run_worker(queues, concurrency)
+    celery.run_worker(read_configuration(), queues, concurrency)
 
 
 @app.command()
@@ -98,7 +101,7 @@ def beat() -> None:
     _django_when_installed()
     from coordinator.config import celery  # noqa: PLC0415 - Django is set up now
 
-    celery.run_beat()
+    celery.run_beat(read_configuration())
 
 
 @app.command()

@@ -1,0 +1,27 @@
+"""Which functions stand behind the names that graphs and outbox rows use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from coordinator.config.configuration import Configuration
+from coordinator.jobs.domain_tasks import DomainTask
+from coordinator.jobs.registry import Registry
+from coordinator.protection import steps as protection
+from coordinator.recovery import steps as recovery
+
+
+def build_registry(configuration: Configuration) -> Registry:
+    """Everything the engine may call, from every domain."""
+    authority_folder = configuration.state / "ca"
+    return Registry(
+        records={**protection.records(authority_folder), **recovery.RECORDS},
+        conditions={**protection.CONDITIONS, **recovery.CONDITIONS},
+        finishers={**protection.FINISHERS, **recovery.FINISHERS},
+    )
+
+
+def domain_tasks(configuration: Configuration) -> Mapping[str, DomainTask]:
+    """Everything an outbox row may name."""
+    del configuration
+    return {**protection.TASKS, **recovery.TASKS}
