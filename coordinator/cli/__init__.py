@@ -1,1 +1,1 @@
-"""The operator's command, a client of the API and of nothing else."""
+"""The operator's command, `osr`: a client of the API through Microsoft's own SDK."""

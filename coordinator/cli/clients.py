@@ -1,0 +1,86 @@
+"""Microsoft's SDK clients, pointed at the coordinator."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from azure.core.rest import HttpRequest
+from azure.identity import ClientSecretCredential
+from azure.mgmt.recoveryservices import RecoveryServicesClient
+from azure.mgmt.recoveryservicessiterecovery import SiteRecoveryManagementClient
+
+from coordinator.cli.connection import Connection
+
+API_VERSION = "2025-08-01"
+
+
+class Clients:
+    """The two clients and the calls neither of them has."""
+
+    def __init__(self, connection: Connection, vault: str) -> None:
+        self._connection = connection
+        self.resource_group = connection.resource_group
+        self.vault = vault
+
+    @property
+    def endpoint(self) -> str:
+        return self._connection.endpoint
+
+    @property
+    def scope(self) -> tuple[str, str]:
+        """Resource group and vault: what every call of Site Recovery begins with."""
+        return self.resource_group, self.vault
+
+    @cached_property
+    def site_recovery(self) -> SiteRecoveryManagementClient:
+        return SiteRecoveryManagementClient(
+            self._credential, self._connection.subscription_id, **self._options
+        )
+
+    @cached_property
+    def recovery_services(self) -> RecoveryServicesClient:
+        return RecoveryServicesClient(
+            self._credential, self._connection.subscription_id, **self._options
+        )
+
+    def send(self, method: str, path: str, body: object = None) -> Any:
+        """Makes a call that Microsoft's clients have no method for.
+
+        Args:
+            method: HTTP method.
+            path: Below the vault's address, for example "/registrationKeys".
+            body: JSON to send.
+
+        Raises:
+            HttpResponseError: The service refused.
+        """
+        address = (
+            f"{self.endpoint}/subscriptions/{self._connection.subscription_id}/resourceGroups/"
+            f"{self.resource_group}/providers/Microsoft.RecoveryServices/vaults/{self.vault}{path}"
+        )
+        request = HttpRequest(method, address, params={"api-version": API_VERSION}, json=body)
+        response = self.site_recovery.send_request(request)
+        response.raise_for_status()
+        return response.json()
+
+    @cached_property
+    def _credential(self) -> ClientSecretCredential:
+        connection = self._connection
+        return ClientSecretCredential(
+            connection.tenant_id,
+            connection.client_id,
+            connection.client_secret.reveal(),
+            authority=connection.authority,
+            disable_instance_discovery=True,
+            connection_verify=connection.ca_file,
+            retry_total=2,
+        )
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {
+            "base_url": self._connection.endpoint,
+            "connection_verify": self._connection.ca_file,
+            "retry_total": 3,
+        }

@@ -1,0 +1,47 @@
+"""osr vm."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from coordinator.cli.clients import Clients
+from coordinator.cli.names import container_of, list_clouds, pick
+from coordinator.cli.session import Session, command
+
+app = typer.Typer(no_args_is_help=True, help="Virtual machines that can be protected.")
+
+CloudOption = Annotated[str | None, typer.Option(help="Only of this cloud.")]
+ServerOption = Annotated[str | None, typer.Option(help="Only of this server.")]
+COLUMNS = {
+    "Name": lambda machine: str(machine.properties.friendly_name),
+    "Protection": lambda machine: str(machine.properties.protection_status),
+    "Generation": lambda machine: str(machine.properties.custom_details.generation),
+    "Disks": lambda machine: str(len(machine.properties.custom_details.disk_details or [])),
+    "Host": lambda machine: str(machine.properties.custom_details.hyper_v_host_id or "-"),
+    "Not ready because": lambda machine: "; ".join(
+        machine.properties.protection_readiness_errors or []
+    ),
+}
+
+
+@command(app, "list")
+def list_all(session: Session, cloud: CloudOption = None, server: ServerOption = None) -> None:
+    """Lists the machines VMM has in its clouds."""
+    session.show(list_machines(session.clients, cloud, server), COLUMNS)
+
+
+def list_machines(clients: Clients, cloud: str | None, server: str | None) -> list[Any]:
+    """Protectable items of all clouds, of one server's, or of one cloud."""
+    clouds = list_clouds(clients, server)
+    if cloud is not None:
+        clouds = [pick("cloud", cloud, clouds)]
+    items = clients.site_recovery.replication_protectable_items
+    return [
+        item
+        for container in clouds
+        for item in items.list_by_replication_protection_containers(
+            *clients.scope, *container_of(container.id)
+        )
+    ]

@@ -1,0 +1,49 @@
+"""`osr`: everything an operator does, from a shell."""
+
+from __future__ import annotations
+
+import typer
+
+from coordinator.cli import (
+    clouds,
+    failover,
+    jobs,
+    keys,
+    machines,
+    pairs,
+    policies,
+    protection,
+    servers,
+    vaults,
+)
+from coordinator.cli.failures import ExitCode
+
+EPILOG = "Exit status: " + ", ".join(
+    f"{code.value} {code.name.lower().replace('_', ' ')}" for code in ExitCode
+)
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    help="Open Site Recovery: protects Hyper-V machines of one VMM site at another.",
+    epilog=EPILOG,
+)
+app.add_typer(vaults.app, name="vault")
+app.add_typer(keys.app, name="key")
+app.add_typer(servers.app, name="server")
+app.add_typer(clouds.app, name="cloud")
+app.add_typer(machines.app, name="vm")
+app.add_typer(policies.app, name="policy")
+app.add_typer(pairs.app, name="pair")
+app.add_typer(protection.app, name="protect")
+app.add_typer(failover.app, name="failover")
+app.add_typer(failover.commands)
+app.add_typer(jobs.app, name="job")
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()

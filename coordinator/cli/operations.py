@@ -1,0 +1,113 @@
+"""Starting a long-running operation, and following the job it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import typer
+
+from coordinator.cli.failures import CommandError, ExitCode
+from coordinator.cli.names import segment_after
+from coordinator.cli.session import Session, as_plain
+from coordinator.cli.waiting import choose_display, seconds_between, wait_for_job
+
+WaitOption = Annotated[
+    bool, typer.Option("--wait/--no-wait", help="Wait for the job, showing what it does.")
+]
+LimitOption = Annotated[
+    float, typer.Option("--timeout", min=1, help="Longest time to wait, in seconds.")
+]
+DEFAULT_LIMIT_SECONDS = 3600.0
+
+
+@dataclass
+class FirstAnswer:
+    """What the service said at once to a request that begins an operation."""
+
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def take(self, response: Any) -> None:
+        """The SDK's raw_response_hook."""
+        if not self.headers:
+            self.headers = {
+                name.lower(): value for name, value in response.http_response.headers.items()
+            }
+
+    @property
+    def job_name(self) -> str:
+        """The job the operation is; empty when it was finished at once."""
+        address = self.headers.get("azure-asyncoperation") or self.headers.get("location") or ""
+        return urlsplit(address).path.rpartition("/")[2]
+
+
+def begin(operation: Callable[..., Any], *arguments: object) -> str:
+    """Begins an operation of the SDK without waiting.
+
+    Returns:
+        Name of the job; empty when the operation was finished at once.
+    """
+    answer = FirstAnswer()
+    operation(*arguments, polling=False, raw_response_hook=answer.take)
+    return answer.job_name
+
+
+def follow(session: Session, job_name: str, *, wait: bool, limit_seconds: float) -> None:
+    """Waits for a job and shows how it ended, or just says which it is.
+
+    Raises:
+        CommandError: It failed, was cancelled, or did not end in time.
+    """
+    clients = session.clients
+
+    def read() -> Any:
+        return clients.site_recovery.replication_jobs.get(*clients.scope, job_name)
+
+    if not wait:
+        job = read()
+        if session.as_json:
+            session.show_json(as_plain(job))
+        session.tell(f"Job {job.name} ({job.properties.friendly_name}) has begun.")
+        return
+    display = choose_display(session.notes, quiet=session.as_json)
+    job = wait_for_job(read, display, limit_seconds)
+    if session.as_json:
+        session.show_json(as_plain(job))
+    if job.properties.state != "Succeeded":
+        raise job_failure(job)
+    seconds = seconds_between(job.properties.start_time, job.properties.end_time)
+    took = "" if seconds is None else f" in {seconds:.1f} s"
+    session.tell(
+        f"{job.properties.friendly_name} of {job.properties.target_object_name} succeeded{took}."
+    )
+
+
+def job_failure(job: Any) -> CommandError:
+    """What a job that ended badly says."""
+    errors = [
+        error.service_error_details
+        for error in job.properties.errors or []
+        if error.service_error_details is not None
+    ]
+    title = f"{job.properties.friendly_name} of {job.properties.target_object_name}"
+    if not errors:
+        return CommandError(
+            ExitCode.JOB_FAILED,
+            f"{title} ended as {job.properties.state}.",
+            recommended_action=f"See: osr job show {job.name}",
+        )
+    first = errors[0]
+    return CommandError(
+        ExitCode.JOB_FAILED,
+        f"{title} failed: {first.message}",
+        code=str(first.code or ""),
+        possible_causes=str(first.possible_causes or "").splitlines(),
+        recommended_action=str(first.recommended_action or ""),
+    )
+
+
+def job_name_of(text: str) -> str:
+    """The name of a job given by name or by ARM id."""
+    return segment_after("replicationJobs", text) or text

@@ -1,0 +1,107 @@
+"""osr policy."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+from azure.mgmt.recoveryservicessiterecovery.models import (
+    CreatePolicyInput,
+    CreatePolicyInputProperties,
+    HyperVReplicaBluePolicyInput,
+)
+
+from coordinator.cli.names import find_policy
+from coordinator.cli.operations import DEFAULT_LIMIT_SECONDS, begin, follow
+from coordinator.cli.session import Session, command
+
+app = typer.Typer(no_args_is_help=True, help="Replication policies.")
+
+NameArgument = Annotated[str, typer.Argument(help="Name of the policy.")]
+COLUMNS = {
+    "Name": lambda policy: str(policy.name),
+    "Host version": lambda policy: str(policy.properties.provider_specific_details.instance_type),
+    "Frequency": lambda policy: _frequency(policy.properties.provider_specific_details),
+    "Recovery points": lambda policy: str(
+        policy.properties.provider_specific_details.recovery_points
+    ),
+    "Authentication": lambda policy: _authentication(policy.properties.provider_specific_details),
+    "Port": lambda policy: str(policy.properties.provider_specific_details.replication_port),
+    "Compression": lambda policy: str(policy.properties.provider_specific_details.compression),
+}
+
+
+class Authentication(StrEnum):
+    """How hosts prove who they are."""
+
+    CERTIFICATE = "certificate"
+    KERBEROS = "kerberos"
+
+
+AUTHENTICATION_NUMBERS = {Authentication.KERBEROS: 1, Authentication.CERTIFICATE: 2}
+
+
+@command(app)
+def create(
+    session: Session,
+    name: NameArgument,
+    frequency: Annotated[int, typer.Option(help="Seconds between copies: 30, 300, 900.")] = 300,
+    recovery_points: Annotated[int, typer.Option(help="Hourly points to keep: 0-24.")] = 0,
+    application_consistent_hours: Annotated[
+        int, typer.Option(help="Hours between application-consistent points; 0: none.")
+    ] = 0,
+    authentication: Annotated[Authentication, typer.Option()] = Authentication.CERTIFICATE,
+) -> None:
+    """Makes a policy for Hyper-V hosts of 2012 R2 and later, copying over the network."""
+    clients = session.clients
+    number = AUTHENTICATION_NUMBERS[authentication]
+    details = HyperVReplicaBluePolicyInput(
+        replication_frequency_in_seconds=frequency,
+        recovery_points=recovery_points,
+        application_consistent_snapshot_frequency_in_hours=application_consistent_hours,
+        allowed_authentication_type=number,
+        initial_replication_method="OverNetwork",
+    )
+    wanted = CreatePolicyInput(
+        properties=CreatePolicyInputProperties(provider_specific_input=details)
+    )
+    policies = clients.site_recovery.replication_policies
+    job_name = begin(policies.begin_create, *clients.scope, name, wanted)
+    if job_name:
+        follow(session, job_name, wait=True, limit_seconds=DEFAULT_LIMIT_SECONDS)
+    session.show_one(policies.get(*clients.scope, name), COLUMNS)
+
+
+@command(app, "list")
+def list_policies(session: Session) -> None:
+    """Lists the policies."""
+    found = session.clients.site_recovery.replication_policies.list(*session.clients.scope)
+    session.show(list(found), COLUMNS)
+
+
+@command(app)
+def show(session: Session, name: NameArgument) -> None:
+    """Shows a policy."""
+    session.show_one(find_policy(session.clients, name), COLUMNS)
+
+
+@command(app)
+def delete(session: Session, name: NameArgument) -> None:
+    """Deletes a policy that no pair of clouds uses."""
+    clients = session.clients
+    policy = find_policy(clients, name)
+    operation = clients.site_recovery.replication_policies.begin_delete
+    job_name = begin(operation, *clients.scope, policy.name)
+    if job_name:
+        follow(session, job_name, wait=True, limit_seconds=DEFAULT_LIMIT_SECONDS)
+    session.tell(f"Policy {policy.name} is deleted.")
+
+
+def _frequency(details: Any) -> str:
+    seconds = getattr(details, "replication_frequency_in_seconds", None)
+    return "300 s" if seconds is None else f"{seconds} s"
+
+
+def _authentication(details: Any) -> str:
+    return "Kerberos" if details.allowed_authentication_type == 1 else "Certificate"

@@ -1,0 +1,149 @@
+"""Waiting for a job while showing what it does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from coordinator.cli.failures import CommandError, ExitCode
+
+ENDED = frozenset({"Succeeded", "Failed", "Cancelled"})
+INTERVAL_SECONDS = 1.0
+
+
+class Display(Protocol):
+    """Shows how a job stands."""
+
+    def update(self, job: Any) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def wait_for_job(
+    read: Callable[[], Any],
+    display: Display,
+    limit_seconds: float,
+    interval_seconds: float = INTERVAL_SECONDS,
+) -> Any:
+    """Reads a job until it has ended.
+
+    Args:
+        read: Gives the job as it is now.
+        display: Is shown every reading.
+        limit_seconds: How long to go on.
+        interval_seconds: Between two readings.
+
+    Returns:
+        The job, ended well or not.
+
+    Raises:
+        CommandError: The time is over; the job goes on.
+    """
+    end = time.monotonic() + limit_seconds
+    try:
+        while True:
+            job = read()
+            display.update(job)
+            if job.properties.state in ENDED:
+                return job
+            if time.monotonic() + interval_seconds > end:
+                raise CommandError(
+                    ExitCode.TIME_OVER,
+                    f"The job {job.name} still runs after {limit_seconds:.0f} s; it goes on.",
+                    recommended_action=f"Look at it again with: osr job watch {job.name}",
+                )
+            time.sleep(interval_seconds)
+    finally:
+        display.close()
+
+
+def choose_display(console: Console, *, quiet: bool) -> Display:
+    """Bars on a terminal, a line a change elsewhere, nothing when nobody reads."""
+    if quiet:
+        return Silence()
+    return Bars(console) if console.is_terminal else Lines(console)
+
+
+class Silence:
+    """For programs that read the answer."""
+
+    def update(self, job: Any) -> None:
+        del job
+
+    def close(self) -> None:
+        return
+
+
+class Lines:
+    """One line whenever a task's state changes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._seen: dict[str, str] = {}
+
+    def update(self, job: Any) -> None:
+        for task in job.properties.tasks or []:
+            state = str(task.state)
+            if self._seen.get(task.name) != state and state != "NotStarted":
+                self._seen[task.name] = state
+                self._console.print(f"{task_name(task)}: {state}", highlight=False, markup=False)
+
+    def close(self) -> None:
+        return
+
+
+class Bars:
+    """A bar a task, live."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[state]}"),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        self._rows: dict[str, TaskID] = {}
+        self._progress.start()
+
+    def update(self, job: Any) -> None:
+        for task in job.properties.tasks or []:
+            name = str(task.name)
+            if name not in self._rows:
+                self._rows[name] = self._progress.add_task(
+                    task_name(task), start=False, total=100, state=""
+                )
+            row = self._rows[name]
+            state = str(task.state)
+            if state != "NotStarted":
+                self._progress.start_task(row)
+            self._progress.update(row, completed=task_percent(task), state=state)
+            if state not in {"NotStarted", "InProgress"}:
+                self._progress.stop_task(row)
+
+    def close(self) -> None:
+        self._progress.stop()
+
+
+def task_name(task: Any) -> str:
+    return str(task.friendly_name or task.name)
+
+
+def task_percent(task: Any) -> int:
+    """Progress of a task; the coordinator tells it beside what ASR's model has."""
+    if task.state not in {"NotStarted", "InProgress"}:
+        return 100
+    percent = task.get("percent")
+    return int(percent) if isinstance(percent, int | float) else 0
+
+
+def seconds_between(start: datetime | None, end: datetime | None) -> float | None:
+    """Duration; None when one of the times is missing or ASR's "never" (year 1)."""
+    if start is None or end is None or min(start.year, end.year) == 1:
+        return None
+    return (end.replace(tzinfo=None) - start.replace(tzinfo=None)).total_seconds()
