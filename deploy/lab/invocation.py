@@ -62,16 +62,11 @@ class EnumValue:
 
 @dataclass(frozen=True)
 class PSObject:
-    """A .NET object as PowerShell shows it: type names (most derived first), ToString, properties.
-
-    `hidden` are properties that never leave the PowerShell process; a site uses them to recognise
-    an object which comes back to it through a pipeline.
-    """
+    """A .NET object as PowerShell shows it: type names (most derived first), ToString, properties."""
 
     type_names: tuple[str, ...]
     to_string: str | None
     properties: Mapping[str, "Value"]
-    hidden: Mapping[str, "Value"] = field(default_factory=dict)
 
     def __str__(self) -> str:
         if self.to_string is not None:

@@ -39,7 +39,6 @@ def _encode_object(value: PSObject) -> dict[str, Any]:
         "t": list(value.type_names),
         "s": value.to_string,
         "p": _encode_map(value.properties),
-        "h": _encode_map(value.hidden),
     }
 
 
@@ -69,9 +68,7 @@ _DECODERS: dict[str, Callable[[Any], Value]] = {
     "secret": lambda raw: Secret(raw["v"]),
     "enum": lambda raw: EnumValue(*raw["v"]),
     "map": lambda raw: _decode_map(raw["v"]),
-    "obj": lambda raw: PSObject(
-        tuple(raw["t"]), raw["s"], _decode_map(raw["p"]), _decode_map(raw["h"])
-    ),
+    "obj": lambda raw: PSObject(tuple(raw["t"]), raw["s"], _decode_map(raw["p"])),
 }
 
 

@@ -1,0 +1,1 @@
+"""The stand-in for powershell.exe: PSRP server, parameter binding, streams."""
