@@ -1,0 +1,88 @@
+"""What changed between the inventory the coordinator has and the one seen now."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from opensiterecovery.provider.v1 import inventory_pb2
+
+from agent.fabric.inventory import Inventory, ObjectKey
+
+PART_OBJECTS: Final = 500
+PART_BYTES: Final = 1024 * 1024
+_DIGEST_BYTES: Final = 16
+
+Digests = Mapping[ObjectKey, bytes]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Objects that are new or other than before, and keys of those that are gone; sorted."""
+
+    changed: Sequence[inventory_pb2.InventoryObject]
+    removed: Sequence[ObjectKey]
+
+    def __bool__(self) -> bool:
+        return bool(self.changed or self.removed)
+
+
+def digest(item: inventory_pb2.InventoryObject) -> bytes:
+    """Tells two versions of an object apart; 16 bytes."""
+    content = item.SerializeToString(deterministic=True)
+    return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).digest()
+
+
+def digests(inventory: Inventory) -> dict[ObjectKey, bytes]:
+    """The digest of each object."""
+    return {key: digest(item) for key, item in inventory.items()}
+
+
+def difference(known: Digests, now: Inventory, now_digests: Digests) -> Difference:
+    """Compares; pure.
+
+    Args:
+        known: Digests of what the coordinator has.
+        now: What was seen.
+        now_digests: Its digests.
+    """
+    return Difference(
+        changed=[now[key] for key in sorted(now) if known.get(key) != now_digests[key]],
+        removed=sorted(key for key in known if key not in now),
+    )
+
+
+def parts(
+    found: Difference,
+    base_revision: int,
+    revision: int,
+    most_objects: int = PART_OBJECTS,
+    most_bytes: int = PART_BYTES,
+) -> Iterator[inventory_pb2.InventoryUpdate]:
+    """Cuts a difference into messages of bounded size.
+
+    Args:
+        found: May be empty: that is one message which says so.
+        base_revision: What it is a difference from; 0 for nothing.
+        revision: What it leads to.
+        most_objects: Changed and removed ones together, in one part.
+        most_bytes: Of the changed objects in one part; a larger object stands alone.
+    """
+    part = inventory_pb2.InventoryUpdate(base_revision=base_revision, revision=revision, part=0)
+    objects, size_bytes = 0, 0
+    for item in (*found.changed, *found.removed):
+        item_bytes = 0 if isinstance(item, ObjectKey) else item.ByteSize()
+        if objects and (objects >= most_objects or size_bytes + item_bytes > most_bytes):
+            yield part
+            part = inventory_pb2.InventoryUpdate(
+                base_revision=base_revision, revision=revision, part=part.part + 1
+            )
+            objects, size_bytes = 0, 0
+        if isinstance(item, ObjectKey):
+            part.removed.add(kind=item.kind, id=item.id)
+        else:
+            part.changed.append(item)
+        objects += 1
+        size_bytes += item_bytes
+    part.last_part = True
+    yield part

@@ -1,0 +1,205 @@
+"""Virtual machines with their disks and network adapters."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+from opensiterecovery.provider.v1 import inventory_pb2
+
+from agent.fabric.vmm import Question, is_hyper_v, object_id, optional_id, unsigned
+from agent.powershell.cmdlet import Cmdlet, cmdlet
+from agent.powershell.records import PSRecord
+
+_EVERY_MACHINE: Final = cmdlet("Get-SCVirtualMachine", All=True)
+
+VIRTUAL_MACHINES: Final = Question(
+    _EVERY_MACHINE,
+    (
+        "ID",
+        "VMId",
+        "Name",
+        "HostName",
+        "HostType",
+        "VirtualizationPlatform",
+        "CloudId",
+        "VirtualMachineState",
+        "Generation",
+        "OperatingSystem",
+        "CPUCount",
+        "Memory",
+        "IsHighlyAvailable",
+        "IsPrimaryVM",
+        "IsRecoveryVM",
+        "IsTestReplicaVM",
+    ),
+)
+# A drive does not say whose it is, so the machine's VMId is put beside it while it is unfolded.
+DISK_DRIVES: Final = Question(
+    _EVERY_MACHINE,
+    (
+        "VMId",
+        "ID",
+        "VirtualHardDiskId",
+        "PassThroughDisk",
+        "HasSharedStorage",
+        "Classification",
+        "BusType",
+        "Bus",
+        "Lun",
+    ),
+    between=(
+        Cmdlet("Select-Object", {"Property": ("VMId",), "ExpandProperty": "VirtualDiskDrives"}),
+    ),
+)
+HARD_DISKS: Final = Question(
+    cmdlet("Get-SCVirtualHardDisk", All=True),
+    ("ID", "Name", "Location", "Size", "MaximumSize", "VHDFormatType", "Classification"),
+)
+NETWORK_ADAPTERS: Final = Question(
+    cmdlet("Get-SCVirtualNetworkAdapter", All=True),
+    (
+        "ID",
+        "DeviceID",
+        "SlotId",
+        "MACAddress",
+        "VMNetwork",
+        "VMSubnet",
+        "LogicalNetwork",
+        "IPv4AddressType",
+        "IPv4Addresses",
+    ),
+)
+_MEBIBYTE: Final = 1024 * 1024
+_ON_A_HOST: Final = "VMHost"
+
+
+@dataclass(frozen=True)
+class Devices:
+    """What belongs to machines, by Hyper-V's id of the machine."""
+
+    disks: Mapping[str, list[inventory_pb2.VirtualDisk]] = field(default_factory=dict)
+    adapters: Mapping[str, list[inventory_pb2.VirtualNetworkAdapter]] = field(default_factory=dict)
+
+
+def virtual_machines(
+    records: Iterable[PSRecord], devices: Devices
+) -> Iterable[inventory_pb2.InventoryObject]:
+    """Source: Get-SCVirtualMachine; machines of other hypervisors or in a library are left out."""
+    for record in records:
+        stored = (record.optional_text("HostType") or _ON_A_HOST) != _ON_A_HOST
+        vm_id = record.optional_guid("VMId")
+        if vm_id is not None and not stored and is_hyper_v(record):
+            yield virtual_machine(record, vm_id, devices)
+
+
+def virtual_machine(
+    record: PSRecord, vm_id: UUID, devices: Devices
+) -> inventory_pb2.InventoryObject:
+    """Source: Get-SCVirtualMachine, whose Memory is in MB."""
+    hyper_v_id = str(vm_id)
+    return inventory_pb2.InventoryObject(
+        virtual_machine=inventory_pb2.VirtualMachine(
+            id=object_id(record),
+            vm_id=hyper_v_id,
+            name=record.text("Name"),
+            host_fqdn=record.optional_text("HostName") or "",
+            cloud_id=optional_id(record, "CloudId"),
+            state=record.enum_name("VirtualMachineState"),
+            generation=unsigned(record, "Generation"),
+            operating_system=record.optional_text("OperatingSystem") or "",
+            processors=unsigned(record, "CPUCount"),
+            memory_bytes=unsigned(record, "Memory") * _MEBIBYTE,
+            highly_available=bool(record.optional_boolean("IsHighlyAvailable")),
+            primary=bool(record.optional_boolean("IsPrimaryVM")),
+            recovery=bool(record.optional_boolean("IsRecoveryVM")),
+            test_replica=bool(record.optional_boolean("IsTestReplicaVM")),
+            disks=devices.disks.get(hyper_v_id, ()),
+            adapters=devices.adapters.get(hyper_v_id, ()),
+        )
+    )
+
+
+def disks_by_machine(
+    drives: Iterable[PSRecord], hard_disks: Iterable[PSRecord]
+) -> dict[str, list[inventory_pb2.VirtualDisk]]:
+    """Joins drives with the files behind them, in the order of their places on the bus."""
+    files = {object_id(record): record for record in hard_disks}
+    placed: dict[str, list[tuple[tuple[str, int, int], inventory_pb2.VirtualDisk]]] = {}
+    for drive in drives:
+        disk = _disk(drive, files.get(optional_id(drive, "VirtualHardDiskId")))
+        place = (
+            drive.optional_text("BusType") or "",
+            unsigned(drive, "Bus"),
+            unsigned(drive, "Lun"),
+        )
+        placed.setdefault(str(drive.guid("VMId")), []).append((place, disk))
+    return {
+        vm_id: [disk for _, disk in sorted(found, key=lambda one: (one[0], one[1].id))]
+        for vm_id, found in placed.items()
+    }
+
+
+def adapters_by_machine(
+    records: Iterable[PSRecord], networks: Iterable[inventory_pb2.InventoryObject]
+) -> dict[str, list[inventory_pb2.VirtualNetworkAdapter]]:
+    """Source: Get-SCVirtualNetworkAdapter; adapters of hosts and templates are left out."""
+    network_ids = {
+        (item.vm_network.name, item.vm_network.logical_network): item.vm_network.id
+        for item in networks
+    }
+    placed: dict[str, list[tuple[int, inventory_pb2.VirtualNetworkAdapter]]] = {}
+    for record in records:
+        vm_id = _machine_of(record.optional_text("DeviceID") or "")
+        if vm_id is not None:
+            adapter = _adapter(record, network_ids)
+            placed.setdefault(vm_id, []).append((unsigned(record, "SlotId"), adapter))
+    return {
+        vm_id: [adapter for _, adapter in sorted(found, key=lambda one: (one[0], one[1].id))]
+        for vm_id, found in placed.items()
+    }
+
+
+def _disk(drive: PSRecord, file: PSRecord | None) -> inventory_pb2.VirtualDisk:
+    pass_through = drive.optional_text("PassThroughDisk")
+    disk = inventory_pb2.VirtualDisk(
+        id=object_id(drive),
+        name=pass_through or "",
+        pass_through=pass_through is not None,
+        shared=bool(drive.optional_boolean("HasSharedStorage")),
+        classification=drive.optional_text("Classification") or "",
+    )
+    if file is not None:
+        disk.name = file.text("Name")
+        disk.path = file.optional_text("Location") or ""
+        disk.size_bytes = unsigned(file, "Size")
+        disk.maximum_size_bytes = unsigned(file, "MaximumSize")
+        disk.format = file.optional_text("VHDFormatType") or ""
+        disk.classification = disk.classification or file.optional_text("Classification") or ""
+    return disk
+
+
+def _adapter(
+    record: PSRecord, network_ids: Mapping[tuple[str, str], str]
+) -> inventory_pb2.VirtualNetworkAdapter:
+    network = record.optional_text("VMNetwork") or ""
+    logical_network = record.optional_text("LogicalNetwork") or ""
+    return inventory_pb2.VirtualNetworkAdapter(
+        id=object_id(record),
+        mac_address=record.optional_text("MACAddress") or "",
+        vm_network_id=network_ids.get((network, logical_network), ""),
+        vm_network=network,
+        vm_subnet=record.optional_text("VMSubnet") or "",
+        logical_network=logical_network,
+        ipv4_address_type=record.optional_text("IPv4AddressType") or "",
+        ipv4_addresses=record.strings("IPv4Addresses"),
+    )
+
+
+def _machine_of(device_id: str) -> str | None:
+    r"""Takes Hyper-V's id of the machine out of `Microsoft:<machine>\<adapter>`."""
+    machine = device_id.removeprefix("Microsoft:").partition("\\")[0]
+    try:
+        return str(UUID(machine))
+    except ValueError:
+        return None
