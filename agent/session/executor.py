@@ -58,11 +58,13 @@ class Fabric:
         powershell: Gives the PowerShell whose pipelines bear a command's id.
         host_keys: Keys of host certificates.
         verbs: Name of the field in Command to the function.
+        vmm_server: Name of the VMM server or cluster role.
     """
 
     powershell: Callable[[UUID], PowerShell]
     host_keys: HostKeys
     verbs: Mapping[str, Verb]
+    vmm_server: str = "localhost"
 
 
 class CommandExecutor:
@@ -204,6 +206,7 @@ class CommandExecutor:
             clock=self._clock,
             command_id=command_id,
             deadline=entry.received_at + self._limit(entry.command),
+            vmm_server=self._fabric.vmm_server,
             resumed=entry.state is CommandState.STARTED,
             poll_interval_seconds=self._settings.poll_interval_seconds,
             settle_seconds=self._settings.settle_seconds,

@@ -39,6 +39,7 @@ class VerbContext:
         clock: The time.
         command_id: The command.
         deadline: When the command's time is up.
+        vmm_server: Name of the VMM server or cluster role.
         resumed: True when an earlier run of the agent may have acted already.
         poll_interval_seconds: Between two looks at a state that is being waited for.
         settle_seconds: How long a call whose answer was lost is given to show its effect.
@@ -49,6 +50,7 @@ class VerbContext:
     clock: Clock
     command_id: UUID
     deadline: datetime
+    vmm_server: str = "localhost"
     resumed: bool = False
     poll_interval_seconds: float = 0.5
     settle_seconds: float = 30.0

@@ -13,7 +13,7 @@ from opensiterecovery.provider.v1.command_pb2 import (
 from opensiterecovery.provider.v1.failure_pb2 import Failure
 
 from agent.failures import CommandError, failure
-from agent.powershell.cmdlet import cmdlet
+from agent.powershell.cmdlet import cmdlet, select
 from agent.verbs.act import Goal, reach
 from agent.verbs.context import VerbContext
 from agent.verbs.relationship import authentication_name
@@ -79,9 +79,13 @@ async def refresh_host(request: RefreshHost, context: VerbContext) -> HostRefres
 
     Source: Read-SCVirtualMachine -VMHost.
     """
-    hosts = await context.powershell.run(
+    # The connection goes through the pipeline, so that no runspace need have made one before.
+    found = (
+        cmdlet("Get-SCVMMServer", ComputerName=context.vmm_server),
         cmdlet("Get-SCVMHost", ComputerName=request.host),
-        time_limit_seconds=context.read_seconds(),
+    )
+    hosts = await context.powershell.run(
+        *found, select("ID"), time_limit_seconds=context.read_seconds()
     )
     if not hosts:
         raise CommandError(
@@ -93,7 +97,7 @@ async def refresh_host(request: RefreshHost, context: VerbContext) -> HostRefres
             )
         )
     await context.powershell.run(
-        cmdlet("Get-SCVMHost", ComputerName=request.host),
+        *found,
         cmdlet("Read-SCVirtualMachine"),
         time_limit_seconds=context.action_seconds(),
     )
