@@ -49,6 +49,9 @@ class Provider(models.Model):
     public_key_sha256 = models.BinaryField(max_length=32)
     certificate_serial = models.CharField(max_length=64)
     certificate_not_after = models.DateTimeField()
+    # The one before a renewal: good until the new one is first used, as its bearer may never have
+    # received the answer.
+    previous_certificate_serial = models.CharField(max_length=64, default="")
     agent_version = models.CharField(max_length=64)
     registered_at = models.DateTimeField()
     unregistered_at = models.DateTimeField(null=True)

@@ -77,6 +77,7 @@ class Migration(migrations.Migration):
                 ('public_key_sha256', models.BinaryField(max_length=32)),
                 ('certificate_serial', models.CharField(max_length=64)),
                 ('certificate_not_after', models.DateTimeField()),
+                ('previous_certificate_serial', models.CharField(default='', max_length=64)),
                 ('agent_version', models.CharField(max_length=64)),
                 ('registered_at', models.DateTimeField()),
                 ('unregistered_at', models.DateTimeField(null=True)),

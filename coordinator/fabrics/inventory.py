@@ -1,0 +1,140 @@
+"""Applying a revision of a fabric's inventory: whole, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, TypeAlias
+from uuid import UUID
+
+import structlog
+from django.db.models import QuerySet
+from opensiterecovery.provider.v1.inventory_pb2 import InventoryUpdate
+
+from coordinator.fabrics.inventory_rows import KINDS, Difference, Row, read_difference
+from coordinator.fabrics.models import Cloud, Fabric, FabricObject, Host, VirtualMachine
+
+log = structlog.get_logger(__name__)
+
+BATCH_ROWS = 1000
+Table: TypeAlias = type[Cloud] | type[Host] | type[VirtualMachine] | type[FabricObject]
+# Kinds with a table of their own; all others share one.
+TABLES: dict[str, Table] = {"cloud": Cloud, "host": Host, "virtual_machine": VirtualMachine}
+SHARED_KINDS = tuple(kind for kind in KINDS if kind not in TABLES)
+COLUMNS: dict[Table, tuple[str, ...]] = {
+    Cloud: (),
+    Host: ("host_group_path", "cluster_fqdn"),
+    VirtualMachine: ("vm_id", "cloud_external_id", "host_fqdn", "state"),
+    FabricObject: (),
+}
+
+
+class InventoryOutcome(StrEnum):
+    """What became of a revision."""
+
+    # It is in PostgreSQL; also when it was there before.
+    STORED = "stored"
+    # It starts from a revision the coordinator does not have: everything has to be sent.
+    BASE_MISSING = "base_missing"
+
+
+def apply_inventory(
+    fabric_id: UUID, parts: Sequence[InventoryUpdate], now: datetime
+) -> InventoryOutcome:
+    """Applies a revision onto the one it starts from.
+
+    Args:
+        fabric_id: The fabric.
+        parts: All parts of the revision, in order, at least one; all with one base and revision.
+        now: When what is gone is said to have gone.
+
+    Returns:
+        STORED, or BASE_MISSING and nothing changed.
+
+    Raises:
+        RefusedError: InvalidInventory.
+
+    Idempotent: a revision that is sent again changes nothing.
+
+    Source: SPEC DI-1, DI-2.
+    """
+    base, revision = parts[0].base_revision, parts[0].revision
+    difference = read_difference(parts)
+    fabric = Fabric.objects.select_for_update(no_key=True).get(pk=fabric_id)
+    if base != 0 and base < revision == fabric.inventory_revision:
+        return InventoryOutcome.STORED
+    if base not in {0, fabric.inventory_revision}:
+        log.info("inventory.base_missing", fabric_id=str(fabric_id), base=base, revision=revision)
+        return InventoryOutcome.BASE_MISSING
+    for kind, table in TABLES.items():
+        save(table, fabric, difference.rows(kind))
+    save(FabricObject, fabric, difference.rows(*SHARED_KINDS))
+    if base == 0:
+        mark_all_else_gone(fabric, difference, now)
+    else:
+        mark_removed_gone(fabric, difference, now)
+    fabric.inventory_revision = revision
+    fabric.inventory_at = now
+    fabric.save(update_fields=["inventory_revision", "inventory_at"])
+    log.info(
+        "inventory.stored",
+        vault_id=str(fabric.vault_id),
+        fabric_id=str(fabric_id),
+        base=base,
+        revision=revision,
+        changed=len(difference.changed),
+        removed=len(difference.removed),
+    )
+    return InventoryOutcome.STORED
+
+
+def save(table: Table, fabric: Fabric, rows: Iterable[Row]) -> None:
+    """Inserts or updates; what was gone and is back loses its mark."""
+    shared = table is FabricObject
+    records = []
+    for row in rows:
+        columns = {**row.columns, "kind": row.kind} if shared else row.columns
+        records.append(
+            table(
+                vault_id=fabric.vault_id,
+                fabric=fabric,
+                external_id=row.external_id,
+                name=row.name,
+                details=row.details,
+                gone_at=None,
+                **columns,
+            )
+        )
+    key = ["fabric", "kind", "external_id"] if shared else ["fabric", "external_id"]
+    # Typed so because the tables have nothing in common but their columns.
+    manager: Any = table.objects
+    manager.bulk_create(
+        records,
+        batch_size=BATCH_ROWS,
+        update_conflicts=True,
+        unique_fields=key,
+        update_fields=["name", "details", "gone_at", *COLUMNS[table]],
+    )
+
+
+def present(fabric: Fabric, kind: str) -> QuerySet[Any]:
+    """The fabric's objects of a kind that are not gone."""
+    table = TABLES.get(kind)
+    if table is None:
+        return FabricObject.objects.filter(fabric=fabric, kind=kind, gone_at=None)
+    return table.objects.filter(fabric=fabric, gone_at=None)
+
+
+def mark_removed_gone(fabric: Fabric, difference: Difference, now: datetime) -> None:
+    for kind in KINDS:
+        removed = difference.removed_ids(kind)
+        if removed:
+            present(fabric, kind).filter(external_id__in=removed).update(gone_at=now)
+
+
+def mark_all_else_gone(fabric: Fabric, difference: Difference, now: datetime) -> None:
+    """After everything was sent: what was not among it is no longer there."""
+    for kind in KINDS:
+        seen = [row.external_id for row in difference.rows(kind)]
+        present(fabric, kind).exclude(external_id__in=seen).update(gone_at=now)

@@ -1,0 +1,123 @@
+"""Reading servers and what they hold; every query is of one vault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from coordinator.fabrics.models import Cloud, Fabric, FabricObject, Host, Provider, VirtualMachine
+from coordinator.vaults.services import VaultContent
+
+
+def list_fabrics(vault_id: UUID) -> list[Fabric]:
+    """Servers of a vault that are registered, by friendly name."""
+    fabrics = Fabric.objects.filter(vault_id=vault_id, providers__unregistered_at=None)
+    return list(fabrics.order_by("friendly_name", "id").distinct())
+
+
+def find_fabric(vault_id: UUID, name: str) -> Fabric | None:
+    """The server whose name in resource ids, or whose friendly name, is this."""
+    fabrics = {fabric.name: fabric for fabric in list_fabrics(vault_id)}
+    if name.lower() in fabrics:
+        return fabrics[name.lower()]
+    friendly = [one for one in fabrics.values() if one.friendly_name.lower() == name.lower()]
+    return friendly[0] if friendly else None
+
+
+def list_providers(vault_id: UUID, fabric_id: UUID | None = None) -> list[Provider]:
+    """Registered providers of a vault, or of one of its servers, with their fabrics."""
+    providers = Provider.objects.filter(vault_id=vault_id, unregistered_at=None)
+    if fabric_id is not None:
+        providers = providers.filter(fabric_id=fabric_id)
+    return list(providers.select_related("fabric").order_by("registered_at", "id"))
+
+
+def find_provider(vault_id: UUID, name: str) -> Provider | None:
+    """The registered provider of that name in resource ids."""
+    providers = Provider.objects.filter(vault_id=vault_id, unregistered_at=None)
+    return providers.select_related("fabric").filter(name__iexact=name).first()
+
+
+def provider_for_fabric(fabric_id: UUID) -> Provider | None:
+    """The provider to send a server's commands to; None when it is unregistered."""
+    return Provider.objects.filter(fabric_id=fabric_id, unregistered_at=None).first()
+
+
+def is_connected(provider: Provider, now: datetime, lease_seconds: float) -> bool:
+    """Whether the provider has a session that was heard of within the lease (SPEC EN-10)."""
+    if provider.last_heartbeat_at is None or provider.disconnected_at is not None:
+        return False
+    return now - provider.last_heartbeat_at <= timedelta(seconds=lease_seconds)
+
+
+def current_fences(provider_ids: Iterable[UUID]) -> dict[UUID, int]:
+    """Fence of the newest session of each provider that is still registered."""
+    providers = Provider.objects.filter(pk__in=list(provider_ids), unregistered_at=None)
+    return dict(providers.values_list("pk", "fence"))
+
+
+def list_clouds(vault_id: UUID, fabric_id: UUID | None = None) -> list[Cloud]:
+    """Clouds of a vault's servers, or of one of them, that VMM still has, by name."""
+    clouds = Cloud.objects.filter(vault_id=vault_id, gone_at=None)
+    clouds = clouds.filter(fabric__providers__unregistered_at=None)
+    if fabric_id is not None:
+        clouds = clouds.filter(fabric_id=fabric_id)
+    return list(clouds.select_related("fabric").order_by("name", "external_id").distinct())
+
+
+def find_cloud(fabric_id: UUID, external_id: str) -> Cloud | None:
+    """A server's cloud by VMM's id, also when it is gone."""
+    clouds = Cloud.objects.filter(fabric_id=fabric_id, external_id__iexact=external_id)
+    return clouds.select_related("fabric").first()
+
+
+def hosts_of_cloud(cloud: Cloud) -> list[Host]:
+    """Hosts in the host groups of a cloud, and in groups below those, by FQDN."""
+    paths = [str(path).lower() for path in cloud.details.get("host_group_paths", [])]
+    hosts = Host.objects.filter(fabric_id=cloud.fabric_id, gone_at=None).order_by("name")
+    return [host for host in hosts if in_host_groups(host.host_group_path, paths)]
+
+
+def in_host_groups(host_group_path: str, paths: Iterable[str]) -> bool:
+    """Whether a group is one of those at `paths` (lower case), or below one."""
+    path = host_group_path.lower()
+    return any(path == group or path.startswith(f"{group}\\") for group in paths)
+
+
+def find_host(fabric_id: UUID, fqdn: str) -> Host | None:
+    """A server's host by FQDN."""
+    return Host.objects.filter(fabric_id=fabric_id, name=fqdn.lower(), gone_at=None).first()
+
+
+def machines_of_cloud(cloud: Cloud) -> list[VirtualMachine]:
+    """Machines VMM has in a cloud, by name."""
+    machines = VirtualMachine.objects.filter(
+        fabric_id=cloud.fabric_id, cloud_external_id=cloud.external_id, gone_at=None
+    )
+    return list(machines.order_by("name", "external_id"))
+
+
+def find_machine(fabric_id: UUID, external_id: str) -> VirtualMachine | None:
+    """A server's machine by VMM's id, also when it is gone."""
+    machines = VirtualMachine.objects.filter(fabric_id=fabric_id, external_id__iexact=external_id)
+    return machines.select_related("fabric").first()
+
+
+def machines_with_vm_id(fabric_id: UUID, vm_id: str) -> list[VirtualMachine]:
+    """Machines of a server with Hyper-V's id: one, or more while VMM sees a move."""
+    machines = VirtualMachine.objects.filter(fabric_id=fabric_id, vm_id=vm_id.lower(), gone_at=None)
+    return list(machines.order_by("id"))
+
+
+def list_objects(fabric_id: UUID, kind: str) -> list[FabricObject]:
+    """A server's objects of another kind, for example "vm_network", by name."""
+    objects = FabricObject.objects.filter(fabric_id=fabric_id, kind=kind, gone_at=None)
+    return list(objects.order_by("name", "external_id"))
+
+
+def vault_contents(vault_id: UUID) -> list[VaultContent]:
+    """Registered servers, which keep a vault from being deleted (SPEC VA-5)."""
+    return [
+        VaultContent("registered server", fabric.friendly_name) for fabric in list_fabrics(vault_id)
+    ]
