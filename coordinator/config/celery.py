@@ -1,85 +1,86 @@
-"""Celery: the connection to the broker every process has, and the programs of workers and beat."""
+"""The Celery app: how every process reaches the queues, and how workers take from them."""
 
 from __future__ import annotations
 
 from celery import Celery
-from django.utils import timezone
+from kombu import Queue
 
 from coordinator.config.configuration import Configuration
-from coordinator.config.wiring import build_registry, domain_tasks
-from coordinator.jobs.hints import HintPublisher
 from coordinator.jobs.messages import SWEEP_TASK
 from coordinator.jobs.queues import QueueName
-from coordinator.jobs.tasks import register_domain_tasks, register_tasks
 
-# A broker that does not answer costs a caller this long at most; the sweep repeats what it missed.
-BROKER_TIMEOUT_SECONDS = 1.0
-
-
-def broker_url(redis_url: str) -> str:
-    """The URL as Celery spells it: a Redis behind a socket has another scheme there."""
-    if redis_url.startswith("unix://"):
-        return "redis+socket://" + redis_url.removeprefix("unix://")
-    return redis_url
+# Who only sends must not wait for a broker that has stopped answering.
+SENDER_TIMEOUT_SECONDS = 1.0
+# A worker blocks in BRPOP for a second at a time.
+WORKER_TIMEOUT_SECONDS = 10.0
 
 
-def connect(configuration: Configuration) -> Celery:
-    """Makes the app that messages are sent through, and the default of this process."""
-    app = Celery("coordinator", broker=broker_url(configuration.redis_url), set_as_current=True)
-    app.set_default()
+def make_app(
+    configuration: Configuration, socket_timeout_seconds: float = SENDER_TIMEOUT_SECONDS
+) -> Celery:
+    """The app, made the process's default: what `outbox` and the services send through.
+
+    Args:
+        configuration: Says where the broker is and how often to sweep.
+        socket_timeout_seconds: How long one exchange with the broker may take.
+    """
+    # No fixups: Django's would open a new connection to PostgreSQL for every task; the tasks
+    # themselves see to it that a broken one is not kept.
+    app = Celery("opensiterecovery", broker=configuration.redis_url, fixups=[])
     app.conf.update(
-        accept_content=["json"],
-        task_ignore_result=True,
+        task_queues=[Queue(name) for name in QueueName],
         task_default_queue=QueueName.REPLICATION,
-        task_create_missing_queues=True,
+        task_acks_late=True,
+        task_ignore_result=True,
+        task_serializer="json",
+        accept_content=["json"],
+        enable_utc=True,
+        # One message at a time and thread, so that an urgent one never waits in a worker's hand.
+        worker_prefetch_multiplier=1,
+        worker_enable_remote_control=False,
+        worker_send_task_events=False,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options={
-            "socket_timeout": BROKER_TIMEOUT_SECONDS,
-            "socket_connect_timeout": BROKER_TIMEOUT_SECONDS,
-            # Queues are emptied in the order a worker was given them, not in turn.
+            # Queues are emptied in the order a worker names them.
             "queue_order_strategy": "priority",
+            "socket_timeout": socket_timeout_seconds,
+            "socket_connect_timeout": SENDER_TIMEOUT_SECONDS,
         },
-        worker_prefetch_multiplier=1,
-        worker_hijack_root_logger=False,
-        worker_send_task_events=False,
-        enable_utc=True,
-        timezone="UTC",
+        beat_scheduler="celery.beat:Scheduler",
         beat_schedule={
             "sweep": {
                 "task": SWEEP_TASK,
                 "schedule": configuration.sweep_seconds,
-                # Sweeps that nobody took must not pile up.
-                "options": {"queue": QueueName.FAILOVER, "expires": configuration.sweep_seconds},
+                # A sweep that was not begun when the next is due is not needed any more.
+                "options": {
+                    "queue": QueueName.FAILOVER,
+                    "expires": 2 * configuration.sweep_seconds,
+                },
             }
         },
     )
+    app.set_default()
     return app
 
 
-def run_worker(configuration: Configuration, queues: str, concurrency: int) -> None:
-    """Takes work from the queues, most urgent first, until stopped."""
-    app = connect(configuration)
-    announce = HintPublisher(configuration.redis_url)
-    register_tasks(app, build_registry(configuration), timezone.now, announce)
-    register_domain_tasks(app, domain_tasks(configuration), timezone.now)
-    app.worker_main(
-        [
-            "worker",
-            f"--queues={queues}",
-            f"--concurrency={concurrency}",
-            "--pool=threads",
-            "--loglevel=warning",
-            "--without-gossip",
-            "--without-mingle",
-            "--without-heartbeat",
-        ]
-    )
+def worker_arguments(queues: str, concurrency: int) -> list[str]:
+    """What Celery's worker command is started with.
 
-
-def run_beat(configuration: Configuration) -> None:
-    """Starts the sweep again and again until stopped."""
-    app = connect(configuration)
-    schedule = configuration.state / "run" / "beat-schedule"
-    schedule.parent.mkdir(mode=0o700, exist_ok=True)
-    app.Beat(schedule=str(schedule), loglevel="warning", quiet=True).run()
+    Args:
+        queues: Names by commas, most urgent first.
+        concurrency: Threads.
+    """
+    return [
+        "worker",
+        "--pool=threads",
+        f"--concurrency={concurrency}",
+        f"--queues={queues}",
+        "--without-gossip",
+        "--without-mingle",
+        "--without-heartbeat",
+        "--loglevel=WARNING",
+    ]
