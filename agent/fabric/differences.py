@@ -68,21 +68,22 @@ def parts(
         most_objects: Changed and removed ones together, in one part.
         most_bytes: Of the changed objects in one part; a larger object stands alone.
     """
-    part = inventory_pb2.InventoryUpdate(base_revision=base_revision, revision=revision, part=0)
-    objects, size_bytes = 0, 0
-    for item in (*found.changed, *found.removed):
+    part = inventory_pb2.InventoryUpdate(base_revision=base_revision, revision=revision)
+    size_bytes = 0
+    items: list[inventory_pb2.InventoryObject | ObjectKey] = [*found.changed, *found.removed]
+    for item in items:
         item_bytes = 0 if isinstance(item, ObjectKey) else item.ByteSize()
+        objects = len(part.changed) + len(part.removed)
         if objects and (objects >= most_objects or size_bytes + item_bytes > most_bytes):
             yield part
             part = inventory_pb2.InventoryUpdate(
                 base_revision=base_revision, revision=revision, part=part.part + 1
             )
-            objects, size_bytes = 0, 0
+            size_bytes = 0
         if isinstance(item, ObjectKey):
             part.removed.add(kind=item.kind, id=item.id)
         else:
             part.changed.append(item)
-        objects += 1
-        size_bytes += item_bytes
+            size_bytes += item_bytes
     part.last_part = True
     yield part

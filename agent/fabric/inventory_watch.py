@@ -156,13 +156,15 @@ class InventoryWatch:
         if not await self._deliver(found, base_revision, new_revision):
             self._full = self._full or full
             return False
-        await asyncio.to_thread(self._base.save, new_revision, now)
+        plain = {(key.kind, key.id): value for key, value in now.items()}
+        await asyncio.to_thread(self._base.save, new_revision, plain)
         return True
 
     async def _deliver(self, found: Difference, base_revision: int, revision: int) -> bool:
         """Sends all parts and waits until the coordinator has applied them."""
         self._sent_revision = revision
-        answer = self._answer = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._answer = answer
         for part in parts(found, base_revision, revision):
             if not await self._send(session_pb2.AgentMessage(inventory=part)):
                 return False

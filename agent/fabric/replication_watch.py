@@ -37,8 +37,9 @@ class ReplicationSettings:
 class ReplicationWatch:
     """Polls the hosts of the watched machines and reports what changed.
 
-    A machine is looked for on the host where it was last seen, or where VMM has it; on all hosts
-    when it is on neither: a replica that VMM does not know yet, or a machine that has moved.
+    A machine is looked for where it was last seen, where VMM has it (on two hosts, when one VMM
+    manages both sides) and where its relationship points to; on all hosts when it is on none of
+    them: a replica that VMM does not know yet, or a machine that has moved.
     """
 
     def __init__(
@@ -54,10 +55,9 @@ class ReplicationWatch:
         self._interval_seconds = settings.interval_seconds
         self._clock = clock
         self._wanted = asyncio.Event()
-        self._watched: frozenset[str] = frozenset()
-        self._hosts: tuple[str, ...] = ()
-        self._vmm_places: dict[str, str] = {}
-        self._seen_places: dict[str, str] = {}
+        self._watched: frozenset[str] | None = None
+        self._hosts: dict[str, str] = {}
+        self._places: dict[str, set[str]] = {}
         self._told = ToldStates()
         self._complete = False
 
@@ -74,12 +74,14 @@ class ReplicationWatch:
 
     def set_inventory(self, inventory: Inventory) -> None:
         """Learns hosts, and where VMM has the machines."""
-        self._hosts = tuple(item.host.fqdn for key, item in inventory.items() if key.kind == "host")
-        self._vmm_places = {
-            item.virtual_machine.vm_id: item.virtual_machine.host_fqdn
-            for key, item in inventory.items()
-            if key.kind == "virtual_machine"
-        }
+        fqdns = [item.host.fqdn for key, item in inventory.items() if key.kind == "host"]
+        self._hosts = {fqdn.casefold(): fqdn for fqdn in fqdns}
+        for places in self._places.values():
+            places.intersection_update(fqdns)
+        for key, item in inventory.items():
+            if key.kind == "virtual_machine":
+                machine = item.virtual_machine
+                self._add_place(machine.vm_id, machine.host_fqdn)
         self._wanted.set()
 
     async def run(self) -> None:
@@ -100,7 +102,9 @@ class ReplicationWatch:
             True when every host answered and the coordinator was told what is new.
         """
         watched = self._watched
-        places = self._places(watched)
+        if watched is None:
+            return False  # Nobody said yet what to watch: an empty report would be a lie.
+        asked = self._whom_to_ask(watched)
         limit = asyncio.Semaphore(self._settings.hosts_at_once)
 
         async def ask(host: str, vm_ids: Collection[str]) -> list[replication_pb2.ReplicationState]:
@@ -113,11 +117,11 @@ class ReplicationWatch:
                 )
 
         answers = await asyncio.gather(
-            *(ask(host, vm_ids) for host, vm_ids in places.items()), return_exceptions=True
+            *(ask(host, vm_ids) for host, vm_ids in asked.items()), return_exceptions=True
         )
         states: list[replication_pb2.ReplicationState] = []
         all_answered = bool(self._hosts) or not watched
-        for (host, vm_ids), answer in zip(places.items(), answers, strict=True):
+        for (host, vm_ids), answer in zip(asked.items(), answers, strict=True):
             if isinstance(answer, (PowerShellError, PropertyError)):
                 log.warning("replication.host_failed", host=host, error=str(answer))
                 all_answered = False
@@ -135,7 +139,7 @@ class ReplicationWatch:
         *,
         all_answered: bool,
     ) -> bool:
-        # The list may have been replaced while the hosts were asked: then the next look is complete.
+        # If the list was replaced while the hosts were asked, the next look is complete.
         complete = self._complete and all_answered and watched == self._watched
         chosen = states if complete else self._told.news(states)
         for report in reports(chosen, self._clock(), complete=complete):
@@ -151,20 +155,13 @@ class ReplicationWatch:
         self._complete = True
         self._wanted.set()
 
-    def _places(self, watched: frozenset[str]) -> dict[str, Collection[str]]:
+    def _whom_to_ask(self, watched: frozenset[str]) -> dict[str, set[str]]:
         """Hosts to ask, each with the machines to ask about."""
-        places: dict[str, set[str]] = {}
-        lost: set[str] = set()
+        asked: dict[str, set[str]] = {}
         for vm_id in watched:
-            host = self._seen_places.get(vm_id) or self._vmm_places.get(vm_id)
-            if host:
-                places.setdefault(host, set()).add(vm_id)
-            else:
-                lost.add(vm_id)
-        if lost:
-            for host in self._hosts:
-                places.setdefault(host, set()).update(lost)
-        return dict(places)
+            for host in self._places.get(vm_id) or self._hosts.values():
+                asked.setdefault(host, set()).add(vm_id)
+        return asked
 
     def _remember(
         self,
@@ -172,12 +169,21 @@ class ReplicationWatch:
         asked: Collection[str],
         states: Iterable[replication_pb2.ReplicationState],
     ) -> None:
-        found = {state.vm_id for state in states}
-        for vm_id in asked:
-            if vm_id in found:
-                self._seen_places[vm_id] = host
-            elif self._seen_places.get(vm_id) == host:
-                # It has moved: VMM's word counts again, and after that every host is asked.
-                del self._seen_places[vm_id]
-            elif self._vmm_places.get(vm_id) == host:
-                del self._vmm_places[vm_id]
+        missing = set(asked)
+        for state in states:
+            missing.discard(state.vm_id)
+            self._add_place(state.vm_id, host)
+            for server in (
+                state.primary_server,
+                state.replica_server,
+                state.current_replica_server,
+            ):
+                self._add_place(state.vm_id, server)
+        for vm_id in missing:
+            self._places.get(vm_id, set()).discard(host)
+
+    def _add_place(self, vm_id: str, host: str) -> None:
+        """Notes a place, if it is a host of this fabric (a broker or the other site is none)."""
+        fqdn = self._hosts.get(host.casefold())
+        if fqdn is not None:
+            self._places.setdefault(vm_id, set()).add(fqdn)
