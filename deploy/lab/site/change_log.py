@@ -84,9 +84,7 @@ class ChangeTracker:
         """Log one write; writes to a disk that is not replicated are not logged."""
         if disk_id not in self._disk_ids:
             return
-        descriptor = os.open(
-            self._open_log(disk_id), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644
-        )
+        descriptor = os.open(self._open_log(disk_id), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             os.write(descriptor, encode_record(offset, data))
         finally:

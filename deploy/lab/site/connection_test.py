@@ -33,9 +33,7 @@ async def test(
     if authentication is Authentication.CERTIFICATE:
         check_own_certificate(site, host, thumbprint)
     try:
-        async with connect(
-            site, host, Endpoint(replica_server, port, authentication, thumbprint)
-        ):
+        async with connect(site, host, Endpoint(replica_server, port, authentication, thumbprint)):
             return
     except LinkError as error:
         raise operation_failed(

@@ -78,7 +78,7 @@ def from_json(kind: type[T], raw: dict[str, Any]) -> T:
     Raises:
         TypeError: A field has another type, is unknown, or a field without default is absent.
     """
-    hints = _hints(kind)
+    hints: dict[str, Any] = _hints(kind)  # type: ignore[arg-type] # a type is hashable; mypy doubts it for a variable
     unknown = set(raw) - set(hints)
     if unknown:
         raise TypeError(f"{kind.__name__} has no field {', '.join(sorted(unknown))}")

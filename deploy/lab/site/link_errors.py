@@ -42,8 +42,7 @@ NEEDS_RESYNCHRONIZATION = frozenset({LinkFailure.OUT_OF_SEQUENCE, LinkFailure.DA
 _TEXTS = {
     LinkFailure.CANNOT_CONNECT: "A connection with the server could not be established "
     "(0x00002EFD).",
-    LinkFailure.NAME_NOT_RESOLVED: "The server name or address could not be resolved "
-    "(0x00002EE7).",
+    LinkFailure.NAME_NOT_RESOLVED: "The server name or address could not be resolved (0x00002EE7).",
     LinkFailure.ABORTED: "The connection with the server was terminated abnormally (0x00002EFE).",
     LinkFailure.SECURITY: "A security error occurred (0x00002F8F).",
 }

@@ -97,9 +97,10 @@ class Listener:
         while True:
             header, body = await read_frame(reader)
             try:
+                answer: dict[str, Any] = {}
+                answer_body = b""
                 if caller is None:
-                    caller, answer = self._greet(header, writer), {}
-                    answer_body = b""
+                    caller = self._greet(header, writer)
                 else:
                     self._check_partition(caller.primary_server)
                     answer, answer_body = await self._receiver(
@@ -122,9 +123,7 @@ class Listener:
         self._check_partition(primary_server)
         if self._authentication is Authentication.CERTIFICATE:
             tls = writer.get_extra_info("ssl_object")
-            check_peer(
-                tls.getpeercert(binary_form=True), primary_server, self._site.clock.now()
-            )
+            check_peer(tls.getpeercert(binary_form=True), primary_server, self._site.clock.now())
         return Caller(primary_server, {})
 
     def _check_partition(self, primary_server: str) -> None:

@@ -252,7 +252,7 @@ class FileShare:
 
 @dataclass(kw_only=True)
 class Volume:
-    """A host's volume; mount_point is a drive ("C:\\") or a cluster shared volume's folder."""
+    """A host's volume; mount_point is a drive or a cluster shared volume's folder."""
 
     id: str
     mount_point: str

@@ -87,9 +87,7 @@ def _take_existing(
         )
     prepared = not replication.relationship_id  # by Enable-VMReplication -AsReplica
     if not prepared and replication.primary_server.lower() != caller.primary_server.lower():
-        raise LinkError(
-            LinkFailure.INVALID_STATE, "The replica belongs to another primary server."
-        )
+        raise LinkError(LinkFailure.INVALID_STATE, "The replica belongs to another primary server.")
     sizes = {disk.id: disk.size_bytes for disk in existing.disks}
     for disk in source.disks:
         if disk.id not in offered.excluded_disk_ids and sizes.get(disk.id) != disk.size_bytes:
@@ -111,7 +109,8 @@ def _placeholder(
     usable, classification = storage_classification(site, host, store)
     if not store or not usable:
         raise LinkError(
-            LinkFailure.STORAGE, f"Unable to open specified location to store Replica files '{store}'."
+            LinkFailure.STORAGE,
+            f"Unable to open specified location to store Replica files '{store}'.",
         )
     guid = source.vm_id.upper()
     vm = VirtualMachine(

@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-_Handler = Callable[
-    ["SiteCore", "Host", "Caller", dict[str, Any], bytes], Awaitable["Answer"]
-]
+_Handler = Callable[["SiteCore", "Host", "Caller", dict[str, Any], bytes], Awaitable["Answer"]]
 
 _HANDLERS: dict[str, _Handler] = {
     "create": create_replica,
@@ -61,7 +59,9 @@ async def receive(
         raise
     except OSError as error:
         log.exception("replication_request.failed", kind=header["kind"], host=host.fqdn)
-        raise LinkError(LinkFailure.STORAGE, f"The Replica files cannot be used: {error}") from error
+        raise LinkError(
+            LinkFailure.STORAGE, f"The Replica files cannot be used: {error}"
+        ) from error
     except Exception as error:  # border: a request's failure becomes the answer
         log.exception("replication_request.failed", kind=header["kind"], host=host.fqdn)
         raise LinkError(LinkFailure.REFUSED, "The replica server failed.") from error

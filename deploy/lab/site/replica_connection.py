@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -97,15 +97,11 @@ async def connect(
         yield connection
     finally:
         streams[1].close()
-        try:
+        with suppress(OSError):  # a peer that vanished first is no news after the last answer
             await streams[1].wait_closed()
-        except OSError:
-            pass  # noqa: S110 - a peer that vanished first is no news after the last answer
 
 
-def _check_certificate(
-    site: SiteCore, writer: asyncio.StreamWriter, endpoint: Endpoint
-) -> None:
+def _check_certificate(site: SiteCore, writer: asyncio.StreamWriter, endpoint: Endpoint) -> None:
     if endpoint.authentication is Authentication.CERTIFICATE:
         tls = writer.get_extra_info("ssl_object")
         check_peer(tls.getpeercert(binary_form=True), endpoint.server, site.clock.now())

@@ -113,9 +113,7 @@ async def set_firewall_rule(
     raise not_found(f"No MSFT_NetFirewallRule objects found with name equal to '{name}'.", name)
 
 
-async def open_firewall_port(
-    site: SiteCore, host: Host, port: int, command_id: str | None
-) -> None:
+async def open_firewall_port(site: SiteCore, host: Host, port: int, command_id: str | None) -> None:
     """A rule of our own for a port that no rule covers; an existing one is enabled."""
     rule = next((each for each in host.firewall_rules if each.local_port == port), None)
     if rule is None:

@@ -50,9 +50,10 @@ async def accept_reverse(
 
 
 def _check_state(vm: VirtualMachine, replication: Replication, header: dict[str, Any]) -> None:
-    """Raises LinkError unless the VM here can become the replica; looked at before locking too,
+    """Raises LinkError unless the VM here can become the replica.
 
-    because a primary that still sends holds its lock until the caller has answered it.
+    Looked at before locking too, because a primary that still sends holds its lock until the
+    caller has answered it.
     """
     if (
         replication.mode is ReplicationMode.REPLICA

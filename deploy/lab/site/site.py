@@ -218,12 +218,10 @@ class Site(SiteCore):
         return thumbprint
 
     def certificates(self, host: Host) -> tuple[certificates.HostCertificate, ...]:
-        """Certificates of LocalMachine\\My of the host."""
+        """The personal certificates of the host (LocalMachine, My)."""
         return certificates.CertificateStore(self.host_folder(host)).personal()
 
-    async def remove_certificate(
-        self, host: Host, thumbprint: str, command_id: str | None
-    ) -> None:
+    async def remove_certificate(self, host: Host, thumbprint: str, command_id: str | None) -> None:
         certificates.remove(self, host, thumbprint, command_id)
         await self.listeners.refresh(self, host)
 

@@ -33,7 +33,9 @@ class UndoLogs:
             return
         before = {
             disk_id: b"".join(
-                encode_record(record.offset, disk.read(disks[disk_id], record.offset, len(record.data)))
+                encode_record(
+                    record.offset, disk.read(disks[disk_id], record.offset, len(record.data))
+                )
                 for record in records
             )
             for disk_id, records in logs.items()

@@ -1,0 +1,85 @@
+"""One replication cycle of a primary: freeze the logs, ship them, delete them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from deploy.lab.site.log_message import pack
+from deploy.lab.site.primary_link import primary_link
+from deploy.lab.site.replication_model import Replication, ReplicationType
+
+if TYPE_CHECKING:
+    from deploy.lab.site.core import SiteCore
+    from deploy.lab.site.model import VirtualMachine
+
+HOUR_SECONDS = 3600.0
+
+
+def type_of_cycle(site: SiteCore, replication: Replication) -> ReplicationType:
+    """ApplicationConsistent when VSS is on and its interval has passed."""
+    if replication.vss_hours == 0 or replication.recovery_history == 0:
+        return ReplicationType.REGULAR
+    interval = timedelta(seconds=site.clock.real_seconds(replication.vss_hours * HOUR_SECONDS))
+    last = replication.last_vss_time
+    if last is None or site.clock.now() - last >= interval:
+        return ReplicationType.APPLICATION_CONSISTENT
+    return ReplicationType.REGULAR
+
+
+async def send_cycle(
+    site: SiteCore, vm: VirtualMachine, replication: Replication, kind: ReplicationType
+) -> None:
+    """Ship one log. The caller holds the VM's lock.
+
+    A log whose acknowledgement was lost is sent again under its number before newer changes are
+    frozen; the replica tells it from a new one.
+
+    Raises:
+        LinkError: Nothing was lost; the frozen log waits for the next attempt.
+    """
+    sequence = replication.log.sequence
+    tracker = site.tracker(vm)
+    tracker.freeze(sequence)
+    began = time.monotonic()
+    await asyncio.to_thread(tracker.sync_frozen, sequence)
+    logs = await asyncio.to_thread(tracker.frozen_logs, sequence)
+    message = await asyncio.to_thread(pack, logs, compress=replication.compression)
+    size_bytes = sum(len(log) for log in logs.values())
+    async with primary_link(site, vm, replication) as link:
+        await link.request(
+            "log",
+            message,
+            sequence=sequence,
+            type=kind.value,
+            size_bytes=size_bytes,
+            recovery_history=replication.recovery_history,
+            frequency_seconds=replication.frequency_seconds,
+        )
+    if not replication.log.tracking:
+        return  # the logs grew too long meanwhile; a resynchronisation comes next
+    replication.log.sequence = sequence + 1
+    replication.log.failures = 0
+    replication.last_error = ""
+    replication.last_replication_type = kind
+    replication.last_replication_time = site.clock.now()
+    if kind is ReplicationType.APPLICATION_CONSISTENT:
+        replication.last_vss_time = replication.last_replication_time
+    _count(site, replication, size_bytes, time.monotonic() - began)
+    site.save_vm(vm)
+    tracker.discard(sequence)
+
+
+def _count(
+    site: SiteCore, replication: Replication, size_bytes: int, latency_seconds: float
+) -> None:
+    statistics = replication.statistics
+    statistics.successes += 1
+    statistics.sum_size_bytes += size_bytes
+    statistics.maximum_size_bytes = max(statistics.maximum_size_bytes, size_bytes)
+    statistics.sum_latency_seconds += latency_seconds
+    statistics.maximum_latency_seconds = max(statistics.maximum_latency_seconds, latency_seconds)
+    interval = site.clock.real_seconds(replication.frequency_seconds)
+    statistics.misses += int(latency_seconds // interval)

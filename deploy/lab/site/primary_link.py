@@ -1,0 +1,65 @@
+"""The primary's requests for one VM over a connection to its replica server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from deploy.lab.site.replica_connection import Endpoint, ReplicaConnection, connect
+
+if TYPE_CHECKING:
+    from deploy.lab.site.core import SiteCore
+    from deploy.lab.site.model import VirtualMachine
+    from deploy.lab.site.replication_model import Replication
+
+
+def endpoint_of(replication: Replication) -> Endpoint:
+    return Endpoint(
+        replication.replica_server,
+        replication.port,
+        replication.authentication,
+        replication.certificate_thumbprint,
+    )
+
+
+class PrimaryLink:
+    """Adds to each request which VM and which relationship it is about."""
+
+    def __init__(
+        self,
+        site: SiteCore,
+        vm: VirtualMachine,
+        replication: Replication,
+        connection: ReplicaConnection,
+    ) -> None:
+        self._site = site
+        self._about = {"vm_id": vm.vm_id, "relationship_id": replication.relationship_id}
+        self._connection = connection
+
+    async def request(
+        self, kind: str, body: bytes = b"", **header: Any
+    ) -> tuple[dict[str, Any], bytes]:
+        """Send, held back to the bandwidth that the lab was given.
+
+        Raises:
+            LinkError: As ReplicaConnection.request.
+        """
+        bandwidth = self._site.faults.bandwidth_bytes_per_second
+        if bandwidth is not None and body:
+            await self._site.clock.pause(len(body) / bandwidth)
+        return await self._connection.request(kind, {**self._about, **header}, body)
+
+
+@asynccontextmanager
+async def primary_link(
+    site: SiteCore, vm: VirtualMachine, replication: Replication
+) -> AsyncIterator[PrimaryLink]:
+    """Connect from the VM's host.
+
+    Raises:
+        LinkError: As ``connect``.
+    """
+    host = site.host(vm.host_fqdn)
+    async with connect(site, host, endpoint_of(replication)) as connection:
+        yield PrimaryLink(site, vm, replication, connection)

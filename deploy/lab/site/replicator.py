@@ -1,0 +1,179 @@
+"""The task of each primary VM that copies, sends logs, retries and resynchronises."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+
+from deploy.lab.site import resync_trigger
+from deploy.lab.site.copy_sender import Copy, CopyEndedError
+from deploy.lab.site.link_errors import LinkError
+from deploy.lab.site.log_sender import send_cycle, type_of_cycle
+from deploy.lab.site.replication_model import (
+    Replication,
+    ReplicationMode,
+    ReplicationState,
+    ReplicationStatistics,
+)
+from deploy.lab.site.replication_states import Event, allows, apply_event
+from deploy.lab.site.retry_schedule import delay_seconds
+from deploy.lab.site.tasks import guarded
+
+if TYPE_CHECKING:
+    from deploy.lab.site.core import SiteCore
+    from deploy.lab.site.model import VirtualMachine
+
+log = structlog.get_logger(__name__)
+
+_COPYING = (
+    ReplicationState.INITIAL_REPLICATION_IN_PROGRESS,
+    ReplicationState.RESYNCHRONIZING,
+)
+
+
+def ensure_replicator(site: SiteCore, vm: VirtualMachine) -> None:
+    """Start the task if the VM is a primary and has none."""
+    runtime = site.runtime(vm)
+    if vm.replication is None or vm.replication.mode is not ReplicationMode.PRIMARY:
+        return
+    if runtime.replicator is None or runtime.replicator.done():
+        runtime.replicator = asyncio.create_task(
+            guarded(f"replicator {vm.name}", _replicate(site, vm)), name=f"replicator {vm.name}"
+        )
+
+
+def send_now(site: SiteCore, vm: VirtualMachine) -> None:
+    """Let the next cycle begin without waiting for its time."""
+    runtime = site.runtime(vm)
+    runtime.next_cycle = 0.0
+    runtime.changed.set()
+
+
+async def _replicate(site: SiteCore, vm: VirtualMachine) -> None:
+    runtime = site.runtime(vm)
+    while vm.replication is not None and vm.replication.mode is ReplicationMode.PRIMARY:
+        runtime.changed.clear()
+        due = asyncio.get_running_loop().time() >= runtime.next_cycle
+        await _step(site, vm, vm.replication, due=due)
+        await _wait_until(runtime.changed, runtime.next_cycle)
+
+
+async def _wait_until(changed: asyncio.Event, deadline: float) -> None:
+    try:
+        async with asyncio.timeout_at(deadline):
+            await changed.wait()
+    except TimeoutError:
+        return
+
+
+async def _step(site: SiteCore, vm: VirtualMachine, replication: Replication, *, due: bool) -> None:
+    """Do what the state asks for now and set the time of the next look."""
+    _renew_statistics(site, replication)
+    if replication.state in _COPYING and due:
+        await _copy(site, vm, replication)
+    elif replication.state is ReplicationState.REPLICATING and due:
+        await _cycle(site, vm, replication)
+    elif due:
+        _start_what_is_scheduled(site, vm, replication)
+        _look_again(site, vm, replication.frequency_seconds)
+
+
+def _look_again(site: SiteCore, vm: VirtualMachine, interval_seconds: float) -> None:
+    now = asyncio.get_running_loop().time()
+    site.runtime(vm).next_cycle = now + site.clock.real_seconds(interval_seconds)
+
+
+def _renew_statistics(site: SiteCore, replication: Replication) -> None:
+    """Counters belong to a monitoring interval of 12 hours."""
+    start = replication.statistics.monitoring_start
+    length = timedelta(seconds=site.clock.real_seconds(12 * 3600))
+    if start is None or site.clock.now() - start >= length:
+        replication.statistics = ReplicationStatistics(
+            monitoring_start=site.clock.now(),
+            initial_size_bytes=replication.statistics.initial_size_bytes,
+        )
+
+
+def _start_what_is_scheduled(site: SiteCore, vm: VirtualMachine, replication: Replication) -> None:
+    now = site.clock.now()
+    start = replication.initial_replication_start_time
+    if (
+        replication.state is ReplicationState.READY_FOR_INITIAL_REPLICATION
+        and start is not None
+        and start <= now
+    ):
+        replication.initial_replication_start_time = None
+        apply_event(replication, Event.INITIAL_STARTED)
+        site.save_vm(vm)
+        send_now(site, vm)
+    if (
+        replication.state is ReplicationState.WAITING_FOR_START_RESYNCHRONIZE
+        and replication.auto_resync_enabled
+        and in_window(replication, now)
+    ):
+        apply_event(replication, Event.RESYNC_STARTED)
+        site.save_vm(vm)
+        send_now(site, vm)
+
+
+def in_window(replication: Replication, now: datetime) -> bool:
+    """Whether automatic resynchronisation may run; hosts of the lab keep UTC."""
+    utc = now.astimezone(UTC)
+    clock = timedelta(hours=utc.hour, minutes=utc.minute, seconds=utc.second)
+    start, end = replication.auto_resync_start, replication.auto_resync_end
+    return start <= clock < end if start <= end else clock >= start or clock < end
+
+
+async def _cycle(site: SiteCore, vm: VirtualMachine, replication: Replication) -> None:
+    _look_again(site, vm, replication.frequency_seconds)
+    async with site.runtime(vm).lock:
+        if replication.state is not ReplicationState.REPLICATING:
+            return
+        try:
+            await send_cycle(site, vm, replication, type_of_cycle(site, replication))
+        except LinkError as error:
+            note_failure(site, vm, replication, error)
+
+
+async def _copy(site: SiteCore, vm: VirtualMachine, replication: Replication) -> None:
+    try:
+        await Copy(site, vm, replication).run()
+    except CopyEndedError:
+        replication.copy_percent = None
+    except LinkError as error:
+        note_failure(site, vm, replication, error)
+    else:
+        log.info("copy.finished", vm=vm.name, site=site.name)
+        site.record(
+            vm.host_fqdn, ("copy.finished", vm.vm_id), None, {"state": replication.state.value}
+        )
+        send_now(site, vm)
+
+
+def note_failure(
+    site: SiteCore, vm: VirtualMachine, replication: Replication, error: LinkError
+) -> None:
+    """Count a failed attempt and decide: again later, resynchronise, or wait for somebody."""
+    replication.log.failures += 1
+    replication.statistics.errors += 1
+    replication.last_error = error.text
+    log.warning("replication.failed", vm=vm.name, site=site.name, reason=error.text)
+    if error.needs_resynchronization:
+        resync_trigger.require(site, vm, error.text)
+        return
+    if not error.recoverable:
+        _give_up(replication)
+    delay = delay_seconds(replication.log.failures)
+    replication.statistics.misses += max(1, int(delay // replication.frequency_seconds))
+    site.save_vm(vm)
+    _look_again(site, vm, delay)
+
+
+def _give_up(replication: Replication) -> None:
+    if allows(replication, Event.FAILED):
+        apply_event(replication, Event.FAILED)
+    elif allows(replication, Event.RESYNC_INTERRUPTED):
+        apply_event(replication, Event.RESYNC_INTERRUPTED)
