@@ -8,6 +8,8 @@ from typing import Any
 
 import structlog
 
+from agent.exit_codes import ExitCode
+
 log = structlog.get_logger(__name__)
 
 
@@ -36,3 +38,36 @@ async def until_first_ends(tasks: Mapping[str, Coroutine[Any, Any, None]]) -> st
             log.warning("task.failed_while_ending", task=name, error=repr(outcome))
     await first
     return started[first]
+
+
+async def guarded(tasks: Mapping[str, Coroutine[Any, Any, None]], stop: asyncio.Event) -> ExitCode:
+    """Runs tasks that never end by themselves until `stop` is set.
+
+    Returns:
+        OK when it was; FAILED when a task ended or died before, which is logged by its name.
+    """
+
+    async def stopped() -> None:
+        await stop.wait()
+
+    watched = {name: _named(name, task) for name, task in tasks.items()}
+    try:
+        ended = await until_first_ends({"stop": stopped(), **watched})
+    except _DiedError:
+        return ExitCode.FAILED
+    if ended == "stop":
+        return ExitCode.OK
+    log.error("root_task.ended", task=ended)
+    return ExitCode.FAILED
+
+
+class _DiedError(Exception):
+    pass
+
+
+async def _named(name: str, task: Coroutine[Any, Any, None]) -> None:
+    try:
+        await task
+    except Exception as error:
+        log.exception("root_task.died", task=name)
+        raise _DiedError(name) from error

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import grpc
 import structlog
 from opensiterecovery.provider.v1.session_pb2 import RenewCertificateRequest
-from opensiterecovery.provider.v1.session_pb2_grpc import SessionAsyncStub
 
 from agent.clock import Clock
 from agent.identity import (
@@ -23,6 +22,10 @@ from agent.identity import (
 )
 from agent.session.refusal import told_failure
 from agent.state_folder import StateFolder
+
+if TYPE_CHECKING:
+    # Exists only in the stub file of the generated module.
+    from opensiterecovery.provider.v1.session_pb2_grpc import SessionAsyncStub
 
 log = structlog.get_logger(__name__)
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 import grpc
 import structlog
@@ -20,7 +20,6 @@ from opensiterecovery.provider.v1.session_pb2 import (
     ResultStored,
     Welcome,
 )
-from opensiterecovery.provider.v1.session_pb2_grpc import SessionAsyncStub
 
 from agent.clock import Clock, to_timestamp
 from agent.journal.commands import CommandJournal, UnknownCommandError
@@ -28,6 +27,10 @@ from agent.journal.states import IllegalTransitionError
 from agent.root_tasks import until_first_ends
 from agent.session.executor import CommandExecutor
 from agent.session.outbound import Outbound
+
+if TYPE_CHECKING:
+    # Exists only in the stub file of the generated module.
+    from opensiterecovery.provider.v1.session_pb2_grpc import SessionAsyncStub
 
 log = structlog.get_logger(__name__)
 

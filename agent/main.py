@@ -1,0 +1,193 @@
+"""The command `osr-agent`: register, run, status."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+
+from agent.clock import utc_now
+from agent.configuration import STATE_VARIABLE, ConfigurationError, powershell_command
+from agent.exit_codes import ExitCode
+from agent.identity import IdentityError
+from agent.journal.database import JournalError
+from agent.journal.state_lock import AlreadyRunningError
+from agent.registering import RegisterOptions, register_interactively
+from agent.running import AgentSettings, run_agent, stop_on_signals
+from agent.state_folder import StateFolder, default_state_folder
+from agent.status import print_status
+
+app = typer.Typer(
+    name="osr-agent",
+    help="The Open Site Recovery provider: registers a VMM server with a vault and serves it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+StateOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--state",
+        envvar=STATE_VARIABLE,
+        help="Folder of the agent's identity and journal.",
+        file_okay=False,
+    ),
+]
+PowerShellOption = Annotated[
+    str | None,
+    typer.Option(
+        "--powershell",
+        metavar="COMMAND LINE",
+        help="Program that speaks PSRP over its standard streams. Also OSR_AGENT_POWERSHELL, or"
+        " `powershell` in agent.toml. Default: powershell.exe -NoLogo -NoProfile -s",
+    ),
+]
+VmmServerOption = Annotated[
+    str, typer.Option("--vmm-server", help="Name of the VMM server or VMM cluster role.")
+]
+
+
+@app.command()
+def register(  # noqa: PLR0913, PLR0917 (typer makes an option of each argument)
+    key: Annotated[
+        Path,
+        typer.Option("--key", help="The registration key file.", exists=True, dir_okay=False),
+    ],
+    friendly_name: Annotated[
+        str | None,
+        typer.Option(
+            "--friendly-name", help="Name shown in the vault. Default: the VMM server's FQDN."
+        ),
+    ] = None,
+    state: StateOption = None,
+    synchronize_all_clouds: Annotated[
+        bool,
+        typer.Option(
+            "--sync-all-clouds/--no-sync-all-clouds",
+            help="Send the metadata of all clouds to the vault.",
+        ),
+    ] = True,
+    powershell: PowerShellOption = None,
+    vmm_server: VmmServerOption = "localhost",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Replace the identity of an earlier registration.")
+    ] = False,
+) -> None:
+    """Register this VMM server with a vault. Repeating is safe.
+
+    Exit status: 0 registered, 3 key file unusable, 4 refused, 5 coordinator not reached,
+    6 already registered, 8 not confirmed, 9 PowerShell or VMM unusable, 10 the agent is running,
+    11 a setting is wrong.
+    """
+    _configure_logging()
+    folder = StateFolder(state or default_state_folder())
+    options = RegisterOptions(
+        key_file=key,
+        folder=folder,
+        powershell=_powershell(powershell, folder),
+        vmm_server=vmm_server,
+        friendly_name=friendly_name,
+        synchronize_all_clouds=synchronize_all_clouds,
+        again=again,
+        confirm=None if yes else _ask,
+    )
+    raise typer.Exit(asyncio.run(register_interactively(options, typer.echo)))
+
+
+@app.command()
+def run(
+    state: StateOption = None,
+    powershell: PowerShellOption = None,
+    vmm_server: VmmServerOption = "localhost",
+    runspaces: Annotated[
+        int, typer.Option("--runspaces", min=2, max=64, help="PowerShell pipelines at a time.")
+    ] = 8,
+) -> None:
+    """Serve the vault until told to stop (SIGTERM, SIGINT).
+
+    Exit status: 0 stopped as told, 1 a part died (the log names it), 7 not registered,
+    10 already running, 11 a setting is wrong.
+    """
+    _configure_logging()
+    folder = StateFolder(state or default_state_folder())
+    settings = AgentSettings(
+        folder=folder,
+        powershell=_powershell(powershell, folder),
+        vmm_server=vmm_server,
+        runspaces=runspaces,
+    )
+    raise typer.Exit(asyncio.run(_serve(settings)))
+
+
+@app.command()
+def status(
+    state: StateOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show the registration and the journal. Works while the agent runs.
+
+    Exit status: 0 registered, 7 not registered, 1 the identity or the journal cannot be read.
+    """
+    _configure_logging()
+    folder = StateFolder(state or default_state_folder())
+    raise typer.Exit(print_status(folder, utc_now(), typer.echo, as_json=as_json))
+
+
+def main() -> None:
+    """Entry point."""
+    app()
+
+
+async def _serve(settings: AgentSettings) -> ExitCode:
+    stop = asyncio.Event()
+    stop_on_signals(stop)
+    try:
+        return await run_agent(settings, stop)
+    except AlreadyRunningError as error:
+        typer.echo(str(error), err=True)
+        return ExitCode.ALREADY_RUNNING
+    except IdentityError as error:
+        typer.echo(f"{error}. Register first: osr-agent register --key FILE", err=True)
+        return ExitCode.NOT_REGISTERED
+    except JournalError as error:
+        typer.echo(str(error), err=True)
+        return ExitCode.FAILED
+
+
+def _powershell(flag: str | None, folder: StateFolder) -> tuple[str, ...]:
+    try:
+        return tuple(powershell_command(flag, os.environ, folder.configuration))
+    except ConfigurationError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(ExitCode.CONFIGURATION_WRONG) from error
+
+
+def _ask(question: str) -> bool:
+    return typer.confirm(question)
+
+
+def _configure_logging() -> None:
+    """One line an event on standard error, key=value; no arguments of psrpcore or grpc."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.LogfmtRenderer(key_order=("timestamp", "level", "event")),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
