@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial, wraps
 from typing import Any, TypeAlias
+from urllib.parse import quote, urlencode
 from uuid import UUID
 
 from django.db import transaction
@@ -16,6 +17,7 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 
 from coordinator.access.callers import Caller, authenticate_bearer
+from coordinator.api.addresses import VaultPath
 from coordinator.api.errors import CLIENT_REQUEST_ID, vault_not_found
 from coordinator.api.paths import VaultId
 from coordinator.api.shapes.vaults import vault_ids
@@ -49,9 +51,10 @@ class Call:
     ids: VaultId
     now: datetime
 
-    @property
-    def api_version(self) -> str:
-        return str(self.request.GET["api-version"])
+    def absolute(self, path: str) -> str:
+        """An address a client can follow as it is, in the API version the client speaks."""
+        version = urlencode({"api-version": self.request.GET["api-version"]})
+        return self.request.build_absolute_uri(f"{quote(path)}?{version}")
 
     def origin(self, target_resource: str) -> RequestOrigin:
         """For services that begin a job about the resource with that ARM id."""
@@ -81,7 +84,7 @@ def client_request_id(request: HttpRequest) -> str:
     return request.headers.get(CLIENT_REQUEST_ID, "")[:LONGEST_CLIENT_REQUEST_ID]
 
 
-def open_vault(request: HttpRequest, path: VaultPathLike) -> Call:
+def open_vault(request: HttpRequest, path: VaultPath) -> Call:
     """Finds the vault of an address.
 
     Raises:
@@ -135,11 +138,3 @@ def _require_api_version(request: HttpRequest) -> None:
             action="Add api-version=2025-08-01 to the query.",
             field="api-version",
         )
-
-
-class VaultPathLike:
-    """Names in an address inside a vault."""
-
-    subscription_id: str
-    resource_group: str
-    vault_name: str

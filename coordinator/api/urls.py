@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
+from django.urls import path
 from django.urls.resolvers import URLPattern, URLResolver
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from coordinator.api import sign_in
+from coordinator.api.application import build_api
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path(
+        "<uuid:tenant>/v2.0/.well-known/openid-configuration",
+        sign_in.openid_configuration,
+        name="openid-configuration",
+    ),
+    path("<uuid:tenant>/oauth2/v2.0/token", sign_in.token, name="token"),
+    path("", build_api().urls),
+]

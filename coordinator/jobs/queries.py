@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -87,6 +87,7 @@ class JobFilters:
         friendly_name: Exactly this, upper and lower case alike.
         target_types: One of these.
         target_ids: One of these.
+        fabric_name: About something of the server with this name in resource ids.
         limit: 1 to 1000 jobs.
         offset: So many newest ones are left out.
     """
@@ -98,6 +99,7 @@ class JobFilters:
     friendly_name: str = ""
     target_types: Sequence[str] = ()
     target_ids: Sequence[str] = ()
+    fabric_name: str = ""
     limit: int = 100
     offset: int = 0
 
@@ -124,6 +126,8 @@ def list_jobs(vault_id: UUID, filters: JobFilters | None = None) -> tuple[JobVie
         "friendly_name__iexact": wanted.friendly_name,
         "target_type__in": list(wanted.target_types),
         "target_id__in": list(wanted.target_ids),
+        "target_resource__icontains": wanted.fabric_name
+        and f"/replicationFabrics/{wanted.fabric_name}/",
     }
     jobs = Job.objects.filter(vault_id=vault_id).filter(
         **{name: value for name, value in conditions.items() if value}
@@ -136,6 +140,12 @@ def running_job_for(key: str) -> Job | None:
     """The job that holds the lock, for example of "item:<uuid>", or None."""
     lock = OperationLock.objects.select_related("job").filter(key=key).first()
     return None if lock is None else lock.job
+
+
+def running_jobs_for(keys: Collection[str]) -> dict[str, Job]:
+    """The jobs that hold locks, by key; keys nobody holds have no entry."""
+    locks = OperationLock.objects.select_related("job").filter(key__in=list(keys))
+    return {lock.key: lock.job for lock in locks}
 
 
 def _view(job: Job, steps: Sequence[Step]) -> JobView:

@@ -1,0 +1,57 @@
+"""The names in the addresses of routes, as django-ninja reads them."""
+
+from __future__ import annotations
+
+from ninja import Schema
+
+
+class SubscriptionPath(Schema):
+    subscription_id: str
+
+
+class GroupPath(SubscriptionPath):
+    resource_group: str
+
+
+class VaultPath(GroupPath):
+    vault_name: str
+
+
+class FabricPath(VaultPath):
+    fabric_name: str
+
+
+class ProviderPath(FabricPath):
+    provider_name: str
+
+
+class ContainerPath(FabricPath):
+    container_name: str
+
+
+class ProtectableItemPath(ContainerPath):
+    protectable_item_name: str
+
+
+class MappingPath(ContainerPath):
+    mapping_name: str
+
+
+class ItemPath(ContainerPath):
+    item_name: str
+
+
+class PointPath(ItemPath):
+    point_name: str
+
+
+class PolicyPath(VaultPath):
+    policy_name: str
+
+
+class JobPath(VaultPath):
+    job_name: str
+
+
+class KeyPath(VaultPath):
+    key_name: str

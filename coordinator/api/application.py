@@ -1,0 +1,116 @@
+"""The API put together: every route behind one door, every failure as an ARM error."""
+
+from __future__ import annotations
+
+import structlog
+from django.http import HttpRequest, HttpResponse
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+
+from coordinator.api import (
+    container_mappings,
+    containers,
+    fabrics,
+    jobs,
+    long_operations,
+    policies,
+    protectable_items,
+    protected_items,
+    providers,
+    recovery_points,
+    registration_keys,
+    vaults,
+)
+from coordinator.api.calls import authenticate
+from coordinator.api.errors import activity_id, error_response, failure_of_status, refusal_response
+from coordinator.failures import Failure, RefusedError
+
+log = structlog.get_logger(__name__)
+
+ROUTERS = (
+    vaults.router,
+    registration_keys.router,
+    fabrics.router,
+    providers.router,
+    containers.router,
+    protectable_items.router,
+    policies.router,
+    container_mappings.router,
+    protected_items.router,
+    recovery_points.router,
+    jobs.router,
+    long_operations.router,
+)
+
+NOT_AUTHENTICATED = Failure(
+    "AuthenticationFailed",
+    "Authentication failed. The 'Authorization' header is missing or its token is not valid.",
+    ("The token has expired.", "The token was given out by another coordinator."),
+    "Ask the token endpoint for a new token and repeat the request.",
+)
+
+
+def build_api() -> NinjaAPI:
+    """The API with its routes and its error answers."""
+    api = NinjaAPI(
+        title="Open Site Recovery",
+        version="2025-08-01",
+        auth=authenticate,
+        docs_url=None,
+        openapi_url=None,
+        urls_namespace="api",
+    )
+    for router in ROUTERS:
+        api.add_router("", router)
+    api.exception_handler(RefusedError)(on_refusal)
+    api.exception_handler(ValidationError)(on_invalid)
+    api.exception_handler(HttpError)(on_unreadable)
+    api.exception_handler(AuthenticationError)(on_stranger)
+    api.exception_handler(Exception)(on_fault)
+    return api
+
+
+def on_refusal(request: HttpRequest, refusal: RefusedError) -> HttpResponse:
+    return refusal_response(request, refusal)
+
+
+def on_stranger(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
+    del error
+    return error_response(request, 401, NOT_AUTHENTICATED)
+
+
+def on_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    """A body or parameter that is not of the form; names the first field at fault."""
+    first = error.errors[0]
+    # ("body", "body", "properties", "policyId"): where django-ninja looked, then the field.
+    field = ".".join(str(part) for part in first["loc"][2:]) or "body"
+    failure = Failure(
+        "InvalidRequestContent",
+        f"The request content was invalid: {field}: {first['msg']}.",
+        ("The field is missing or of another type.",),
+        f"Correct {field} and repeat the request.",
+    )
+    return error_response(request, 400, failure, field=field)
+
+
+def on_unreadable(request: HttpRequest, error: HttpError) -> HttpResponse:
+    """django-ninja's word for a body that is no JSON."""
+    failure = Failure(
+        "InvalidRequestContent",
+        f"The request content was invalid and could not be read: {error}.",
+        ("The body is no JSON.",),
+        "Send the body as JSON.",
+    )
+    return error_response(request, error.status_code, failure)
+
+
+def on_fault(request: HttpRequest, error: Exception) -> HttpResponse:
+    """A defect, or a database out of reach: told without details, logged with all of them."""
+    log.error(
+        "request.failed",
+        method=request.method,
+        path=request.path,
+        activity_id=activity_id(request),
+        exc_info=error,
+    )
+    return error_response(request, 500, failure_of_status(500, request.path))

@@ -1,0 +1,119 @@
+"""Routes of protection container mappings: pairs of clouds."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest
+from ninja import Path, Router, Schema
+
+from coordinator.api.addresses import ContainerPath, MappingPath, VaultPath
+from coordinator.api.calls import Answer, Call, open_vault, served
+from coordinator.api.containers import require_cloud
+from coordinator.api.errors import NotFoundError
+from coordinator.api.long_operations import accepted, operation_result
+from coordinator.api.paging import page
+from coordinator.api.paths import CONTAINER, MAPPING, POLICY, VAULT
+from coordinator.api.policies import require_policy
+from coordinator.api.references import names_in_reference
+from coordinator.api.shapes.container_mappings import mapping_resource
+from coordinator.protection.models import Pairing
+from coordinator.protection.pairing_services import create_pairing
+from coordinator.protection.requests import PairingRequest
+from coordinator.protection.resource_queries import find_pairing, pairings_of
+
+router = Router()
+
+
+class OperationPath(MappingPath):
+    job_name: str
+
+
+class MappingInputProperties(Schema):
+    """The other cloud, and the policy to replicate by."""
+
+    targetProtectionContainerId: str  # noqa: N815 - the API's name
+    policyId: str  # noqa: N815 - the API's name
+
+
+class MappingInput(Schema):
+    """A pair to make."""
+
+    properties: MappingInputProperties
+
+
+@router.get(f"{VAULT}/replicationProtectionContainerMappings")
+@served
+def list_mappings(request: HttpRequest, path: Path[VaultPath]) -> Answer:
+    """All pairs."""
+    return _list(open_vault(request, path))
+
+
+@router.get(f"{CONTAINER}/replicationProtectionContainerMappings")
+@served
+def list_mappings_of_container(request: HttpRequest, path: Path[ContainerPath]) -> Answer:
+    """Pairs of a cloud as source."""
+    call = open_vault(request, path)
+    require_cloud(call, path.fabric_name, path.container_name)
+    return _list(call, path.fabric_name, path.container_name)
+
+
+@router.get(MAPPING)
+@served
+def get_mapping(request: HttpRequest, path: Path[MappingPath]) -> Answer:
+    call = open_vault(request, path)
+    pairing = _find(call, path)
+    if pairing is None:
+        raise NotFoundError(_id(call, path))
+    return mapping_resource(call.ids, pairing)
+
+
+@router.put(MAPPING)
+@served
+def put_mapping(request: HttpRequest, path: Path[MappingPath], body: MappingInput) -> Answer:
+    """Pairs two clouds: begins the job that configures their hosts."""
+    call = open_vault(request, path)
+    wanted = body.properties
+    target = names_in_reference(
+        call, CONTAINER, wanted.targetProtectionContainerId, "targetProtectionContainerId"
+    )
+    policy = names_in_reference(call, POLICY, wanted.policyId, "policyId")
+    pairing = PairingRequest(
+        vault=call.vault,
+        name=path.mapping_name,
+        policy=require_policy(call, policy["policy_name"]),
+        primary_cloud=require_cloud(call, path.fabric_name, path.container_name),
+        recovery_cloud=require_cloud(call, target["fabric_name"], target["container_name"]),
+    )
+    _, job = create_pairing(pairing, call.origin(_id(call, path)), call.now)
+    return accepted(call, _id(call, path), job)
+
+
+@router.get(f"{MAPPING}/operationresults/{{job_name}}")
+@served
+def get_mapping_operation(request: HttpRequest, path: Path[OperationPath]) -> Answer:
+    """How the operation on a pair stands."""
+    call = open_vault(request, path)
+    pairing = _find(call, path)
+    resource = None if pairing is None else mapping_resource(call.ids, pairing)
+    return operation_result(call, _id(call, path), path.job_name, resource)
+
+
+def _list(call: Call, fabric_name: str | None = None, container_name: str | None = None) -> Answer:
+    rows = pairings_of(call.vault.id, fabric_name, container_name)
+    return page(
+        call.request,
+        lambda start, end: rows[start:end],
+        lambda row: mapping_resource(call.ids, row),
+    )
+
+
+def _find(call: Call, path: MappingPath) -> Pairing | None:
+    return find_pairing(call.vault.id, path.fabric_name, path.container_name, path.mapping_name)
+
+
+def _id(call: Call, path: MappingPath) -> str:
+    return call.ids.child(
+        MAPPING,
+        fabric_name=path.fabric_name,
+        container_name=path.container_name,
+        mapping_name=path.mapping_name,
+    )

@@ -1,0 +1,54 @@
+"""Routes of VMM servers."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.http import HttpRequest
+from ninja import Path, Router
+
+from coordinator.api.addresses import FabricPath, VaultPath
+from coordinator.api.calls import Answer, Call, open_vault, served
+from coordinator.api.errors import NotFoundError
+from coordinator.api.paging import page
+from coordinator.api.paths import FABRIC, VAULT
+from coordinator.api.shapes.envelope import Resource
+from coordinator.api.shapes.fabrics import fabric_resource
+from coordinator.fabrics import queries
+from coordinator.fabrics.models import Fabric
+
+router = Router()
+
+
+@router.get(f"{VAULT}/replicationFabrics")
+@served
+def list_fabrics(request: HttpRequest, path: Path[VaultPath]) -> Answer:
+    """Registered servers, by name."""
+    call = open_vault(request, path)
+    rows = queries.list_fabrics(call.vault.id)
+    return page(request, lambda start, end: rows[start:end], lambda row: _resource(call, row))
+
+
+@router.get(FABRIC)
+@served
+def get_fabric(request: HttpRequest, path: Path[FabricPath]) -> Answer:
+    call = open_vault(request, path)
+    return _resource(call, require_fabric(call, path.fabric_name))
+
+
+def require_fabric(call: Call, name: str) -> Fabric:
+    """The vault's server of that name.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    fabric = queries.find_fabric(call.vault.id, name)
+    if fabric is None:
+        raise NotFoundError(call.ids.child(FABRIC, fabric_name=name))
+    return fabric
+
+
+def _resource(call: Call, fabric: Fabric) -> Resource:
+    provider = queries.provider_for_fabric(fabric.id)
+    lease_seconds = settings.CONFIGURATION.lease_seconds
+    connected = provider is not None and queries.is_connected(provider, call.now, lease_seconds)
+    return fabric_resource(call.ids, fabric, connected=connected)

@@ -1,0 +1,266 @@
+"""Routes of protected items, and what can be done with one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from ninja import Path, Router, Schema
+
+from coordinator.api.addresses import ContainerPath, ItemPath, VaultPath
+from coordinator.api.calls import Answer, Call, open_vault, served
+from coordinator.api.containers import require_cloud
+from coordinator.api.errors import NotFoundError
+from coordinator.api.filters import parse_filter
+from coordinator.api.long_operations import accepted, operation_result
+from coordinator.api.paging import page
+from coordinator.api.paths import (
+    CONTAINER,
+    POLICY,
+    PROTECTABLE_ITEM,
+    PROTECTED_ITEM,
+    PROVIDER,
+    VAULT,
+)
+from coordinator.api.policies import require_policy
+from coordinator.api.protectable_items import require_machine
+from coordinator.api.references import names_in_reference
+from coordinator.api.shapes.envelope import Resource
+from coordinator.api.shapes.protected_items import ItemContext, protected_item_resource
+from coordinator.fabrics import queries as fabrics
+from coordinator.failures import refuse
+from coordinator.jobs.models import Job
+from coordinator.protection.enabling_services import enable_protection
+from coordinator.protection.models import ProtectedItem
+from coordinator.protection.operations import allowed_operations
+from coordinator.protection.requests import ProtectionRequest
+from coordinator.protection.resource_queries import find_item, items_of, running_jobs
+from coordinator.protection.states import FailoverDirection, ProtectionState
+from coordinator.recovery import services as recovery
+
+router = Router()
+
+FILTERS = (
+    "sourceFabricName",
+    "sourceFabricLocation",
+    "targetFabricLocation",
+    "recoveryPlanName",
+    "vCenterName",
+    "instanceType",
+    "multiVmGroupCreateOption",
+)
+
+
+class OperationPath(ItemPath):
+    job_name: str
+
+
+class EnableInputProperties(Schema):
+    """Which machine; the policy is that of its clouds' pair."""
+
+    protectableItemId: str  # noqa: N815 - the API's name
+    policyId: str | None = None  # noqa: N815 - the API's name
+
+
+class EnableInput(Schema):
+    """A machine to protect; providerSpecificDetails say nothing that VMM does not."""
+
+    properties: EnableInputProperties
+
+
+class FailoverInputProperties(Schema):
+    """Which way; clients of ASR add provider-specific words, which mean nothing here."""
+
+    failoverDirection: str | None = None  # noqa: N815 - the API's name
+
+
+class FailoverInput(Schema):
+    """A planned failover or a reversal."""
+
+    properties: FailoverInputProperties = FailoverInputProperties()
+
+
+@router.get(f"{VAULT}/replicationProtectedItems")
+@served
+def list_items(request: HttpRequest, path: Path[VaultPath]) -> Answer:
+    """All protected items."""
+    call = open_vault(request, path)
+    wanted = parse_filter(request.GET.get("$filter", ""), FILTERS)
+    return _list(call, _narrowed(items_of(call.vault.id, wanted.get("sourceFabricName")), wanted))
+
+
+@router.get(f"{CONTAINER}/replicationProtectedItems")
+@served
+def list_items_of_container(request: HttpRequest, path: Path[ContainerPath]) -> Answer:
+    """Protected items of a cloud."""
+    call = open_vault(request, path)
+    require_cloud(call, path.fabric_name, path.container_name)
+    return _list(call, items_of(call.vault.id, path.fabric_name, path.container_name))
+
+
+@router.get(PROTECTED_ITEM)
+@served
+def get_item(request: HttpRequest, path: Path[ItemPath]) -> Answer:
+    call = open_vault(request, path)
+    return _resources(call, [require_item(call, path)])[0]
+
+
+@router.put(PROTECTED_ITEM)
+@served
+def put_item(request: HttpRequest, path: Path[ItemPath], body: EnableInput) -> Answer:
+    """Protects a machine: begins the job that enables its replication."""
+    call = open_vault(request, path)
+    wanted = body.properties
+    names = names_in_reference(
+        call, PROTECTABLE_ITEM, wanted.protectableItemId, "protectableItemId"
+    )
+    own = (names["fabric_name"].lower(), names["container_name"].lower())
+    if own != (path.fabric_name.lower(), path.container_name.lower()):
+        raise refuse(
+            "InvalidResourceReference",
+            "protectableItemId is not a machine of the cloud the item is to be in.",
+            causes=["The id in the body and the address name different clouds or servers."],
+            action="Use the cloud of the machine in the address.",
+            field="protectableItemId",
+        )
+    cloud = require_cloud(call, path.fabric_name, path.container_name)
+    policy = None
+    if wanted.policyId:
+        policy_names = names_in_reference(call, POLICY, wanted.policyId, "policyId")
+        policy = require_policy(call, policy_names["policy_name"])
+    machine = require_machine(call, cloud, names["protectable_item_name"])
+    protection = ProtectionRequest(name=path.item_name, machine=machine, policy=policy)
+    _, job = enable_protection(protection, call.origin(_id(call, path)), call.now)
+    return accepted(call, _id(call, path), job)
+
+
+@router.post(f"{PROTECTED_ITEM}/plannedFailover")
+@served
+def planned_failover(
+    request: HttpRequest, path: Path[ItemPath], body: FailoverInput | None = None
+) -> Answer:
+    """Begins a planned failover, away from where the machine runs."""
+    call = open_vault(request, path)
+    item = require_item(call, path)
+    direction = read_direction(body)
+    job = recovery.planned_failover(item, direction, call.origin(_id(call, path)), call.now)
+    return accepted(call, _id(call, path), job)
+
+
+@router.post(f"{PROTECTED_ITEM}/failoverCommit")
+@served
+def failover_commit(request: HttpRequest, path: Path[ItemPath]) -> Answer:
+    """Begins the commit of a failover."""
+    call = open_vault(request, path)
+    item = require_item(call, path)
+    job = recovery.commit_failover(item, call.origin(_id(call, path)), call.now)
+    return accepted(call, _id(call, path), job)
+
+
+@router.post(f"{PROTECTED_ITEM}/reProtect")
+@served
+def reprotect(
+    request: HttpRequest, path: Path[ItemPath], body: FailoverInput | None = None
+) -> Answer:
+    """Begins the reversal of replication."""
+    call = open_vault(request, path)
+    item = require_item(call, path)
+    read_direction(body)
+    job = recovery.reverse_replicate(item, call.origin(_id(call, path)), call.now)
+    return accepted(call, _id(call, path), job)
+
+
+@router.get(f"{PROTECTED_ITEM}/operationresults/{{job_name}}")
+@served
+def get_item_operation(request: HttpRequest, path: Path[OperationPath]) -> Answer:
+    """How the operation on an item stands."""
+    call = open_vault(request, path)
+    item = find_item(call.vault.id, path.fabric_name, path.container_name, path.item_name)
+    resource = None if item is None else _resources(call, [item])[0]
+    return operation_result(call, _id(call, path), path.job_name, resource)
+
+
+def require_item(call: Call, path: ItemPath) -> ProtectedItem:
+    """The cloud's protected item of that name.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    item = find_item(call.vault.id, path.fabric_name, path.container_name, path.item_name)
+    if item is None:
+        raise NotFoundError(_id(call, path))
+    return item
+
+
+def read_direction(body: FailoverInput | None) -> FailoverDirection | None:
+    """ASR's failoverDirection; None when the client leaves it to us.
+
+    Raises:
+        RefusedError: It is another word.
+    """
+    word = "" if body is None else body.properties.failoverDirection or ""
+    if not word:
+        return None
+    for direction in FailoverDirection:
+        if direction.value.lower() == word.lower():
+            return direction
+    names = " or ".join(direction.value for direction in FailoverDirection)
+    raise refuse(
+        "InvalidFailoverDirection",
+        f"The value '{word}' of failoverDirection is not allowed.",
+        causes=[f"failoverDirection must be {names}."],
+        action=f"Give failoverDirection as {names}.",
+        field="failoverDirection",
+    )
+
+
+def _narrowed(rows: QuerySet[ProtectedItem], wanted: Mapping[str, str]) -> QuerySet[ProtectedItem]:
+    """What the filter leaves of all items; nothing here comes from Azure, vCenter or a plan."""
+    if "instanceType" in wanted:
+        rows = rows.filter(pairing__policy__instance_type__iexact=wanted["instanceType"])
+    if wanted.keys() & {"vCenterName", "recoveryPlanName", "multiVmGroupCreateOption"}:
+        return rows.none()
+    return rows
+
+
+def _list(call: Call, rows: QuerySet[ProtectedItem]) -> Answer:
+    return page(
+        call.request,
+        lambda start, end: _resources(call, list(rows[start:end])),
+        lambda shape: shape,
+    )
+
+
+def _resources(call: Call, items: Sequence[ProtectedItem]) -> list[Resource]:
+    running = running_jobs([item.id for item in items])
+    providers = {
+        provider.fabric_id: call.ids.child(
+            PROVIDER, fabric_name=provider.fabric.name, provider_name=provider.name
+        )
+        for provider in fabrics.list_providers(call.vault.id)
+    }
+    return [
+        protected_item_resource(
+            call.ids, item, _context(item, running, providers.get(item.pairing.primary_fabric_id))
+        )
+        for item in items
+    ]
+
+
+def _context(
+    item: ProtectedItem, running: Mapping[UUID, Job], provider_id: str | None
+) -> ItemContext:
+    job = running.get(item.id)
+    allowed = () if job is not None else allowed_operations(ProtectionState(item.state))
+    return ItemContext([operation.value for operation in allowed], job, provider_id)
+
+
+def _id(call: Call, path: ItemPath) -> str:
+    return call.ids.child(
+        PROTECTED_ITEM,
+        fabric_name=path.fabric_name,
+        container_name=path.container_name,
+        item_name=path.item_name,
+    )
