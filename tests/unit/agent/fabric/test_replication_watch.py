@@ -1,0 +1,234 @@
+"""Watching replication, host by host."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from opensiterecovery.provider.v1 import inventory_pb2, replication_pb2, session_pb2
+
+from agent.fabric.inventory import Inventory, inventory_of
+from agent.fabric.replication_report import reports
+from agent.fabric.replication_watch import ReplicationSettings, ReplicationWatch
+from agent.powershell.errors import PowerShellFailure
+from agent.powershell.records import PSRecord
+
+HyperV = Callable[..., PSRecord]
+
+VM1, VM2 = UUID(int=1), UUID(int=2)
+H1, H2 = "h1.shanghai", "h2.shanghai"
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+class Sent:
+    """What was sent, or would have been if there were a session."""
+
+    def __init__(self) -> None:
+        self.connected = True
+        self.reports: list[replication_pb2.ReplicationReport] = []
+        self.heard = asyncio.Event()
+
+    async def send(self, message: session_pb2.AgentMessage) -> bool:
+        if self.connected:
+            self.reports.append(message.replication)
+            self.heard.set()
+        return self.connected
+
+    def last(self) -> tuple[bool, list[tuple[str, str, str]]]:
+        report = self.reports[-1]
+        states = [(state.vm_id, state.host, state.state) for state in report.states]
+        return report.complete, sorted(states)
+
+
+def fabric(machines: dict[UUID, str]) -> Inventory:
+    hosts = [
+        inventory_pb2.InventoryObject(host=inventory_pb2.Host(id=fqdn, fqdn=fqdn))
+        for fqdn in (H1, H2)
+    ]
+    placed = [
+        inventory_pb2.InventoryObject(
+            virtual_machine=inventory_pb2.VirtualMachine(
+                id=str(vm_id), vm_id=str(vm_id), host_fqdn=host
+            )
+        )
+        for vm_id, host in machines.items()
+    ]
+    return inventory_of([*hosts, *placed])
+
+
+@pytest.fixture
+def sent() -> Sent:
+    return Sent()
+
+
+@pytest.fixture
+def watch(powershell: Any, sent: Sent) -> ReplicationWatch:
+    settings = ReplicationSettings(interval_seconds=3600)
+    made = ReplicationWatch(powershell, sent.send, settings, clock=lambda: NOON)
+    made.set_inventory(fabric({VM1: H1, VM2: H2}))
+    return made
+
+
+def put(powershell: Any, hyper_v: HyperV, host: str, *vm_ids: UUID, **changes: object) -> None:
+    powershell.answer("Get-VM", [hyper_v("vm", vm_id) for vm_id in vm_ids], host)
+    replications = [hyper_v("replication", vm_id, **changes) for vm_id in vm_ids]
+    powershell.answer("Get-VMReplication", replications, host)
+    powershell.answer(
+        "Measure-VMReplication", [hyper_v("measure", vm_id) for vm_id in vm_ids], host
+    )
+
+
+async def test_first_everything_then_only_what_changed(
+    powershell: Any, hyper_v: HyperV, watch: ReplicationWatch, sent: Sent
+) -> None:
+    put(powershell, hyper_v, H1, VM1)
+    put(powershell, hyper_v, H2, VM2)
+    watch.watch([str(VM1).upper(), str(VM2)])
+    assert await watch.look()
+    both = [(str(VM1), H1, "Replicating"), (str(VM2), H2, "Replicating")]
+    assert sent.last() == (True, both)
+    assert sent.reports[0].observed_at.ToDatetime(UTC) == NOON
+    assert await watch.look()
+    assert len(sent.reports) == 1
+    put(powershell, hyper_v, H2, VM2, ReplicationState="Suspended")
+    assert await watch.look()
+    assert sent.last() == (False, [(str(VM2), H2, "Suspended")])
+
+
+async def test_pipelines_grow_with_hosts_not_with_machines(
+    powershell: Any, hyper_v: HyperV, watch: ReplicationWatch, sent: Sent
+) -> None:
+    machines = [UUID(int=number) for number in range(100, 300)]
+    watch.set_inventory(fabric(dict.fromkeys(machines, H1)))
+    put(powershell, hyper_v, H1, *machines)
+    watch.watch(map(str, machines))
+    assert await watch.look()
+    assert len(sent.reports[0].states) == 200
+    assert powershell.names() == ["Get-VM", "Get-VMReplication", "Measure-VMReplication"]
+
+
+async def test_recovery_points_are_read_where_there_are_replicas(
+    powershell: Any, hyper_v: HyperV, watch: ReplicationWatch, sent: Sent
+) -> None:
+    put(powershell, hyper_v, H1, VM1, ReplicationMode="Replica")
+    point = hyper_v("snapshot", VM1, Id=UUID(int=9), CreationTime=NOON)
+    powershell.answer("Get-VMSnapshot", [point], H1)
+    watch.watch([str(VM1)])
+    assert await watch.look()
+    [state] = sent.reports[0].states
+    assert [point.id for point in state.recovery_points] == [str(UUID(int=9))]
+
+
+async def test_a_host_that_fails_does_not_stop_the_others_and_nothing_is_called_complete(
+    powershell: Any,
+    hyper_v: HyperV,
+    watch: ReplicationWatch,
+    sent: Sent,
+    failure: PowerShellFailure,
+) -> None:
+    powershell.answer("Get-VM", failure, H1)
+    put(powershell, hyper_v, H2, VM2)
+    watch.watch([str(VM1), str(VM2)])
+    assert not await watch.look()
+    assert sent.last() == (False, [(str(VM2), H2, "Replicating")])
+    put(powershell, hyper_v, H1, VM1)
+    assert await watch.look()
+    complete, states = sent.last()
+    assert complete
+    assert len(states) == 2
+
+
+async def test_a_machine_that_moved_is_found_on_its_new_host(
+    powershell: Any, hyper_v: HyperV, watch: ReplicationWatch, sent: Sent
+) -> None:
+    put(powershell, hyper_v, H1, VM1)
+    watch.watch([str(VM1)])
+    await watch.look()
+    put(powershell, hyper_v, H1)
+    put(powershell, hyper_v, H2, VM1)
+    await watch.look()
+    await watch.look()
+    assert sent.last() == (False, [(str(VM1), H2, "Replicating")])
+
+
+async def test_a_replica_that_vmm_does_not_know_is_looked_for_everywhere(
+    powershell: Any, hyper_v: HyperV, watch: ReplicationWatch, sent: Sent
+) -> None:
+    unknown = UUID(int=7)
+    put(powershell, hyper_v, H2, unknown, ReplicationMode="Replica")
+    watch.watch([str(unknown)])
+    assert await watch.look()
+    assert sent.last() == (True, [(str(unknown), H2, "Replicating")])
+
+
+async def test_with_both_sides_in_one_fabric_both_are_reported(
+    powershell: Any, hyper_v: HyperV, watch: ReplicationWatch, sent: Sent
+) -> None:
+    sides = {"PrimaryServerName": H1, "ReplicaServerName": H2.upper()}
+    put(powershell, hyper_v, H1, VM1, **sides)
+    put(powershell, hyper_v, H2, VM1, ReplicationMode="Replica", **sides)
+    watch.watch([str(VM1)])
+    await watch.look()
+    await watch.look()
+    seen = {(state.host, state.mode) for report in sent.reports for state in report.states}
+    assert seen == {(H1, "Primary"), (H2, "Replica")}
+
+
+async def test_a_machine_without_replication_is_reported_as_that(
+    powershell: Any, hyper_v: HyperV, watch: ReplicationWatch, sent: Sent
+) -> None:
+    powershell.answer("Get-VM", [hyper_v("vm", VM1)], H1)
+    watch.watch([str(VM1)])
+    await watch.look()
+    assert sent.last() == (True, [(str(VM1), H1, "Disabled")])
+
+
+async def test_before_the_coordinator_named_machines_nothing_is_said(
+    watch: ReplicationWatch, sent: Sent, powershell: Any
+) -> None:
+    assert not await watch.look()
+    assert sent.reports == []
+    assert powershell.pipelines == []
+
+
+async def test_watching_nothing_is_a_complete_report_of_nothing(
+    watch: ReplicationWatch, sent: Sent
+) -> None:
+    watch.watch([])
+    assert await watch.look()
+    assert sent.last() == (True, [])
+
+
+async def test_what_was_not_sent_is_sent_in_the_next_session(
+    powershell: Any, hyper_v: HyperV, watch: ReplicationWatch, sent: Sent
+) -> None:
+    put(powershell, hyper_v, H1, VM1)
+    watch.watch([str(VM1)])
+    sent.connected = False
+    assert not await watch.look()
+    sent.connected = True
+    assert await watch.look()
+    assert sent.last() == (True, [(str(VM1), H1, "Replicating")])
+    running = asyncio.create_task(watch.run())
+    sent.heard.clear()
+    watch.session_opened(3600)
+    async with asyncio.timeout(10):
+        await sent.heard.wait()
+    assert sent.last() == (True, [(str(VM1), H1, "Replicating")])
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+def test_large_reports_are_cut_and_then_none_is_complete() -> None:
+    states = [replication_pb2.ReplicationState(vm_id=str(number), host=H1) for number in range(100)]
+    cut = list(reports(states, NOON, complete=True, most_bytes=200))
+    assert len(cut) > 1
+    assert not any(report.complete for report in cut)
+    assert [state for report in cut for state in report.states] == states
+    assert all(report.ByteSize() < 300 for report in cut)
+    [whole] = reports(states, NOON, complete=True)
+    assert whole.complete
+    assert list(reports([], NOON, complete=False)) == []
