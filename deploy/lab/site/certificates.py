@@ -1,4 +1,4 @@
-"""The certificate stores of a host, LocalMachine\\My and LocalMachine\\Root, as folders of PEM."""
+"""The certificate stores of a host, My and Root of LocalMachine, as folders of PEM files."""
 
 from __future__ import annotations
 

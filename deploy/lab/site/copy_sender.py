@@ -32,6 +32,7 @@ class Copy:
         self._vm = vm
         self._replication = replication
         self._state = replication.state
+        self._sizes_bytes = {each.id: each.size_bytes for each in vm.disks}
         self._total_bytes = 0
         self._done_bytes = 0
 
@@ -50,7 +51,7 @@ class Copy:
             self._check()
             self._replication.copy_percent = 0
             copies = await checkpoint.take(self._site, self._vm)
-        self._total_bytes = sum(file.stat().st_size for file in copies.values())
+        self._total_bytes = sum(self._sizes_bytes[disk_id] for disk_id in copies)
         try:
             async with primary_link(self._site, self._vm, self._replication) as link:
                 await link.request("copy_begin", compare=compare)
@@ -77,7 +78,7 @@ class Copy:
         self._replication.copy_percent = min(99, self._done_bytes * 100 // self._total_bytes)
 
     async def _send_disk(self, link: PrimaryLink, disk_id: str, file: Path) -> None:
-        for offset in range(0, file.stat().st_size, CHUNK_BYTES):
+        for offset in range(0, self._sizes_bytes[disk_id], CHUNK_BYTES):
             self._check()
             chunk = await asyncio.to_thread(disk.read, file, offset, CHUNK_BYTES)
             if chunk.count(0) != len(chunk):  # the replica's disk is made empty
@@ -85,7 +86,7 @@ class Copy:
             self._progress(len(chunk))
 
     async def _send_differences(self, link: PrimaryLink, disk_id: str, file: Path) -> None:
-        size_bytes = file.stat().st_size
+        size_bytes = self._sizes_bytes[disk_id]
         _, packed = await link.request("compare_checksums", disk_id=disk_id, size_bytes=size_bytes)
         theirs = struct.unpack(f">{len(packed) // 8}Q", packed)
         ours = await asyncio.to_thread(disk.block_checksums, file)

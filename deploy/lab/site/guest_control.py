@@ -62,7 +62,7 @@ async def start_vm(
         site.save_vm(vm)
         runtime.guest = Guest(site, vm, reading.last)
         runtime.guest_task = asyncio.create_task(
-            guarded(f"guest {vm.name}", runtime.guest.run()), name=f"guest {vm.name}"
+            guarded(f"guest {vm.name}", runtime.guest.run), name=f"guest {vm.name}"
         )
         site.record(
             host.fqdn,

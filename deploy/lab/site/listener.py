@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -85,8 +84,9 @@ class Listener:
             self._connections.add(task)
         try:
             await self._serve(reader, writer)
-        except (OSError, EOFError, FrameError, ssl.SSLError):
-            log.info("replication_connection.broken", host=self._host.fqdn)
+        except (OSError, EOFError, FrameError) as error:
+            if not isinstance(error, asyncio.IncompleteReadError) or error.partial:
+                log.info("replication_connection.broken", host=self._host.fqdn)
         finally:
             writer.transport.abort()
             if task is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -41,7 +42,7 @@ def ensure_replicator(site: SiteCore, vm: VirtualMachine) -> None:
         return
     if runtime.replicator is None or runtime.replicator.done():
         runtime.replicator = asyncio.create_task(
-            guarded(f"replicator {vm.name}", _replicate(site, vm)), name=f"replicator {vm.name}"
+            guarded(f"replicator {vm.name}", partial(_replicate, site, vm)), name=f"replicator {vm.name}"
         )
 
 

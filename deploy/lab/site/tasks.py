@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import Any
-
+from collections.abc import Awaitable, Callable
 import structlog
 
 log = structlog.get_logger(__name__)
 
 
-async def guarded(name: str, work: Coroutine[Any, Any, None]) -> None:
+async def guarded(name: str, work: Callable[[], Awaitable[None]]) -> None:
     """Run work to its end; a failure that nobody expected is logged with its name."""
     try:
-        await work
+        await work()
     except Exception:  # border: turns the task's failure into a record
         log.exception("task.died", task=name)
