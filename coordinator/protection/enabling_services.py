@@ -1,0 +1,232 @@
+"""Enabling protection of a machine: what is refused, and the job that begins its replication."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+
+from coordinator.fabrics.models import Cloud, VirtualMachine
+from coordinator.failures import RefusedError, refuse
+from coordinator.jobs.models import Job
+from coordinator.jobs.queues import QueueName
+from coordinator.jobs.services import (
+    BeginJob,
+    JobTarget,
+    begin_job,
+    begun_job,
+    refuse_if_busy,
+)
+from coordinator.protection.enabling_planner import (
+    FRIENDLY_NAME,
+    SCENARIO,
+    EnablingSnapshot,
+    plan_enabling,
+)
+from coordinator.protection.inventory import cloud_of, machine_facts
+from coordinator.protection.models import Pairing, ProtectedItem
+from coordinator.protection.policies import Authentication
+from coordinator.protection.requests import ProtectionRequest, RequestOrigin
+from coordinator.protection.rules import readiness_errors
+from coordinator.protection.sides import ItemSide, side_of_host
+from coordinator.protection.states import (
+    ActiveLocation,
+    ItemEvent,
+    PairingState,
+    ProtectionState,
+)
+from coordinator.protection.transitions import change_state, item_lock, lock_item
+
+
+def enable_protection(
+    request: ProtectionRequest, origin: RequestOrigin, now: datetime
+) -> tuple[ProtectedItem, Job]:
+    """Makes a machine a protected item and begins the job that enables its replication.
+
+    An item whose enabling failed is taken up again.
+
+    Returns:
+        The item and the job EnableDr.
+
+    Raises:
+        RefusedError: Status 409 mostly: VirtualMachineNotInCloud, CloudNotPaired,
+            VirtualMachineAlreadyProtected, a readiness error of the machine, NameInUse,
+            PolicyNotOfPairing (400), HostNotPaired, or 532 while a job runs on the item.
+
+    Idempotent: By the origin's client request id.
+
+    Source: SPEC RE-1, PR-3.
+    """
+    machine = request.machine
+    known = _known_item(machine)
+    if known is not None:
+        job = begun_job(machine.vault_id, SCENARIO, str(known.id), origin.client_request_id)
+        if job is not None:
+            return known, job
+        refuse_if_busy(item_lock(known.id))
+        _refuse_protected(known)
+    _refuse_unready(machine)
+    pairing = _pairing_of(machine)
+    _refuse_other_policy(pairing, request)
+    side = side_of_host(pairing, ActiveLocation.PRIMARY, machine.host_fqdn)
+    item = _take_item(request, pairing, side, now)
+    job = begin_job(
+        BeginJob(
+            vault_id=item.vault_id,
+            scenario=SCENARIO,
+            friendly_name=FRIENDLY_NAME,
+            target=JobTarget(
+                "ProtectionEntity", str(item.id), item.friendly_name, origin.target_resource
+            ),
+            graph=plan_enabling(_snapshot(item, pairing, side, now)),
+            locks=(item_lock(item.id),),
+            queue=QueueName.REPLICATION,
+            started_by=origin.started_by,
+            client_request_id=origin.client_request_id,
+            arguments={"item_id": str(item.id)},
+        ),
+        now,
+    )
+    return item, job
+
+
+def start_time_after(time_of_day: str, now: datetime) -> str:
+    """When a first copy begins that waits for a time of day (UTC); empty for now."""
+    if not time_of_day:
+        return ""
+    start = datetime.combine(now.astimezone(UTC), time.fromisoformat(time_of_day), UTC)
+    if start <= now:
+        start += timedelta(days=1)
+    return start.isoformat().replace("+00:00", "Z")
+
+
+def _known_item(machine: VirtualMachine) -> ProtectedItem | None:
+    return (
+        ProtectedItem.objects.filter(vault_id=machine.vault_id, vm_id=machine.vm_id)
+        .select_related("pairing__policy")
+        .first()
+    )
+
+
+def _refuse_protected(item: ProtectedItem) -> None:
+    if item.state == ProtectionState.ENABLING_FAILED:
+        return
+    raise refuse(
+        "VirtualMachineAlreadyProtected",
+        f"{item.friendly_name} is protected already (state {item.state}).",
+        causes=[f"It is the protected item {item.name}."],
+        action="Use the existing protected item, or disable its protection first.",
+        status=409,
+    )
+
+
+def _refuse_unready(machine: VirtualMachine) -> None:
+    errors = readiness_errors(machine_facts(machine))
+    if errors:
+        raise RefusedError(errors[0], status=409)
+
+
+def _pairing_of(machine: VirtualMachine) -> Pairing:
+    """The pairing the machine replicates by; its row is held until the transaction ends."""
+    cloud = cloud_of(machine)
+    pairing = (
+        None
+        if cloud is None
+        else Pairing.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("policy", "primary_fabric", "recovery_fabric")
+        .filter(primary_cloud=cloud)
+        .first()
+    )
+    if pairing is None:
+        raise _unpaired(machine, cloud)
+    if pairing.state != PairingState.PAIRED:
+        raise refuse(
+            "CloudPairingIncomplete",
+            f"The pairing {pairing.name} is in the state {pairing.state}.",
+            causes=["The job that configures its hosts runs, or has failed."],
+            action="Wait for the job, or associate the policy with the clouds again.",
+            status=409,
+        )
+    return pairing
+
+
+def _unpaired(machine: VirtualMachine, cloud: Cloud | None) -> RefusedError:
+    where = "no cloud" if cloud is None else f"the cloud {cloud.name}"
+    return refuse(
+        "CloudNotPaired",
+        f"{machine.name} is in {where}, which is not the primary cloud of a pair.",
+        causes=["Only machines of a paired primary cloud can be protected."],
+        action="Pair the cloud with a recovery cloud first.",
+        status=409,
+    )
+
+
+def _refuse_other_policy(pairing: Pairing, request: ProtectionRequest) -> None:
+    if request.policy is not None and request.policy.id != pairing.policy_id:
+        raise refuse(
+            "PolicyNotOfPairing",
+            f"The policy {request.policy.name} is not that of the pairing {pairing.name}.",
+            causes=[f"The clouds are paired under {pairing.policy.name}."],
+            action=f"Give the policy {pairing.policy.name}.",
+            field="policyId",
+        )
+
+
+def _take_item(
+    request: ProtectionRequest, pairing: Pairing, side: ItemSide, now: datetime
+) -> ProtectedItem:
+    """The item's row in the state ENABLING: a new one, or that of an earlier failure."""
+    machine = request.machine
+    same_name = ProtectedItem.objects.filter(pairing=pairing, name__iexact=request.name)
+    if same_name.exclude(vm_id=machine.vm_id).exists():
+        raise refuse(
+            "NameInUse",
+            f"Another protected item of the cloud is called {request.name}.",
+            causes=["Names of protected items are unique in a cloud."],
+            action="Choose another name.",
+            status=409,
+        )
+    item, created = ProtectedItem.objects.get_or_create(
+        vault_id=machine.vault_id,
+        vm_id=machine.vm_id,
+        defaults={
+            "pairing": pairing,
+            "name": request.name,
+            "friendly_name": machine.name,
+            "protectable_item_id": machine.external_id,
+            "state": ProtectionState.ENABLING,
+            "primary_host": side.host,
+            "created_at": now,
+        },
+    )
+    if created:
+        return item
+    item = lock_item(item.id)
+    _refuse_protected(item)
+    change_state(item, ItemEvent.ENABLING_BEGAN)
+    item.pairing = pairing
+    item.name = request.name
+    item.friendly_name = machine.name
+    item.protectable_item_id = machine.external_id
+    item.primary_host = side.host
+    item.primary_observed = item.recovery_observed = None
+    item.primary_observed_at = item.recovery_observed_at = None
+    item.save()
+    return item
+
+
+def _snapshot(
+    item: ProtectedItem, pairing: Pairing, side: ItemSide, now: datetime
+) -> EnablingSnapshot:
+    policy = pairing.policy
+    return EnablingSnapshot(
+        provider_id=side.provider_id,
+        vm_id=item.vm_id,
+        primary_host=side.host,
+        certificate_thumbprint=side.certificate_thumbprint,
+        authentication_type=Authentication(policy.authentication_type),
+        replication_port=policy.replication_port,
+        compression=policy.compression,
+        replication_frequency_seconds=policy.replication_frequency_seconds,
+        recovery_points=policy.recovery_points,
+        application_consistent_hours=policy.application_consistent_hours,
+        start_time=start_time_after(policy.online_replication_start_time, now),
+    )

@@ -1,0 +1,117 @@
+"""Noticing that a first copy is complete, and the jobs that finalize protection."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+
+from coordinator.failures import RefusedError
+from coordinator.jobs.outbox import enqueue
+from coordinator.jobs.queries import running_job_for
+from coordinator.jobs.queues import QueueName
+from coordinator.jobs.services import BeginJob, JobTarget, begin_job, refuse_if_busy
+from coordinator.jobs.steps import Graph
+from coordinator.protection.finalizing_planner import (
+    PRIMARY_FRIENDLY_NAME,
+    PRIMARY_SCENARIO,
+    RECOVERY_FRIENDLY_NAME,
+    RECOVERY_SCENARIO,
+    FinalizingSnapshot,
+    plan_primary_completion,
+    plan_recovery_completion,
+)
+from coordinator.protection.models import ProtectedItem
+from coordinator.protection.sides import side_of_item
+from coordinator.protection.states import ActiveLocation, ProtectionState
+from coordinator.protection.transitions import item_lock
+
+log = structlog.get_logger(__name__)
+
+FINALIZE_TASK = "protection.finalize"
+STARTED_BY = "Site Recovery"
+TO_FINALIZE = frozenset(
+    {ProtectionState.INITIAL_REPLICATION, ProtectionState.INITIAL_REPLICATION_COMPLETED}
+)
+
+
+def finalize_when_copied(item: ProtectedItem, now: datetime) -> None:
+    """Asks for the finalizing of an item once both its sides have been seen replicating.
+
+    Asking twice is harmless, and every further report of the item asks again while it is due.
+    """
+    if ProtectionState(item.state) in TO_FINALIZE and _copied(item):
+        enqueue(FINALIZE_TASK, QueueName.REPLICATION, str(item.id), now=now)
+
+
+def finalize_when_idle(item: ProtectedItem, now: datetime) -> None:
+    """As `finalize_when_copied`, but not while a job works on the item: its finisher asks."""
+    if (
+        ProtectionState(item.state) in TO_FINALIZE
+        and _copied(item)
+        and running_job_for(item_lock(item.id)) is None
+    ):
+        finalize_when_copied(item, now)
+
+
+def finalize(now: datetime, item_id: str) -> None:
+    """Begins the next finalizing job of an item: PrimaryIrCompletion, then SecondaryIrCompletion.
+
+    Does nothing for an item that needs none, or that a job works on.
+
+    Idempotent. Source: SPEC RE-2.
+    """
+    item = (
+        ProtectedItem.objects.select_related(
+            "pairing__policy", "pairing__primary_fabric", "pairing__recovery_fabric"
+        )
+        .filter(id=UUID(item_id))
+        .first()
+    )
+    if item is None or ProtectionState(item.state) not in TO_FINALIZE:
+        return
+    try:
+        refuse_if_busy(item_lock(item.id))
+        with transaction.atomic():
+            begin_job(_job(item), now)
+    except RefusedError as error:
+        # Busy: the finisher of that job asks again. Anything else: the item's next report does.
+        log.info("finalizing.put_off", item_id=item_id, code=error.failure.code)
+
+
+def _job(item: ProtectedItem) -> BeginJob:
+    scenario, friendly_name, graph = _plan(item)
+    return BeginJob(
+        vault_id=item.vault_id,
+        scenario=scenario,
+        friendly_name=friendly_name,
+        target=JobTarget("ProtectionEntity", str(item.id), item.friendly_name),
+        graph=graph,
+        locks=(item_lock(item.id),),
+        queue=QueueName.REPLICATION,
+        started_by=STARTED_BY,
+        arguments={"item_id": str(item.id)},
+    )
+
+
+def _plan(item: ProtectedItem) -> tuple[str, str, Graph]:
+    if item.state == ProtectionState.INITIAL_REPLICATION:
+        primary = _snapshot(item, ActiveLocation.PRIMARY)
+        return PRIMARY_SCENARIO, PRIMARY_FRIENDLY_NAME, plan_primary_completion(primary)
+    recovery = _snapshot(item, ActiveLocation.RECOVERY)
+    return RECOVERY_SCENARIO, RECOVERY_FRIENDLY_NAME, plan_recovery_completion(recovery)
+
+
+def _snapshot(item: ProtectedItem, location: ActiveLocation) -> FinalizingSnapshot:
+    side = side_of_item(item, location)
+    return FinalizingSnapshot(side.provider_id, item.vm_id, side.host)
+
+
+def _copied(item: ProtectedItem) -> bool:
+    primary, recovery = item.primary_observed or {}, item.recovery_observed or {}
+    return (primary.get("mode"), primary.get("state")) == ("Primary", "Replicating") and (
+        recovery.get("mode"),
+        recovery.get("state"),
+    ) == ("Replica", "Replicating")

@@ -1,0 +1,119 @@
+"""Moving a protected item from state to state, under its row's lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+
+from coordinator.failures import refuse
+from coordinator.protection.models import ProtectedItem
+from coordinator.protection.operations import Operation, why_not
+from coordinator.protection.states import (
+    ActiveLocation,
+    ItemEvent,
+    ProtectionState,
+    next_state,
+)
+
+log = structlog.get_logger(__name__)
+
+
+def item_lock(item_id: UUID) -> str:
+    """Key of the lock that the one operation of an item holds."""
+    return f"item:{item_id}"
+
+
+def lock_item(item_id: UUID | str) -> ProtectedItem:
+    """Reads the item and holds its row until the transaction ends.
+
+    Raises:
+        ProtectedItem.DoesNotExist: It is gone.
+    """
+    return ProtectedItem.objects.select_for_update(no_key=True).get(id=item_id)
+
+
+def record_event(
+    item_id: UUID | str, event: ItemEvent, *, only_in: Iterable[ProtectionState] = ()
+) -> ProtectedItem:
+    """Moves an item on.
+
+    Args:
+        item_id: The item.
+        event: What happened.
+        only_in: States in which the event means something; in another state nothing is done.
+            Empty: it must mean something.
+
+    Returns:
+        The item, locked, as it is now.
+
+    Raises:
+        WrongTransitionError: The event has no meaning in the item's state.
+    """
+    item = lock_item(item_id)
+    states = frozenset(only_in)
+    if states and ProtectionState(item.state) not in states:
+        return item
+    change_state(item, event)
+    item.save(update_fields=["state"])
+    return item
+
+
+def change_state(item: ProtectedItem, event: ItemEvent) -> None:
+    """Sets the state that follows; the caller holds the lock and saves.
+
+    Raises:
+        WrongTransitionError: The event has no meaning in the item's state.
+    """
+    before = ProtectionState(item.state)
+    item.state = next_state(before, event)
+    log.info(
+        "item.state_changed",
+        vault_id=str(item.vault_id),
+        item_id=str(item.id),
+        event_name=str(event),
+        before=str(before),
+        after=str(item.state),
+    )
+
+
+def record_failed_over(item_id: UUID | str, now: datetime) -> None:
+    """The machine now runs on the other side: location, epoch and state change together.
+
+    Source: DESIGN invariant 7: only failover raises the role epoch.
+    """
+    item = lock_item(item_id)
+    change_state(item, ItemEvent.FAILED_OVER)
+    item.active_location = ActiveLocation(item.active_location).other
+    item.role_epoch += 1
+    item.last_failover_at = now
+    item.save(update_fields=["state", "active_location", "role_epoch", "last_failover_at"])
+
+
+def record_committed(item_id: UUID | str) -> None:
+    """The failover is final: the other recovery points are gone. Source: SPEC FO-4."""
+    item = record_event(item_id, ItemEvent.COMMITTED)
+    item.points.all().delete()
+
+
+def refuse_unless_allowed(item: ProtectedItem, operation: Operation) -> None:
+    """Refuses an operation that the item's state does not allow.
+
+    Raises:
+        RefusedError: OperationNotAllowed, status 409, with why and what would allow it.
+
+    Source: SPEC FO-6.
+    """
+    state = ProtectionState(item.state)
+    answer = why_not(operation, state)
+    if answer is not None:
+        raise refuse(
+            "OperationNotAllowed",
+            f"{operation} of {item.friendly_name} is not allowed in the state {state} "
+            f"({state.description}).",
+            causes=[answer.reason],
+            action=answer.remedy,
+            status=409,
+        )
