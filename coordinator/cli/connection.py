@@ -74,6 +74,8 @@ def read_connection(file: Path | None) -> Connection:
         raise _unusable(f"{file} cannot be read: {error.strerror}.") from error
     except ValueError as error:
         raise _unusable(f"{file} is not JSON.") from error
+    if not isinstance(content, dict):
+        raise _unusable(f"{file} is no connection file.")
     missing = [word for word in WORDS if not isinstance(content.get(word), str)]
     if missing:
         raise _unusable(f"{file} lacks: {', '.join(missing)}.")

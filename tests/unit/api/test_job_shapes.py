@@ -1,0 +1,93 @@
+"""Jobs as Microsoft's SDK reads them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from azure.mgmt.recoveryservicessiterecovery import models as asr
+
+from coordinator.api.paths import VaultId
+from coordinator.api.shapes.jobs import job_resource, operation_status
+from coordinator.failures import Failure
+from coordinator.jobs.queries import JobError, JobView
+from coordinator.jobs.states import JobState, StepState
+from coordinator.jobs.task_views import TaskView
+
+IDS = VaultId("5d8c6a3e-0000-4000-8000-000000000001", "group-1", "Vault-1")
+NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
+FAILURE = Failure("HostBusy", "hv1 is busy.", ("A checkpoint merges.", "It is slow."), "Wait.")
+
+
+def task(name: str, state: StepState, *, begun: bool = True) -> TaskView:
+    ended = NOON if state.ended else None
+    start = NOON if begun else None
+    return TaskView(name, f"Friendly {name}", state, "", start, ended, 40, "copying", ())
+
+
+def job(state: JobState, *errors: JobError) -> JobView:
+    return JobView(
+        id=UUID(int=7),
+        vault_id=UUID(int=1),
+        scenario="PlannedFailover",
+        friendly_name="Planned failover",
+        state=state,
+        state_description="",
+        target_type="ProtectionEntity",
+        target_id="item",
+        target_name="GoldVM1",
+        target_resource="",
+        started_by="program",
+        client_request_id="",
+        created_at=NOON,
+        started_at=NOON,
+        finished_at=NOON if state.ended else None,
+        percent=50,
+        errors=errors,
+        tasks=(
+            task("VmFailover", StepState.IN_PROGRESS),
+            task("VmFoStartVmOnSecondary", StepState.NOT_STARTED, begun=False),
+        ),
+        steps=(),
+    )
+
+
+def test_the_sdk_reads_every_part_of_a_job() -> None:
+    read = asr.Job(
+        job_resource(IDS, job(JobState.FAILED, JobError(FAILURE, "VmFailover", "", NOON)))
+    )
+    assert read.properties is not None
+    assert read.properties.scenario_name == "PlannedFailover"
+    assert read.properties.start_time == NOON
+    assert isinstance(read.properties.custom_details, asr.FailoverJobDetails)
+    tasks = read.properties.tasks or []
+    assert [str(task.state) for task in tasks] == ["InProgress", "NotStarted"]
+    assert tasks[1].start_time is not None
+    assert tasks[1].start_time.year == 1
+    errors = read.properties.errors or []
+    details = errors[0].service_error_details
+    assert details is not None
+    assert (details.code, details.message) == ("HostBusy", "hv1 is busy.")
+    assert details.possible_causes == "A checkpoint merges.\nIt is slow."
+
+
+def test_a_cancelled_job_ends_the_operation_in_the_word_clients_know() -> None:
+    # With two l's the SDK would poll for ever.
+    assert operation_status(IDS, job(JobState.CANCELLED))["status"] == "Canceled"
+    assert operation_status(IDS, job(JobState.SUCCEEDED))["status"] == "Succeeded"
+    assert operation_status(IDS, job(JobState.FAILED))["status"] == "Failed"
+
+
+def test_an_operation_that_has_not_ended_is_in_progress_and_has_no_error() -> None:
+    for state in (JobState.NOT_STARTED, JobState.IN_PROGRESS, JobState.SUSPENDED):
+        document = operation_status(IDS, job(state))
+        assert document["status"] == "InProgress"
+        assert "error" not in document
+
+
+def test_a_failed_operation_says_why_even_when_no_step_did() -> None:
+    document = operation_status(IDS, job(JobState.FAILED))
+    error = document["error"]
+    assert isinstance(error, dict)
+    assert error["code"] == "JobFailed"
+    assert "Planned failover" in error["message"]
