@@ -1,6 +1,6 @@
 """Turns cmdlets into a PSRP pipeline."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -53,11 +53,26 @@ def to_wire(value: Value) -> object:
     if isinstance(value, datetime):
         # With this machine's offset it arrives as local time, which is what Hyper-V expects.
         return value.astimezone()
+    if isinstance(value, timedelta):
+        return constant_format(value)
     if isinstance(value, float):
         return PSDouble(value)
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > _INT32_MAX:
         return PSInt64(value)
     return value
+
+
+def constant_format(span: timedelta) -> str:
+    """A TimeSpan's constant text, "1.02:03:04.5000000", which PowerShell binds in any culture.
+
+    psrpcore writes a duration of 30 seconds as PT3S.
+    """
+    microseconds = abs(span) // timedelta(microseconds=1)
+    seconds, fraction = divmod(microseconds, 1_000_000)
+    days, seconds = divmod(seconds, 86400)
+    clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{fraction:06}0"
+    sign = "-" if span < timedelta(0) else ""
+    return f"{sign}{days}.{clock}" if days else f"{sign}{clock}"
 
 
 def _is_secret(value: Value) -> bool:

@@ -44,8 +44,18 @@ def _selected(item: Value, wanted: list[str], excluded: list[str]) -> PSObject:
     return PSObject((f"Selected.{type_name_of(item)}", *_CUSTOM_OBJECT), None, kept)
 
 
+def _beside(value: Value, parent: Value, wanted: list[str]) -> Value:
+    """-Property with -ExpandProperty: the parent's properties are added to what is unfolded."""
+    if not wanted or not isinstance(value, PSObject):
+        return value
+    added = _selected(parent, wanted, []).properties
+    return PSObject(
+        value.type_names, value.to_string, {**added, **value.properties}, hidden=value.hidden
+    )
+
+
 def _expanded(
-    command: CommandFacts, items: list[Value], name: str
+    command: CommandFacts, items: list[Value], name: str, wanted: list[str]
 ) -> tuple[list[Value], list[ErrorRecord]]:
     output: list[Value] = []
     errors: list[ErrorRecord] = []
@@ -58,9 +68,9 @@ def _expanded(
                 )
             )
         elif isinstance(value, list):
-            output.extend(value)
+            output.extend(_beside(each, item, wanted) for each in value)
         elif value is not None:
-            output.append(value)
+            output.append(_beside(value, item, wanted))
     return output, [_non_terminating(error) for error in errors]
 
 
@@ -89,10 +99,10 @@ def select_object(table: CommandTable, bound: BoundCommand, items: list[Value]) 
     del table
     items = _window(items, bound)
     expand = bound.parameters.get("ExpandProperty")
-    if isinstance(expand, str):
-        output, errors = _expanded(bound.command, items, expand)
-        return InvocationResult(output=tuple(output), errors=tuple(errors))
     wanted = _texts(bound.parameters.get("Property"))
+    if isinstance(expand, str):
+        output, errors = _expanded(bound.command, items, expand, wanted)
+        return InvocationResult(output=tuple(output), errors=tuple(errors))
     excluded = _texts(bound.parameters.get("ExcludeProperty"))
     if not wanted and not excluded:
         return InvocationResult(output=tuple(items))

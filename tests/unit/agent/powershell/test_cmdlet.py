@@ -1,10 +1,11 @@
 """Commands are data."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
 from agent.powershell.cmdlet import Cmdlet, cmdlet
+from agent.powershell.pipelines import constant_format
 from agent.powershell.secret_text import SecretText
 
 
@@ -37,3 +38,17 @@ def test_secrets_compare_by_content() -> None:
     assert SecretText("a") != SecretText("b")
     assert SecretText("a") != "a"
     assert len({SecretText("a"), SecretText("a")}) == 1
+
+
+@pytest.mark.parametrize(
+    ("span", "text"),
+    [
+        (timedelta(seconds=30), "00:00:30.0000000"),
+        (timedelta(hours=12), "12:00:00.0000000"),
+        (timedelta(days=2, minutes=3, microseconds=5), "2.00:03:00.0000050"),
+        (-timedelta(seconds=1.5), "-00:00:01.5000000"),
+        (timedelta(0), "00:00:00.0000000"),
+    ],
+)
+def test_durations_are_written_as_dotnet_does(span: timedelta, text: str) -> None:
+    assert constant_format(span) == text
