@@ -33,6 +33,12 @@ class U64(SizedInt):
     type_name = "System.UInt64"
 
 
+class Version(str):
+    """A System.Version, four or fewer numbers with points between."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Secret:
     """A SecureString parameter: prints masked, is read with `reveal()` only where it is used."""
@@ -62,7 +68,7 @@ class EnumValue:
 
 @dataclass(frozen=True)
 class PSObject:
-    """A .NET object as PowerShell shows it: type names (most derived first), ToString, properties."""
+    """A .NET object as PowerShell shows it: its type names, most derived first, its ToString."""
 
     type_names: tuple[str, ...]
     to_string: str | None

@@ -22,6 +22,7 @@ from deploy.lab.invocation import (
     Secret,
     SizedInt,
     Value,
+    Version,
 )
 
 # A value that JSON has no type for is an object with the key "$", which names the type.
@@ -48,6 +49,7 @@ _ENCODERS: dict[type, Callable[[Any], Any]] = {
     int: lambda value: value,
     float: lambda value: {"$": "f64", "v": repr(value)},
     str: lambda value: value,
+    Version: lambda value: {"$": "version", "v": str(value)},
     bytes: lambda value: {"$": "bytes", "v": base64.b64encode(value).decode()},
     datetime: lambda value: {"$": "dt", "v": value.isoformat()},
     timedelta: lambda value: {"$": "ts", "v": [value.days, value.seconds, value.microseconds]},
@@ -61,6 +63,7 @@ _ENCODERS: dict[type, Callable[[Any], Any]] = {
 
 _DECODERS: dict[str, Callable[[Any], Value]] = {
     "f64": lambda raw: float(raw["v"]),
+    "version": lambda raw: Version(raw["v"]),
     "bytes": lambda raw: base64.b64decode(raw["v"]),
     "dt": lambda raw: datetime.fromisoformat(raw["v"]),
     "ts": lambda raw: timedelta(*raw["v"]),

@@ -19,6 +19,7 @@ from deploy.lab.invocation import (
     Secret,
     SizedInt,
     Value,
+    Version,
 )
 from deploy.lab.powershell.conversion import text_of
 
@@ -83,6 +84,7 @@ def datetime_text(value: datetime) -> str:
 
 _SIMPLE: dict[type, tuple[str, Callable[[Any], str]]] = {
     str: ("S", escape_text),
+    Version: ("Version", escape_text),
     bool: ("B", lambda value: "true" if value else "false"),
     float: ("Db", repr),
     datetime: ("DT", datetime_text),

@@ -55,23 +55,27 @@ def _beside(value: Value, parent: Value, wanted: list[str]) -> Value:
 
 
 def _expanded(
-    command: CommandFacts, items: list[Value], name: str, wanted: list[str]
+    command: CommandFacts, items: list[Value], name: str, beside: list[str]
 ) -> tuple[list[Value], list[ErrorRecord]]:
+    """The values of one property; -Property puts others of the same object beside them."""
     output: list[Value] = []
     errors: list[ErrorRecord] = []
     for item in items:
         found, value = _property(item, name)
         if not found:
-            errors.append(
-                engine_error(
-                    "ExpandPropertyNotFound", command.name, command.command_class, parameter=name
-                )
+            error = engine_error(
+                "ExpandPropertyNotFound", command.name, command.command_class, parameter=name
             )
-        elif isinstance(value, list):
-            output.extend(_beside(each, item, wanted) for each in value)
-        elif value is not None:
-            output.append(_beside(value, item, wanted))
-    return output, [_non_terminating(error) for error in errors]
+            errors.append(_non_terminating(error))
+            continue
+        notes = dict(_selected(item, beside, []).properties)
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, PSObject):
+                properties = {**each.properties, **notes}
+                output.append(PSObject(each.type_names, each.to_string, properties))
+            elif each is not None:
+                output.append(each)
+    return output, errors
 
 
 def _non_terminating(error: ErrorRecord) -> ErrorRecord:
@@ -98,6 +102,7 @@ def _texts(value: Value) -> list[str]:
 def select_object(table: CommandTable, bound: BoundCommand, items: list[Value]) -> InvocationResult:
     del table
     items = _window(items, bound)
+    wanted = _texts(bound.parameters.get("Property"))
     expand = bound.parameters.get("ExpandProperty")
     wanted = _texts(bound.parameters.get("Property"))
     if isinstance(expand, str):

@@ -117,6 +117,8 @@ _ENUMERATIONS: dict[str, tuple[str, dict[str, int]]] = {
             "Restoring": 5,
             "Paused": 6,
             "Starting": 11,
+            # The number is not publicly known; clients go by the name.
+            "HostNotResponding": 221,
         },
     ),
     "VMDRState": (_VMM + "VMDRState", {"Disabled": 0}),

@@ -1,0 +1,133 @@
+"""Which function carries out which cmdlet, and how its outcome becomes a result."""
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from deploy.lab.cmdlets import (
+    firewall,
+    hyperv_failover,
+    hyperv_host,
+    hyperv_network,
+    hyperv_replication,
+    hyperv_replication_server,
+    hyperv_vm,
+    osr_module,
+    vmm_clouds,
+    vmm_hosts,
+    vmm_networks,
+    vmm_storage,
+    vmm_virtual_machines,
+)
+from deploy.lab.cmdlets.messages import refusal
+from deploy.lab.cmdlets.written import StopCmdletError, Written
+from deploy.lab.invocation import ErrorRecord, Invocation, InvocationResult
+from deploy.lab.site.errors import HyperVError
+from deploy.lab.site.site import Site
+
+log = structlog.get_logger(__name__)
+
+Cmdlet = Callable[[Site, Invocation, Written], Awaitable[None]]
+
+CMDLETS: dict[str, Cmdlet] = {
+    "Get-VM": hyperv_vm.get_vm,
+    "Start-VM": hyperv_vm.start_vm,
+    "Stop-VM": hyperv_vm.stop_vm,
+    "Get-VMHardDiskDrive": hyperv_vm.get_vm_hard_disk_drive,
+    "Get-VMSnapshot": hyperv_vm.get_vm_snapshot,
+    "Get-VMReplication": hyperv_replication.get_vm_replication,
+    "Measure-VMReplication": hyperv_replication.measure_vm_replication,
+    "Enable-VMReplication": hyperv_replication.enable_vm_replication,
+    "Set-VMReplication": hyperv_replication.set_vm_replication,
+    "Start-VMInitialReplication": hyperv_replication.start_vm_initial_replication,
+    "Stop-VMInitialReplication": hyperv_replication.stop_vm_initial_replication,
+    "Suspend-VMReplication": hyperv_replication.suspend_vm_replication,
+    "Resume-VMReplication": hyperv_replication.resume_vm_replication,
+    "Remove-VMReplication": hyperv_replication.remove_vm_replication,
+    "Reset-VMReplicationStatistics": hyperv_replication.reset_vm_replication_statistics,
+    "Start-VMFailover": hyperv_failover.start_vm_failover,
+    "Stop-VMFailover": hyperv_failover.stop_vm_failover,
+    "Complete-VMFailover": hyperv_failover.complete_vm_failover,
+    "Get-VMReplicationServer": hyperv_replication_server.get_vm_replication_server,
+    "Set-VMReplicationServer": hyperv_replication_server.set_vm_replication_server,
+    "New-VMReplicationAuthorizationEntry": (
+        hyperv_replication_server.new_vm_replication_authorization_entry
+    ),
+    "Get-VMReplicationAuthorizationEntry": (
+        hyperv_replication_server.get_vm_replication_authorization_entry
+    ),
+    "Set-VMReplicationAuthorizationEntry": (
+        hyperv_replication_server.set_vm_replication_authorization_entry
+    ),
+    "Remove-VMReplicationAuthorizationEntry": (
+        hyperv_replication_server.remove_vm_replication_authorization_entry
+    ),
+    "Test-VMReplicationConnection": hyperv_replication_server.test_vm_replication_connection,
+    "Get-VMHost": hyperv_host.get_vm_host,
+    "Get-VMNetworkAdapter": hyperv_network.get_vm_network_adapter,
+    "Connect-VMNetworkAdapter": hyperv_network.connect_vm_network_adapter,
+    "Disconnect-VMNetworkAdapter": hyperv_network.disconnect_vm_network_adapter,
+    "Get-NetFirewallRule": firewall.net_firewall_rule,
+    "Enable-NetFirewallRule": firewall.net_firewall_rule,
+    "Install-OsrReplicationCertificate": osr_module.install_osr_replication_certificate,
+    "Get-OsrReplicationCertificate": osr_module.get_osr_replication_certificate,
+    "Remove-OsrReplicationCertificate": osr_module.remove_osr_replication_certificate,
+    "Enable-OsrReplicationFirewallRule": osr_module.enable_osr_replication_firewall_rule,
+    "Get-SCVMMServer": vmm_clouds.get_scvmm_server,
+    "Get-SCCloud": vmm_clouds.get_sc_cloud,
+    "Get-SCVMHostGroup": vmm_clouds.get_scvm_host_group,
+    "Get-SCVMHost": vmm_hosts.get_scvm_host,
+    "Get-SCVMHostCluster": vmm_hosts.get_scvm_host_cluster,
+    "Read-SCVMHost": vmm_hosts.read_scvm_host,
+    "Get-SCVirtualMachine": vmm_virtual_machines.get_sc_virtual_machine,
+    "Read-SCVirtualMachine": vmm_virtual_machines.read_sc_virtual_machine,
+    "Remove-SCVirtualMachine": vmm_virtual_machines.remove_sc_virtual_machine,
+    "Get-SCVirtualHardDisk": vmm_virtual_machines.get_sc_virtual_hard_disk,
+    "Get-SCVirtualNetworkAdapter": vmm_virtual_machines.get_sc_virtual_network_adapter,
+    "Get-SCVMNetwork": vmm_networks.get_scvm_network,
+    "Get-SCVMSubnet": vmm_networks.get_scvm_subnet,
+    "Get-SCLogicalNetwork": vmm_networks.get_sc_logical_network,
+    "Get-SCStaticIPAddressPool": vmm_networks.get_sc_static_ip_address_pool,
+    "Get-SCStorageClassification": vmm_storage.get_sc_storage_classification,
+    "Get-SCStorageFileShare": vmm_storage.get_sc_storage_file_share,
+    "Get-SCStorageVolume": vmm_storage.get_sc_storage_volume,
+}
+
+
+def _defect(call: Invocation, error: Exception) -> ErrorRecord:
+    return ErrorRecord(
+        error_id="LabDefect",
+        category="NotSpecified",
+        message=f"The lab failed in {call.cmdlet}: {type(error).__name__}: {error}",
+        exception_type="System.Management.Automation.RuntimeException",
+        activity=call.cmdlet,
+        terminating=True,
+    )
+
+
+async def run_cmdlet(site: Site, call: Invocation) -> InvocationResult:
+    """Carries out one bound cmdlet; every failure is an error record in the result."""
+    written = Written(call)
+    cmdlet = CMDLETS.get(call.cmdlet)
+    try:
+        if cmdlet is None:
+            written.error(refusal("not_emulated", f"the cmdlet {call.cmdlet}"))
+        else:
+            await cmdlet(site, call, written)
+    except StopCmdletError:
+        return written.result()
+    except HyperVError as error:
+        return _with(written, error)
+    except Exception as error:
+        log.exception("cmdlet.failed", cmdlet=call.cmdlet, command_id=call.command_id)
+        result = written.result()
+        return InvocationResult(result.output, (*result.errors, _defect(call, error)))
+    return written.result()
+
+
+def _with(written: Written, error: HyperVError) -> InvocationResult:
+    try:
+        written.error(error)
+    except StopCmdletError:
+        return written.result()
+    return written.result()
