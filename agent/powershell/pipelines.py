@@ -46,20 +46,23 @@ def describe(pipeline: tuple[Cmdlet, ...]) -> str:
 
 def to_wire(value: Value) -> object:
     """The value as psrpcore sends it with the .NET type that PowerShell binds without doubt."""
-    if isinstance(value, SecretText):
-        return PSSecureString(value.reveal())
-    if isinstance(value, tuple):
-        return [to_wire(item) for item in value]
-    if isinstance(value, datetime):
-        # With this machine's offset it arrives as local time, which is what Hyper-V expects.
-        return value.astimezone()
-    if isinstance(value, timedelta):
-        return constant_format(value)
-    if isinstance(value, float):
-        return PSDouble(value)
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > _INT32_MAX:
-        return PSInt64(value)
-    return value
+    match value:
+        case SecretText():
+            wire: object = PSSecureString(value.reveal())
+        case tuple():
+            wire = [to_wire(item) for item in value]
+        case datetime():
+            # With this machine's offset it arrives as local time, which is what Hyper-V expects.
+            wire = value.astimezone()
+        case timedelta():
+            wire = constant_format(value)
+        case float():
+            wire = PSDouble(value)
+        case int() if abs(value) > _INT32_MAX:
+            wire = PSInt64(value)
+        case _:
+            wire = value
+    return wire
 
 
 def constant_format(span: timedelta) -> str:

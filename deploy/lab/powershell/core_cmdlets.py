@@ -1,6 +1,7 @@
 """Cmdlets that the powershell process runs itself: Select-Object, Measure-Object, Get-Command."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from deploy.lab.invocation import ErrorRecord, InvocationResult, PSObject, Value
@@ -44,16 +45,6 @@ def _selected(item: Value, wanted: list[str], excluded: list[str]) -> PSObject:
     return PSObject((f"Selected.{type_name_of(item)}", *_CUSTOM_OBJECT), None, kept)
 
 
-def _beside(value: Value, parent: Value, wanted: list[str]) -> Value:
-    """-Property with -ExpandProperty: the parent's properties are added to what is unfolded."""
-    if not wanted or not isinstance(value, PSObject):
-        return value
-    added = _selected(parent, wanted, []).properties
-    return PSObject(
-        value.type_names, value.to_string, {**added, **value.properties}, hidden=value.hidden
-    )
-
-
 def _expanded(
     command: CommandFacts, items: list[Value], name: str, beside: list[str]
 ) -> tuple[list[Value], list[ErrorRecord]]:
@@ -71,7 +62,7 @@ def _expanded(
         notes = dict(_selected(item, beside, []).properties)
         for each in value if isinstance(value, list) else [value]:
             if isinstance(each, PSObject):
-                properties = {**each.properties, **notes}
+                properties = {**notes, **each.properties}
                 output.append(PSObject(each.type_names, each.to_string, properties))
             elif each is not None:
                 output.append(each)
