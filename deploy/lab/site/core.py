@@ -27,7 +27,7 @@ class SiteCore:
     """Hosts, VMs and VMM's database of one site, loaded from its folder.
 
     Args:
-        name: The fabric's name ("VMM-Shanghai"), which is also the folder's.
+        name: The site's name ("Shanghai"), which is also the folder's.
         environment: Everything from outside.
     """
 

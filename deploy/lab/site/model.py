@@ -69,7 +69,7 @@ class VirtualSwitch:
 
 @dataclass(kw_only=True)
 class Host:
-    """A Hyper-V host; site is the name of the VMM fabric ("VMM-Shanghai")."""
+    """A Hyper-V host; site is the name of its site ("Shanghai")."""
 
     fqdn: str
     vmm_id: str

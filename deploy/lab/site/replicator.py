@@ -42,7 +42,8 @@ def ensure_replicator(site: SiteCore, vm: VirtualMachine) -> None:
         return
     if runtime.replicator is None or runtime.replicator.done():
         runtime.replicator = asyncio.create_task(
-            guarded(f"replicator {vm.name}", partial(_replicate, site, vm)), name=f"replicator {vm.name}"
+            guarded(f"replicator {vm.name}", partial(_replicate, site, vm)),
+            name=f"replicator {vm.name}",
         )
 
 

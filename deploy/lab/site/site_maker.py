@@ -167,7 +167,7 @@ class SiteMaker:
         return VmmDatabase(
             server=VmmServer(
                 id=self._id("vmm", layout.vmm_server),
-                name=layout.name,
+                name=layout.fabric_name,
                 fqdn=layout.vmm_server,
                 installation_id=layout.installation_id
                 or self._id("installation", layout.vmm_server),

@@ -79,7 +79,10 @@ class CloudLayout:
 
 @dataclass(frozen=True)
 class SiteLayout:
+    """A site; fabric_name is what people call its VMM server in Open Site Recovery."""
+
     name: str
+    fabric_name: str
     vmm_server: str
     version: str
     installation_id: str
@@ -106,12 +109,13 @@ class Topology:
         raise TopologyError(f"there is no site '{name}' in the topology (known: {known})")
 
 
-def load_topology(path: Path = DEFAULT_TOPOLOGY) -> Topology:
-    """Read a file.
+def load_topology(path: Path | None = None) -> Topology:
+    """Read a file, the default topology when none is named.
 
     Raises:
         TopologyError: It cannot be read, or says something that makes no sense.
     """
+    path = path or DEFAULT_TOPOLOGY
     try:
         return parse_topology(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -166,6 +170,7 @@ def _site(table: TableReader) -> SiteLayout:
     unique([each.name for each in vm_networks], table.place("vm_networks"))
     layout = SiteLayout(
         name=name,
+        fabric_name=table.text("fabric_name", name),
         vmm_server=_fqdn(table, "vmm_server"),
         version=table.text("version", "10.19.2591.0"),
         installation_id=table.text("installation_id", ""),

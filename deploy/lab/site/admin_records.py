@@ -1,0 +1,73 @@
+"""What the admin socket tells: typed records that both ends share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineStatus:
+    """One copy of a VM; replication fields are "None", "Disabled", "NotApplicable" without any."""
+
+    site: str
+    host: str
+    vm_id: str
+    name: str
+    cloud: str | None
+    state: str
+    replication_mode: str
+    replication_state: str
+    replication_health: str
+    copy_percent: int | None
+    last_replication_time: str | None
+    pending_bytes: int
+    recovery_points: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LedgerStatus:
+    """The ledger of one copy of a VM.
+
+    Attributes:
+        last_written: What the guest at this site last wrote, by its witness; 0 if it never ran.
+        last_written_unix_time: When that was.
+        last_found: Highest record on this site's disk.
+        count: Whole records on the disk (the ring holds 16,384).
+        gaps: Missing numbers between the lowest and the highest.
+        boot_last_found: Highest record at the last boot, before the guest wrote; None if none.
+    """
+
+    site: str
+    vm_id: str
+    name: str
+    last_written: int
+    last_written_unix_time: float
+    last_found: int
+    count: int
+    gaps: int
+    boot_last_found: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DigestStatus:
+    """SHA-256 of each disk, by disk id, in the VM's order; ids are equal on both sites."""
+
+    site: str
+    vm_id: str
+    name: str
+    digests: dict[str, str]
+    boot_digests: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteStatus:
+    site: str
+    fabric_name: str
+    speed: float
+    hosts: list[str]
+    running: int
+    machines: int
+    cut: bool
+    bandwidth_bytes_per_second: int | None
+    full_hosts: list[str]
+    faults: int
