@@ -66,7 +66,7 @@ def api() -> None:
     _django_when_installed()
     from coordinator.config import api_server, celery  # noqa: PLC0415 - Django is set up now
 
-    celery.connect(read_configuration())
+    celery.make_app(read_configuration())
     api_server.serve(read_configuration())
 
 
@@ -77,7 +77,7 @@ def gateway() -> None:
     from coordinator.config import celery  # noqa: PLC0415 - Django is set up now
     from coordinator.gateway import server  # noqa: PLC0415 - Django is set up now
 
-    celery.connect(read_configuration())
+    celery.make_app(read_configuration())
     asyncio.run(server.serve(read_configuration()))
 
 
@@ -90,18 +90,18 @@ def worker(
 ) -> None:
     """Carries out queued work."""
     _django_when_installed()
-    from coordinator.config import celery  # noqa: PLC0415 - Django is set up now
+    from coordinator.config import work  # noqa: PLC0415 - Django is set up now
 
-    celery.run_worker(read_configuration(), queues, concurrency)
+    work.run_worker(read_configuration(), queues, concurrency)
 
 
 @app.command()
 def beat() -> None:
     """Starts the sweep again and again."""
     _django_when_installed()
-    from coordinator.config import celery  # noqa: PLC0415 - Django is set up now
+    from coordinator.config import work  # noqa: PLC0415 - Django is set up now
 
-    celery.run_beat(read_configuration())
+    work.run_beat(read_configuration())
 
 
 @app.command()

@@ -29,11 +29,11 @@ class StoryError(AssertionError):
 class Cast:
     """Who plays: names of the default topology."""
 
-    machine: str = "GoldVM1"
+    machine: str = "VM1"
     source_cloud: str = "GoldCloud1"
     target_cloud: str = "GoldCloud2"
-    source_site: str = "Shanghai"
-    target_site: str = "Beijing"
+    source_site: str = "VMM-Shanghai"
+    target_site: str = "VMM-Beijing"
     policy: str = "Gold"
     frequency_seconds: int = 30
     port: int = 8084

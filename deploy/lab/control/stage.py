@@ -18,12 +18,22 @@ from coordinator.config.stack import Stack, configuration_environment, prepare_s
 from coordinator.config.waiting import wait_for
 from deploy.lab.control.connection import CONNECTION_FILE, Connection
 from deploy.lab.control.operator import Operator, write_key
-from deploy.lab.site.topology import Topology, load_topology
+from deploy.lab.site.topology import DEFAULT_TOPOLOGY, Topology, load_topology
 
 START_LIMIT_SECONDS = 120.0
 DISCOVERY_LIMIT_SECONDS = 60.0
 RESOURCE_GROUP = "lab"
 VAULT = "Contoso"
+
+
+def agent_program(site: str) -> str:
+    """Name of the process that is the site's agent, for example "agent-shanghai"."""
+    return f"agent-{site.removeprefix('VMM-').lower()}"
+
+
+def site_program(site: str) -> str:
+    """Name of the process that is the site's hosts and VMM, for example "site-shanghai"."""
+    return f"site-{site.removeprefix('VMM-').lower()}"
 
 
 class StageError(RuntimeError):
@@ -51,7 +61,7 @@ class Stage:
     def __init__(self, options: StageOptions) -> None:
         self.options = options
         self.state = options.state.resolve()
-        self.topology: Topology = load_topology(options.topology)
+        self.topology: Topology = load_topology(options.topology or DEFAULT_TOPOLOGY)
 
     # Up
 
@@ -74,7 +84,7 @@ class Stage:
             folder = self.agent_folder(site.name)
             if not (folder / "identity.json").exists():
                 self.register_agent(site.name, self.operator().registration_key())
-            self.start_program(f"agent-{site.name.lower()}")
+            self.start_program(agent_program(site.name))
 
     def register_agent(self, site: str, key: str) -> None:
         """Runs `osr-agent register` as an administrator on the VMM server would."""
@@ -82,28 +92,27 @@ class Stage:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = folder / "registration.key"
         write_key(key, file)
-        friendly_name = next(s.fabric_name for s in self.topology.sites if s.name == site)
         command = [
             *self._agent_command("register"),
             f"--key={file}",
-            f"--friendly-name={friendly_name}",
+            f"--friendly-name={site}",
             "--yes",
         ]
         done = subprocess.run(
             command, capture_output=True, text=True, check=False, env=self._agent_environment(site)
         )
         if done.returncode != 0:
-            raise StageError(f"registering {friendly_name} failed:\n{done.stdout}{done.stderr}")
+            raise StageError(f"registering {site} failed:\n{done.stdout}{done.stderr}")
 
     def wait_for_discovery(self) -> None:
         """Waits until every server is connected and every cloud has been seen."""
         operator = self.operator()
         for site in self.topology.sites:
 
-            def connected(name: str = site.fabric_name) -> bool:
+            def connected(name: str = site.name) -> bool:
                 return operator.server_state(name) == "Connected"
 
-            wait_for(f"{site.fabric_name} to connect", connected, DISCOVERY_LIMIT_SECONDS)
+            wait_for(f"{site.name} to connect", connected, DISCOVERY_LIMIT_SECONDS)
         clouds = {cloud.name for site in self.topology.sites for cloud in site.clouds}
         wait_for("discovery", lambda: clouds <= operator.clouds().keys(), DISCOVERY_LIMIT_SECONDS)
 
@@ -161,14 +170,14 @@ class Stage:
             ]
             if self.options.topology is not None:
                 command.append(f"--topology={self.options.topology.resolve()}")
-            programs.append(Program(f"site-{site.name.lower()}", command, priority=50))
+            programs.append(Program(site_program(site.name), command, priority=50))
         return programs
 
     def _agent_programs(self, configuration: Configuration) -> list[Program]:
         del configuration
         return [
             Program(
-                f"agent-{site.name.lower()}",
+                agent_program(site.name),
                 self._agent_command("run"),
                 self._agent_environment(site.name),
                 priority=300,
