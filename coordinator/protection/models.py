@@ -63,9 +63,9 @@ class Pairing(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["vault", "name"], name="pairing_name_unique"),
             # A cloud is in exactly one pair (PA-2); that it is not both source and target is
-            # checked under a lock of its row.
+            # checked under a lock of its row. Resource ids have the primary cloud in them, so
+            # the name needs no constraint of its own.
             models.UniqueConstraint(fields=["primary_cloud"], name="pairing_primary_unique"),
             models.UniqueConstraint(fields=["recovery_cloud"], name="pairing_recovery_unique"),
         ]
@@ -130,7 +130,8 @@ class ProtectedItem(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["vault", "name"], name="item_name_unique"),
+            # Resource ids have the cloud in them.
+            models.UniqueConstraint(fields=["pairing", "name"], name="item_name_unique"),
             models.UniqueConstraint(fields=["vault", "vm_id"], name="item_machine_unique"),
         ]
         indexes = [models.Index(fields=["vm_id"])]
