@@ -12,7 +12,12 @@ from coordinator.jobs.queues import QueueName
 # Who only sends must not wait for a broker that has stopped answering.
 SENDER_TIMEOUT_SECONDS = 1.0
 # A worker blocks in BRPOP for a second at a time.
-WORKER_TIMEOUT_SECONDS = 10.0
+WORKER_TIMEOUT_SECONDS = 5.0
+
+
+def broker_url(redis_url: str) -> str:
+    """The URL as Celery's transports are named; only Redis' socket files differ."""
+    return redis_url.replace("unix://", "redis+socket://", 1)
 
 
 def make_app(
@@ -26,7 +31,7 @@ def make_app(
     """
     # No fixups: Django's would open a new connection to PostgreSQL for every task; the tasks
     # themselves see to it that a broken one is not kept.
-    app = Celery("opensiterecovery", broker=configuration.redis_url, fixups=[])
+    app = Celery("opensiterecovery", broker=broker_url(configuration.redis_url), fixups=[])
     app.conf.update(
         task_queues=[Queue(name) for name in QueueName],
         task_default_queue=QueueName.REPLICATION,
@@ -49,6 +54,8 @@ def make_app(
             "queue_order_strategy": "priority",
             "socket_timeout": socket_timeout_seconds,
             "socket_connect_timeout": SENDER_TIMEOUT_SECONDS,
+            # Who sends does not try again: the sweep does. Workers reconnect by other settings.
+            "max_retries": 0,
         },
         beat_scheduler="celery.beat:Scheduler",
         beat_schedule={

@@ -17,7 +17,9 @@ SWEEP_TASK = "jobs.sweep"
 
 
 def send(task: str, queue: str, *arguments: object) -> bool:
-    """Sends one message now; a broker that is away costs a second at most.
+    """Sends one message now through the process's Celery app.
+
+    A broker that is away costs a second at most; a process without one sends nothing.
 
     Every message is a hint about rows in PostgreSQL that say the same: the sweep finds what a lost
     message spoke of, and one delivered twice finds nothing to do.
@@ -25,6 +27,8 @@ def send(task: str, queue: str, *arguments: object) -> bool:
     Returns:
         Whether the broker took it.
     """
+    if not current_app.conf.broker_url:
+        return False
     try:
         current_app.send_task(task, args=arguments, queue=queue, retry=False)
     except (OperationalError, OSError) as error:

@@ -42,12 +42,12 @@ def register_tasks(
         announce: Tells gateways of new commands, see `hints.HintPublisher`.
     """
 
-    @app.task(name=ADVANCE_TASK, acks_late=True, ignore_result=True)
+    @app.task(name=ADVANCE_TASK, acks_late=True, ignore_result=True, shared=False)
     def advance_job(job_id: str) -> None:
         with _connection():
             advance(UUID(job_id), registry, clock, announce)
 
-    @app.task(name=SWEEP_TASK, acks_late=True, ignore_result=True)
+    @app.task(name=SWEEP_TASK, acks_late=True, ignore_result=True, shared=False)
     def sweep_all() -> None:
         with _connection():
             sweep(clock())
@@ -65,7 +65,7 @@ def register_domain_tasks(
         clock: Gives the time, UTC.
     """
 
-    @app.task(name=DOMAIN_TASK, acks_late=True, ignore_result=True)
+    @app.task(name=DOMAIN_TASK, acks_late=True, ignore_result=True, shared=False)
     def carry_out_message(message_id: int) -> None:
         with _connection():
             carry_out(message_id, tasks, clock)

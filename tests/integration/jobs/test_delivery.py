@@ -118,7 +118,7 @@ def test_the_first_result_stays(job: Job, provider: FakeProvider, clock: Clock) 
 def test_a_result_nobody_asked_for_is_unknown(
     job: Job, provider: FakeProvider, clock: Clock
 ) -> None:
-    unknown = command_pb2.Command(command_id=str(uuid4()), refresh_host={})
+    unknown = command_pb2.Command(command_id=str(uuid4()), refresh_host=command_pb2.RefreshHost())
     assert provider.answer(unknown, clock()) is False
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -16,7 +17,7 @@ from coordinator.jobs.engine import advance
 from coordinator.jobs.graph import GraphError
 from coordinator.jobs.models import Job, OperationLock, Step
 from coordinator.jobs.queries import JobFilters
-from coordinator.jobs.registry import Registry
+from coordinator.jobs.registry import RecordCall, Registry
 from coordinator.jobs.services import BeginJob, JobTarget, begin_job, request_advance
 from coordinator.jobs.states import JobState
 from coordinator.vaults.models import Vault
@@ -166,7 +167,7 @@ def committed_vault(transactional_db: None, clock: Clock) -> Vault:
     )
 
 
-def begin_atomically(wanted: BeginJob, clock: Clock) -> Job:
+def begin_atomically(wanted: BeginJob, clock: Clock, _number: int = 0) -> Job:
     with transaction.atomic():
         return begin_job(wanted, clock())
 
@@ -190,7 +191,7 @@ def test_of_two_operations_on_one_item_exactly_one_begins(
 def test_two_of_one_request_at_once_begin_one_job(committed_vault: Vault, clock: Clock) -> None:
     for number in range(5):
         wanted = request(committed_vault.id, record("a"), client_request_id=f"r-{number}")
-        jobs = in_threads(2, lambda _, wanted=wanted: begin_atomically(wanted, clock))
+        jobs = in_threads(2, partial(begin_atomically, wanted, clock))
         ids = {job.id for job in jobs if isinstance(job, Job)}
         assert len(jobs) == 2
         assert len(ids) == 1
@@ -200,8 +201,13 @@ def test_two_of_one_request_at_once_begin_one_job(committed_vault: Vault, clock:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.spec("JB-3")
 def test_many_advances_at_once_start_each_step_once(committed_vault: Vault, clock: Clock) -> None:
-    calls: list[str] = []
-    registry = Registry(records={"note": lambda call: calls.append(str(call.job_id)) or {}})
+    calls: list[RecordCall] = []
+
+    def note(call: RecordCall) -> dict[str, object]:
+        calls.append(call)
+        return {}
+
+    registry = Registry(records={"note": note})
     wanted = request(committed_vault.id, *[record(f"a{number}") for number in range(20)])
     job = begin_atomically(wanted, clock)
     in_threads(6, lambda _: advance(job.id, registry, clock))
