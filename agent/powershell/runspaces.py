@@ -70,6 +70,7 @@ class Runspaces:
         self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._session_key: asyncio.Future[None] | None = None
         self._stopping: set[asyncio.Task[None]] = set()
+        self._closing = False
         self.gone: PowerShellGone | None = None
 
     @classmethod
@@ -130,6 +131,7 @@ class Runspaces:
         transport = self._transport
         if transport is None:
             return
+        self._closing = True
         try:
             async with asyncio.timeout(self._settings.close_time_limit_seconds):
                 if self.gone is None:
@@ -254,7 +256,7 @@ class Runspaces:
     def _on_pool_state(self, event: RunspacePoolStateEvent) -> None:
         if event.state == RunspacePoolState.Opened:
             _settle(self._opened)
-        elif event.state in _POOL_OVER:
+        elif event.state in _POOL_OVER and not self._closing:
             why = f": {read_error(event.reason).message}" if event.reason else ""
             self.kill(f"PowerShell's runspaces are {event.state.name.lower()}{why}")
 

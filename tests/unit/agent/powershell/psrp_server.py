@@ -6,6 +6,7 @@ import re
 import sys
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 
 from psrpcore import (
     Command,
@@ -25,6 +26,7 @@ from psrpcore.types import (
     PSCustomObject,
     PSInvocationState,
     PSSecureString,
+    RunspacePoolState,
     add_note_property,
 )
 
@@ -86,9 +88,12 @@ class Server:
         elif name == "Signal":
             self._signal(target)
         elif name == "Close":
+            if target == NO_ID:
+                # PowerShell tells the new state before it acknowledges.
+                self._pool._change_state(RunspacePoolState.Closed)
+                self._flush()
+            self._pool.pipeline_table.pop(target, None)
             self._acknowledge("Close", target)
-            if target != NO_ID:
-                self._pool.pipeline_table.pop(target, None)
 
     def _signal(self, target: uuid.UUID) -> None:
         if target in self._deaf:
@@ -224,6 +229,8 @@ def main() -> None:
     server = Server(write, os._exit)
     for line in sys.stdin:
         server.feed(line)
+    if "--farewell" in sys.argv:
+        Path(sys.argv[-1]).write_text("left by itself", encoding="ascii")
 
 
 if __name__ == "__main__":

@@ -76,6 +76,16 @@ async def test_closing_leaves_no_process(command_line: tuple[str, ...]) -> None:
     assert _children() == []
 
 
+async def test_closing_lets_the_process_leave_by_itself(
+    command_line: tuple[str, ...], tmp_path: Path
+) -> None:
+    farewell = tmp_path / "farewell"
+    pool = PowerShellPool((*command_line, "--farewell", str(farewell)))
+    await pool.run(cmdlet("Get-Echo"), time_limit_seconds=LIMIT)
+    await pool.close()
+    assert farewell.read_text(encoding="ascii") == "left by itself"
+
+
 async def test_a_program_that_does_not_exist_says_so() -> None:
     pool = PowerShellPool(("/nowhere/powershell.exe", "-s"))
     with pytest.raises(PowerShellGone, match=r"/nowhere/powershell\.exe could not be started"):
