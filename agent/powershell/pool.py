@@ -95,12 +95,13 @@ class PowerShellPool:
         self._own = _BoundPowerShell(self, NO_COMMAND)
         # A command's counter lives as long as somebody holds its PowerShell.
         self._bound: WeakValueDictionary[UUID, _BoundPowerShell] = WeakValueDictionary()
+        self._bound[NO_COMMAND] = self._own
 
     def for_command(self, command_id: UUID) -> PowerShell:
         """Gives the PowerShell of one command; its pipelines bear the command's id.
 
         Args:
-            command_id: A UUID whose last four bytes are zero.
+            command_id: A UUID whose last four bytes are zero; NO_COMMAND for the agent itself.
 
         Raises:
             ValueError: They are not.

@@ -9,7 +9,7 @@ import pytest
 
 from agent.powershell.cmdlet import cmdlet, select
 from agent.powershell.errors import PowerShellFailure, PowerShellGone, PowerShellTimeout
-from agent.powershell.pool import PowerShellPool
+from agent.powershell.pool import NO_COMMAND, PowerShellPool
 from agent.powershell.secret_text import SecretText
 
 COMMAND = UUID("0f8fad5b-d9cb-469f-a165-708600000000")
@@ -73,8 +73,10 @@ async def test_pipeline_ids_count_up_from_the_command_id(pool: PowerShellPool) -
 
 
 async def test_pipelines_of_no_command_have_the_zero_command_id(pool: PowerShellPool) -> None:
-    [echo] = await pool.run(cmdlet("Get-Echo"), time_limit_seconds=LIMIT)
-    assert echo.guid("PipelineId") == UUID(int=1)
+    [first] = await pool.run(cmdlet("Get-Echo"), time_limit_seconds=LIMIT)
+    own = pool.for_command(NO_COMMAND)
+    [second] = await own.run(cmdlet("Get-Echo"), time_limit_seconds=LIMIT)
+    assert (first.guid("PipelineId"), second.guid("PipelineId")) == (UUID(int=1), UUID(int=2))
 
 
 def test_a_command_id_that_leaves_no_room_for_the_counter_is_refused() -> None:
