@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import xmlrpc.client
@@ -155,6 +156,20 @@ class ProcessGroup:
 
     def stop_program(self, name: str) -> None:
         self._supervisor().stopProcess(name)
+
+    def kill_program(self, name: str) -> None:
+        """Ends a program as a loss of power would, and leaves it dead.
+
+        It is frozen before supervisord is told to stop it, so that the SIGTERM of the latter finds
+        nobody who could tidy up.
+        """
+        pid = next((row.pid for row in self.status() if row.name == name), 0)
+        if not pid:
+            return
+        os.killpg(pid, signal.SIGSTOP)
+        self._supervisor().stopProcess(name, False)  # noqa: FBT003 - XML-RPC knows no keywords
+        os.killpg(pid, signal.SIGKILL)
+        wait_for(f"{name} to end", lambda: not _alive(pid), limit_seconds=20)
 
     def stop(self, limit_seconds: float = 60) -> None:
         """Stops every program and supervisord, and waits until none is left."""

@@ -194,7 +194,9 @@ def _on_site(state: Path, site: str, action: Callable[[Sites, str], None]) -> No
     stage = open_stage(state)
     known = {name: s.name for s in stage.topology.sites for name in names_of(s.name)}
     if site.lower() not in known:
-        console.print(f"[red]No site {site}.[/] There are: {', '.join(s.name for s in stage.topology.sites)}")
+        console.print(
+            f"[red]No site {site}.[/] There are: {', '.join(s.name for s in stage.topology.sites)}"
+        )
         raise typer.Exit(2)
     action(Sites(stage), known[site.lower()])
 

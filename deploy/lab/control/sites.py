@@ -1,0 +1,146 @@
+"""Both sites of a lab at once: where a machine is, what its guest wrote, what happened."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from coordinator.config.waiting import wait_for
+from deploy.lab.control.stage import Stage, agent_program, site_program
+from deploy.lab.site.admin import SiteAdmin, SiteDownError
+from deploy.lab.site.admin_records import MachineStatus
+from deploy.lab.site.effects import Effect
+
+BOOT_LIMIT_SECONDS = 60.0
+
+
+class NoSuchMachineError(LookupError):
+    """No site has a machine of that name, or the one asked for has not."""
+
+
+@dataclass(frozen=True)
+class LedgerView:
+    """The ledger of one copy of a machine.
+
+    Attributes:
+        last_written: Last record its guest wrote at this site, by the witness outside its disks.
+        last_found: Highest record on this site's disk.
+        found_at_boot: Highest record when it last started here, before it wrote; 0 if it never did.
+        gaps: Numbers missing on the disk.
+    """
+
+    site: str
+    name: str
+    last_written: int
+    last_found: int
+    found_at_boot: int
+    gaps: int
+
+
+@dataclass(frozen=True)
+class DigestView:
+    """One digest over the digests of all disks of a copy, in the machine's order of disks."""
+
+    site: str
+    name: str
+    now: str
+    at_boot: str
+
+
+class Sites:
+    """Works on the sites of a stage."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._admins = {
+            site.name: SiteAdmin(stage.state / "sites", site.name) for site in stage.topology.sites
+        }
+
+    def admin(self, site: str) -> SiteAdmin:
+        return self._admins[site]
+
+    # Machines
+
+    def machines(self) -> list[MachineStatus]:
+        """Every copy of every machine; a site without power shows none."""
+        found: list[MachineStatus] = []
+        for admin in self._admins.values():
+            try:
+                found += admin.machines()
+            except SiteDownError:
+                continue
+        return sorted(found, key=lambda machine: (machine.name, machine.site))
+
+    def machine(self, name: str, site: str | None = None) -> MachineStatus:
+        """A machine's copy at a site; without one, the copy that runs, else the primary's.
+
+        Raises:
+            NoSuchMachineError: There is none.
+        """
+        copies = [
+            machine
+            for machine in self.machines()
+            if machine.name.lower() == name.lower() and site in {None, machine.site}
+        ]
+        if not copies:
+            known = ", ".join(sorted({machine.name for machine in self.machines()}))
+            raise NoSuchMachineError(f"no machine {name} {site or ''} (known: {known})")
+        order = {"Running": 0}
+        return min(copies, key=lambda m: (order.get(m.state, 1), m.replication_mode == "Replica"))
+
+    def ledger(self, name: str, site: str | None = None) -> LedgerView:
+        """What the guest wrote and what is found."""
+        place = self.machine(name, site).site
+        row = self._admins[place].ledger(name)
+        return LedgerView(
+            place, row.name, row.last_written, row.last_found, row.boot_last_found or 0, row.gaps
+        )
+
+    def digest(self, name: str, site: str | None = None) -> DigestView:
+        """SHA-256 of a copy's disks."""
+        place = self.machine(name, site).site
+        row = self._admins[place].digest(name)
+        return DigestView(
+            place, row.name, " ".join(row.digests.values()), " ".join(row.boot_digests.values())
+        )
+
+    def write(self, name: str, count: int, site: str | None = None) -> int:
+        """Has the guest write records; gives the last one's number."""
+        return self._admins[self.machine(name, site).site].write(name, count)
+
+    # What happened
+
+    def effects(self) -> list[Effect]:
+        """Both journals, in order of time."""
+        found = [effect for admin in self._admins.values() for effect in admin.effects()]
+        return sorted(found, key=lambda effect: effect.at)
+
+    def duplicate_effects(self) -> int:
+        """How many effects one command had on one target more than once."""
+        seen = Counter(
+            (effect.command_id, effect.effect, effect.site, effect.host, effect.target)
+            for effect in self.effects()
+            if effect.command_id is not None
+        )
+        return sum(count - 1 for count in seen.values())
+
+    # Power and links
+
+    def kill(self, site: str) -> None:
+        """Takes the power from a site: its hosts, its VMM server and the agent on it."""
+        group = self._stage.group()
+        for program in (agent_program(site), site_program(site)):
+            group.kill_program(program)
+
+    def start(self, site: str) -> None:
+        """Gives the power back and waits until the hosts have booted."""
+        self._stage.start_program(site_program(site))
+        wait_for(f"{site} to boot", self._admins[site].is_up, BOOT_LIMIT_SECONDS)
+        if (self._stage.agent_folder(site) / "identity.json").exists():
+            self._stage.start_program(agent_program(site))
+
+    def cut(self, site: str) -> None:
+        self._admins[site].cut()
+
+    def heal(self, site: str) -> None:
+        self._admins[site].heal()
