@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from coordinator.protection.operations import (
+    ALLOWED,
+    CARRIED_OUT,
+    Operation,
+    allowed_operations,
+    why_not,
+)
+from coordinator.protection.states import ProtectionState
+
+EXPECTED = {
+    ProtectionState.PROTECTED: ["PlannedFailover"],
+    ProtectionState.PLANNED_FAILOVER_FAILED: ["PlannedFailover"],
+    ProtectionState.COMMIT_PENDING: ["Commit", "ReverseReplicate"],
+    ProtectionState.COMMITTED: ["ReverseReplicate"],
+    ProtectionState.REVERSING_FAILED: ["ReverseReplicate"],
+}
+
+
+@pytest.mark.parametrize("state", list(ProtectionState))
+@pytest.mark.spec("FO-6")
+def test_a_state_allows_what_the_table_says_and_this_version_carries_out(
+    state: ProtectionState,
+) -> None:
+    assert list(allowed_operations(state)) == EXPECTED.get(state, [])
+
+
+def test_asr_allows_these_operations_of_a_protected_item() -> None:
+    assert ALLOWED[ProtectionState.PROTECTED] == (
+        "PlannedFailover",
+        "UnplannedFailover",
+        "TestFailover",
+        "DisableProtection",
+    )
+
+
+@pytest.mark.parametrize(
+    ("operation", "state"), list(itertools.product(Operation, ProtectionState))
+)
+@pytest.mark.spec("FO-6")
+def test_a_refused_operation_says_why_and_what_would_allow_it(
+    operation: Operation, state: ProtectionState
+) -> None:
+    answer = why_not(operation, state)
+    if operation in allowed_operations(state):
+        assert answer is None
+    else:
+        assert answer is not None
+        assert answer.reason.endswith(".")
+        assert answer.remedy.endswith(".")
+
+
+def test_an_operation_of_a_later_version_is_refused_as_such() -> None:
+    answer = why_not(Operation.TEST_FAILOVER, ProtectionState.PROTECTED)
+    assert Operation.TEST_FAILOVER not in CARRIED_OUT
+    assert answer is not None
+    assert "not offered" in answer.reason

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coordinator.jobs.graph import validate_graph
+from coordinator.jobs.steps import Graph, Output
+from coordinator.protection.pairing_planner import (
+    PairingHost,
+    PairingSide,
+    PairingSnapshot,
+    plan_pairing,
+)
+from coordinator.protection.policies import Authentication
+from coordinator.protection.steps import records
+
+SHANGHAI, BEIJING = str(UUID(int=1)), str(UUID(int=2))
+ACTIONS = records(Path("/nowhere"))
+
+
+def host(number: int, name: str) -> PairingHost:
+    return PairingHost(host_id=number, fqdn=name, connection_point=name)
+
+
+SNAPSHOT = PairingSnapshot(
+    trust_group="osr-1",
+    authentication_type=Authentication.CERTIFICATE,
+    replication_port=8084,
+    primary=PairingSide(SHANGHAI, (host(1, "hv1.sh"), host(2, "hv2.sh"))),
+    recovery=PairingSide(BEIJING, (host(3, "hv1.bj"),)),
+)
+
+
+def step(graph: Graph, key: str) -> dict[str, object]:
+    [found] = [step for step in graph.steps if step.key == key]
+    return dict(found.inputs)
+
+
+@pytest.mark.spec("PA-3", "PO-3")
+def test_the_graph_of_two_clouds_is_the_recorded_job_with_a_certificate_for_each_host() -> None:
+    graph = plan_pairing(SNAPSHOT)
+    validate_graph(graph, actions=ACTIONS)
+    assert [(task.name, task.friendly_name) for task in graph.tasks] == [
+        ("CloudPairingPrerequisitesCheck", "Check protection prerequisites"),
+        ("CloudPairingPrepareSite", "Prepare the server"),
+        ("CloudPairingPrepareCloud", "Prepare for configuring protection"),
+        ("CloudPairingPairClouds", "Configure the protection settings"),
+    ]
+    assert [(s.key, s.action, s.provider, s.after) for s in graph.steps] == [
+        ("read/hv1.sh", "read_host_replication", SHANGHAI, ()),
+        ("read/hv2.sh", "read_host_replication", SHANGHAI, ()),
+        ("read/hv1.bj", "read_host_replication", BEIJING, ()),
+        (
+            "check",
+            "protection.check_hosts",
+            None,
+            ("read/hv1.sh", "read/hv2.sh", "read/hv1.bj"),
+        ),
+        *[
+            step
+            for name, provider in (("hv1.sh", SHANGHAI), ("hv2.sh", SHANGHAI), ("hv1.bj", BEIJING))
+            for step in (
+                (f"request/{name}", "prepare_host_certificate", provider, ("check",)),
+                (f"issue/{name}", "protection.issue_certificate", None, (f"request/{name}",)),
+                (f"install/{name}", "install_host_certificate", provider, (f"issue/{name}",)),
+            )
+        ],
+        *[
+            (
+                f"configure/{name}",
+                "configure_replication_server",
+                provider,
+                ("check", f"install/{name}"),
+            )
+            for name, provider in (("hv1.sh", SHANGHAI), ("hv2.sh", SHANGHAI), ("hv1.bj", BEIJING))
+        ],
+        (
+            "pair/complete",
+            "protection.pairing_completed",
+            None,
+            ("configure/hv1.sh", "configure/hv2.sh", "configure/hv1.bj"),
+        ),
+    ]
+
+
+@pytest.mark.spec("PA-3")
+def test_each_host_lets_in_every_host_of_the_other_cloud() -> None:
+    graph = plan_pairing(SNAPSHOT)
+    place = Output("check", "hv1.bj")
+    assert step(graph, "configure/hv1.bj") == {
+        "host": "hv1.bj",
+        "authentication_type": "AUTHENTICATION_TYPE_CERTIFICATE",
+        "port": 8084,
+        "certificate_thumbprint": Output("install/hv1.bj", "thumbprint"),
+        "default_storage_location": place,
+        "authorizations": [
+            {
+                "allowed_primary_server": name,
+                "replica_storage_location": place,
+                "trust_group": "osr-1",
+            }
+            for name in ("hv1.sh", "hv2.sh")
+        ],
+    }
+    back = step(graph, "configure/hv1.sh")["authorizations"]
+    assert isinstance(back, list)
+    assert [entry["allowed_primary_server"] for entry in back] == ["hv1.bj"]
+
+
+def test_with_kerberos_no_certificate_is_made_and_the_task_says_why() -> None:
+    graph = plan_pairing(replace(SNAPSHOT, authentication_type=Authentication.KERBEROS))
+    validate_graph(graph, actions=ACTIONS)
+    assert not [s for s in graph.steps if s.task == "CloudPairingPrepareSite"]
+    assert "Kerberos" in graph.tasks[1].skipped_reason
+    assert "certificate_thumbprint" not in step(graph, "configure/hv1.sh")
+
+
+@pytest.mark.spec("PO-3")
+def test_a_host_with_a_certificate_keeps_it() -> None:
+    kept = replace(
+        host(1, "hv1.sh"), certificate_thumbprint="AB12", certificate_not_after="2027-01-01"
+    )
+    graph = plan_pairing(replace(SNAPSHOT, primary=PairingSide(SHANGHAI, (kept,))))
+    validate_graph(graph, actions=ACTIONS)
+    assert not [s for s in graph.steps if s.key == "request/hv1.sh"]
+    assert step(graph, "configure/hv1.sh")["certificate_thumbprint"] == "AB12"
+    hosts = step(graph, "pair/complete")["hosts"]
+    assert isinstance(hosts, list)
+    assert hosts[0] == {
+        "host_id": 1,
+        "certificate_thumbprint": "AB12",
+        "certificate_not_after": "2027-01-01",
+        "storage_location": Output("check", "hv1.sh"),
+    }
+
+
+def test_nodes_of_a_cluster_are_let_in_once_by_their_broker_and_carry_its_name() -> None:
+    nodes = tuple(
+        replace(host(number, f"node{number}.sh"), connection_point="broker.sh") for number in (1, 2)
+    )
+    graph = plan_pairing(replace(SNAPSHOT, primary=PairingSide(SHANGHAI, nodes)))
+    validate_graph(graph, actions=ACTIONS)
+    entries = step(graph, "configure/hv1.bj")["authorizations"]
+    assert isinstance(entries, list)
+    assert [entry["allowed_primary_server"] for entry in entries] == ["broker.sh"]
+    assert step(graph, "request/node1.sh")["dns_names"] == ["node1.sh", "broker.sh"]
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.booleans())
+def test_nothing_is_changed_on_any_host_before_all_were_read(
+    primaries: int, recoveries: int, certificate: bool
+) -> None:
+    kind = Authentication.CERTIFICATE if certificate else Authentication.KERBEROS
+    graph = plan_pairing(
+        replace(
+            SNAPSHOT,
+            authentication_type=kind,
+            primary=PairingSide(SHANGHAI, tuple(host(n, f"hv{n}.sh") for n in range(primaries))),
+            recovery=PairingSide(BEIJING, tuple(host(n, f"hv{n}.bj") for n in range(recoveries))),
+        )
+    )
+    validate_graph(graph, actions=ACTIONS)
+    steps = {s.key: s for s in graph.steps}
+
+    def before(key: str) -> set[str]:
+        return {key}.union(*(before(earlier) for earlier in steps[key].after))
+
+    reads = {key for key in steps if key.startswith("read/")}
+    assert len(reads) == primaries + recoveries
+    for key, one in steps.items():
+        if one.provider is not None and key not in reads:
+            assert "check" in before(key)
+    assert reads < before("check")
