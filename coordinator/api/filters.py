@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from coordinator.failures import refuse
 
 CLAUSE = re.compile(
-    r"\s*(?P<name>[A-Za-z]+)\s+eq\s+(?:'(?P<quoted>(?:[^']|'')*)'|(?P<bare>\S+))\s*"
+    r"\s*(?P<name>[A-Za-z]+)\s+eq\s+(?:'(?P<quoted>(?:[^']|'')*)'|(?P<bare>[^\s']+))\s*"
 )
 AND = re.compile(r"and\b", re.IGNORECASE)
 

@@ -167,7 +167,7 @@ class ProcessGroup:
         if not pid:
             return
         os.killpg(pid, signal.SIGSTOP)
-        self._supervisor().stopProcess(name, False)  # noqa: FBT003 - XML-RPC knows no keywords
+        self._supervisor().stopProcess(name, False)
         os.killpg(pid, signal.SIGKILL)
         wait_for(f"{name} to end", lambda: not _alive(pid), limit_seconds=20)
 
@@ -175,10 +175,10 @@ class ProcessGroup:
         """Stops every program and supervisord, and waits until none is left."""
         pids = [row.pid for row in self.status() if row.pid]
         try:
+            pids.append(int(self._supervisor().getPID()))
             self._supervisor().shutdown()
         except OSError:
             return
-        wait_for("supervisord to end", lambda: not self.running(), limit_seconds)
         wait_for("programs to end", lambda: not any(map(_alive, pids)), limit_seconds)
 
     def _supervisor(self) -> Any:

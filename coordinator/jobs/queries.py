@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import F, Q
+
 from coordinator.failures import Failure
-from coordinator.jobs.models import Job, OperationLock, Step
-from coordinator.jobs.states import JobState, StepState
+from coordinator.jobs.models import Command, Job, OperationLock, Step
+from coordinator.jobs.states import CommandState, JobState, StepState
 from coordinator.jobs.steps import TaskSpec
 from coordinator.jobs.stored_failures import read_failure
 from coordinator.jobs.task_views import StepProgress, TaskView, summarise_tasks

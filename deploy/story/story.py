@@ -11,8 +11,9 @@ from azure.mgmt.recoveryservicessiterecovery import models
 
 from coordinator.config.waiting import wait_for
 from deploy.lab.control.operator import Cloud, Operator
-from deploy.lab.control.sites import MachineView, Sites
+from deploy.lab.control.sites import Sites
 from deploy.lab.control.stage import Stage
+from deploy.lab.site.admin_records import MachineStatus
 from deploy.story.report import FailoverReport, StepReport, StoryReport
 
 JOB_LIMIT_SECONDS = 300.0
@@ -32,8 +33,8 @@ class Cast:
     machine: str = "VM1"
     source_cloud: str = "GoldCloud1"
     target_cloud: str = "GoldCloud2"
-    source_site: str = "VMM-Shanghai"
-    target_site: str = "VMM-Beijing"
+    source_site: str = "Shanghai"
+    target_site: str = "Beijing"
     policy: str = "Gold"
     frequency_seconds: int = 30
     port: int = 8084
@@ -240,7 +241,7 @@ class Story:
         digest = failover.digest_source[:16]
         self.narrator.told(f"equal: sha256 {digest}..., {failover.last_found} records, none lost")
 
-    def _expect_running(self, site: str, *, running: bool) -> MachineView:
+    def _expect_running(self, site: str, *, running: bool) -> MachineStatus:
         machine = self.sites.machine(self.cast.machine, site=site)
         if (machine.state == "Running") != running:
             raise StoryError(f"{machine.name} is {machine.state} at {site}")

@@ -185,14 +185,9 @@ def digest(
     show_one(asdict(Sites(open_stage(state)).digest(machine, site=site)), as_json=as_json)
 
 
-def names_of(site: str) -> tuple[str, str]:
-    """What people may call a site: its name, and its name without "VMM-"."""
-    return site.lower(), site.lower().removeprefix("vmm-")
-
-
 def _on_site(state: Path, site: str, action: Callable[[Sites, str], None]) -> None:
     stage = open_stage(state)
-    known = {name: s.name for s in stage.topology.sites for name in names_of(s.name)}
+    known = {name.lower(): s.name for s in stage.topology.sites for name in (s.name, s.fabric_name)}
     if site.lower() not in known:
         console.print(
             f"[red]No site {site}.[/] There are: {', '.join(s.name for s in stage.topology.sites)}"

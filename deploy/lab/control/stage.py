@@ -28,12 +28,12 @@ VAULT = "Contoso"
 
 def agent_program(site: str) -> str:
     """Name of the process that is the site's agent, for example "agent-shanghai"."""
-    return f"agent-{site.removeprefix('VMM-').lower()}"
+    return f"agent-{site.lower()}"
 
 
 def site_program(site: str) -> str:
     """Name of the process that is the site's hosts and VMM, for example "site-shanghai"."""
-    return f"site-{site.removeprefix('VMM-').lower()}"
+    return f"site-{site.lower()}"
 
 
 class StageError(RuntimeError):
@@ -95,7 +95,7 @@ class Stage:
         command = [
             *self._agent_command("register"),
             f"--key={file}",
-            f"--friendly-name={site}",
+            f"--friendly-name={self.topology.site(site).fabric_name}",
             "--yes",
         ]
         done = subprocess.run(
@@ -109,10 +109,10 @@ class Stage:
         operator = self.operator()
         for site in self.topology.sites:
 
-            def connected(name: str = site.name) -> bool:
+            def connected(name: str = site.fabric_name) -> bool:
                 return operator.server_state(name) == "Connected"
 
-            wait_for(f"{site.name} to connect", connected, DISCOVERY_LIMIT_SECONDS)
+            wait_for(f"{site.fabric_name} to connect", connected, DISCOVERY_LIMIT_SECONDS)
         clouds = {cloud.name for site in self.topology.sites for cloud in site.clouds}
         wait_for("discovery", lambda: clouds <= operator.clouds().keys(), DISCOVERY_LIMIT_SECONDS)
 

@@ -70,7 +70,7 @@ class SiteAdmin:
         return True
 
     def status(self) -> SiteStatus:
-        """Raises SiteDownError when the site has no power, as all requests but effects, cut, heal."""
+        """Raises SiteDownError when the site has no power, as most requests do."""
         return from_json(SiteStatus, self._ask("status"))
 
     def machines(self) -> list[MachineStatus]:

@@ -93,6 +93,7 @@ class Listener:
                 self._connections.discard(task)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await write_frame(writer, {"kind": "welcome"})
         caller: Caller | None = None
         while True:
             header, body = await read_frame(reader)

@@ -52,20 +52,34 @@ class ReplicaConnection:
         Raises:
             LinkError: The connection broke, the sites are cut, or the replica server refused.
         """
-        try:
-            async with asyncio.timeout(self._site.environment.answer_timeout_seconds):
-                self._check_partition()
-                await write_frame(self._writer, {"kind": kind, **header}, body)
-                answer, answer_body = await read_frame(self._reader)
-                self._check_partition()
-        except ssl.SSLError as error:
-            # TLS 1.3: the server's refusal of our certificate arrives with the first answer.
-            raise LinkError(LinkFailure.SECURITY, _reason(error)) from error
-        except (OSError, EOFError, FrameError) as error:
-            raise LinkError(LinkFailure.ABORTED) from error
+        answer, answer_body = await self._exchange({"kind": kind, **header}, body)
         if "failure" in answer:
             raise LinkError(LinkFailure(answer["failure"]), answer["detail"])
         return answer, answer_body
+
+    async def be_welcomed(self) -> None:
+        """Wait for the server's first frame before sending anything.
+
+        In TLS 1.3 the server's refusal of our certificate arrives after our part of the
+        handshake; data sent meanwhile would have it answered by a reset that swallows the reason.
+        """
+        await self._exchange(None, b"")
+
+    async def _exchange(
+        self, frame: dict[str, Any] | None, body: bytes
+    ) -> tuple[dict[str, Any], bytes]:
+        try:
+            async with asyncio.timeout(self._site.environment.answer_timeout_seconds):
+                self._check_partition()
+                if frame is not None:
+                    await write_frame(self._writer, frame, body)
+                answer = await read_frame(self._reader)
+                self._check_partition()
+        except ssl.SSLError as error:
+            raise LinkError(LinkFailure.SECURITY, _reason(error)) from error
+        except (OSError, EOFError, FrameError) as error:
+            raise LinkError(LinkFailure.ABORTED) from error
+        return answer
 
     def _check_partition(self) -> None:
         if self._site.partition.separates(self._site.name, self._peer_site):
@@ -90,6 +104,7 @@ async def connect(
     try:
         _check_certificate(site, streams[1], endpoint)
         connection = ReplicaConnection(site, record.site, streams)
+        await connection.be_welcomed()
         await connection.request(
             "hello",
             {"primary_server": host.fqdn, "authentication": endpoint.authentication.value},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+
 import structlog
 
 log = structlog.get_logger(__name__)

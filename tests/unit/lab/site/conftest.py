@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from deploy.lab.site.model import Host, VirtualMachine
 from deploy.lab.site.power import boot, lose_power, open_site, shut_down
 from deploy.lab.site.replication_model import (
     Authentication,
+    Replication,
     ReplicationServerChanges,
     ReplicationSettings,
     ReplicationState,
@@ -76,6 +78,7 @@ class Authority:
         default_factory=lambda: ec.generate_private_key(ec.SECP256R1())
     )
 
+    @cached_property
     def root(self) -> x509.Certificate:
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, self.name)])
         now = datetime.now(UTC)
@@ -92,7 +95,7 @@ class Authority:
         )
 
     def root_der(self) -> bytes:
-        return self.root().public_bytes(serialization.Encoding.DER)
+        return self.root.public_bytes(serialization.Encoding.DER)
 
     def pfx(
         self,
@@ -167,6 +170,10 @@ class Lab:
         for site in list(self.sites.values()):
             await shut_down(site)
 
+    @staticmethod
+    async def until(condition: Callable[[], bool], what: str) -> None:
+        await until(condition, what)
+
     @property
     def east(self) -> Site:
         return self.sites["East"]
@@ -182,6 +189,16 @@ class Lab:
     @staticmethod
     def vm(site: Site) -> VirtualMachine:
         return site.vm(site.hosts[0], name="App")
+
+    def replication(self, site: Site) -> Replication:
+        replication = self.vm(site).replication
+        assert replication is not None
+        return replication
+
+    def state(self, site: Site) -> str:
+        """Mode and state, as "Primary Replicating"."""
+        replication = self.replication(site)
+        return f"{replication.mode} {replication.state}"
 
     async def certify(self, site: Site, authority: Authority | None = None) -> str:
         """Install a certificate of the host's own name, and the root, on the site's host."""
@@ -209,24 +226,26 @@ class Lab:
         )
         await site.open_firewall_port(host, PORT, "c-firewall")
 
-    def settings(self, site: Site, other: Site, **more: int) -> ReplicationSettings:
+    def settings(
+        self, site: Site, other: Site, *, recovery_history: int = 0
+    ) -> ReplicationSettings:
         return ReplicationSettings(
             replica_server=self.host(other).fqdn,
             port=PORT,
             authentication=Authentication.CERTIFICATE,
             certificate_thumbprint=self.thumbprints[site.name],
             frequency_seconds=30,
-            **more,
+            recovery_history=recovery_history,
         )
 
-    async def enable(self, **more: int) -> None:
+    async def enable(self, *, recovery_history: int = 0) -> None:
         east = self.east
-        settings = self.settings(east, self.west, **more)
+        settings = self.settings(east, self.west, recovery_history=recovery_history)
         await east.enable_replication(self.host(east), self.vm(east), settings, "c-enable")
 
-    async def replicate(self, **more: int) -> None:
+    async def replicate(self, *, recovery_history: int = 0) -> None:
         """Enable App from East to West and wait until the first copy and one log are there."""
-        await self.enable(**more)
+        await self.enable(recovery_history=recovery_history)
         east = self.east
         await east.start_initial_replication(self.host(east), self.vm(east), "c-ir")
         await self.in_state(self.west, ReplicationState.REPLICATING)

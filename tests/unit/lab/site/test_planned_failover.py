@@ -9,14 +9,12 @@ from deploy.lab.site.errors import HyperVError
 from deploy.lab.site.model import VMState
 from deploy.lab.site.replication_model import (
     ReplicationHealth,
-    ReplicationMode,
     ReplicationSettings,
-    ReplicationState,
     ReplicationType,
 )
 
 if TYPE_CHECKING:
-    from conftest import Lab
+    from tests.unit.lab.site.conftest import Lab
 
 
 async def prepared(lab: Lab) -> None:
@@ -34,9 +32,8 @@ async def test_planned_failover_and_the_way_back_lose_no_byte(lab: Lab) -> None:
 
     replica = lab.vm(west)
     await west.start_failover(lab.host(west), replica, "c-failover")
-    assert replica.replication is not None
-    assert replica.replication.state is ReplicationState.FAILED_OVER_WAITING_COMPLETION
-    assert replica.replication.failed_over_type is ReplicationType.PLANNED
+    assert lab.state(west) == "Replica FailedOverWaitingCompletion"
+    assert lab.replication(west).failed_over_type is ReplicationType.PLANNED
     assert replica.state is VMState.OFF
     source = lab.bytes_of(east)
 
@@ -50,12 +47,8 @@ async def test_planned_failover_and_the_way_back_lose_no_byte(lab: Lab) -> None:
     assert lab.bytes_of(west) != source
 
     await west.reverse_replication(lab.host(west), replica, ReplicationSettings(), "c-reverse")
-    assert replica.replication.mode is ReplicationMode.PRIMARY
-    assert replica.replication.state is ReplicationState.REPLICATING
-    old = lab.vm(east).replication
-    assert old is not None
-    assert old.mode is ReplicationMode.REPLICA
-    assert old.state is ReplicationState.REPLICATING
+    assert lab.state(west) == "Primary Replicating"
+    assert lab.state(east) == "Replica Replicating"
     await lab.cycle(west)
 
     # And back again.
@@ -107,9 +100,7 @@ async def test_reverse_is_refused_when_the_old_primary_does_not_authorise(lab: L
     await west.start_failover(lab.host(west), lab.vm(west), "c")
     with pytest.raises(HyperVError, match="does not allow replication"):
         await west.reverse_replication(lab.host(west), lab.vm(west), ReplicationSettings(), "c")
-    replication = lab.vm(west).replication
-    assert replication is not None
-    assert replication.mode is ReplicationMode.REPLICA
+    assert lab.state(west) == "Replica FailedOverWaitingCompletion"
 
 
 async def test_a_cancelled_failover_puts_the_newest_disks_back(lab: Lab) -> None:
@@ -136,9 +127,7 @@ async def test_complete_then_reverse_needs_no_new_copy(lab: Lab) -> None:
     west = lab.west
     await west.start_failover(lab.host(west), lab.vm(west), "c")
     await west.complete_failover(lab.host(west), lab.vm(west), "c")
-    replication = lab.vm(west).replication
-    assert replication is not None
-    assert replication.state is ReplicationState.FAILED_OVER
+    assert lab.state(west) == "Replica FailedOver"
     with pytest.raises(HyperVError):
         await west.cancel_failover(lab.host(west), lab.vm(west), "c")
     await west.reverse_replication(lab.host(west), lab.vm(west), ReplicationSettings(), "c")
