@@ -217,3 +217,13 @@ def _step_view(step: Step) -> StepView:
         finished_at=step.finished_at,
         failure=None if step.failure is None else read_failure(step.failure),
     )
+
+
+def providers_with_waiting_commands(provider_ids: Collection[UUID]) -> set[UUID]:
+    """Those of the providers that have commands their newest session has not been sent."""
+    waiting = Command.objects.filter(
+        Q(sent_fence=None) | Q(sent_fence__lt=F("provider__fence")),
+        provider_id__in=list(provider_ids),
+        state__in=[CommandState.PENDING, CommandState.SENT, CommandState.ACKNOWLEDGED],
+    )
+    return set(waiting.values_list("provider_id", flat=True).distinct())

@@ -1,0 +1,93 @@
+"""What an agent reports about its fabric: inventory and replication."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC
+
+import structlog
+from opensiterecovery.provider.v1.inventory_pb2 import (
+    InventoryRequest,
+    InventoryStored,
+    InventoryUpdate,
+)
+from opensiterecovery.provider.v1.replication_pb2 import ReplicationReport
+from opensiterecovery.provider.v1.session_pb2 import AgentMessage, CoordinatorMessage
+
+from coordinator.fabrics.services import InventoryOutcome, ProviderIdentity, apply_inventory
+from coordinator.failures import RefusedError
+from coordinator.gateway.inventory_parts import InventoryParts, PartMissingError
+from coordinator.gateway.settings import GatewayContext
+from coordinator.protection.services import ingest_replication
+
+log = structlog.get_logger(__name__)
+
+
+class Reports:
+    """Takes inventory and replication reports of one session, in order."""
+
+    def __init__(
+        self,
+        gateway: GatewayContext,
+        identity: ProviderIdentity,
+        send: Callable[[CoordinatorMessage], Awaitable[None]],
+    ) -> None:
+        self._gateway = gateway
+        self._identity = identity
+        self._send = send
+        self._parts = InventoryParts(gateway.settings.inventory_objects)
+
+    async def take(self, message: AgentMessage) -> None:
+        """Takes one message.
+
+        Raises:
+            DatabaseAwayError: It could not be stored; the agent starts over in its next session.
+        """
+        if message.WhichOneof("message") == "inventory":
+            await self._take_part(message.inventory)
+        else:
+            await self._take_replication(message.replication)
+
+    async def _take_part(self, part: InventoryUpdate) -> None:
+        try:
+            whole = self._parts.add(part)
+        except PartMissingError:
+            log.warning("inventory.part_missing", **self._names(), revision=part.revision)
+            await self._ask_for_all()
+            return
+        if whole is None:
+            return
+        try:
+            async with self._gateway.inventory_turns:
+                outcome = await self._gateway.database.run(
+                    apply_inventory, self._identity.fabric_id, whole, self._gateway.clock()
+                )
+        except RefusedError as error:
+            # Commands go on being carried out with the inventory there is.
+            log.error("inventory.refused", **self._names(), reason=str(error))  # noqa: TRY400 - the agent's fault, not ours
+            return
+        if outcome is InventoryOutcome.STORED:
+            stored = InventoryStored(revision=part.revision)
+            await self._send(CoordinatorMessage(inventory_stored=stored))
+        else:
+            await self._ask_for_all()
+
+    async def _ask_for_all(self) -> None:
+        request = InventoryRequest(full=True)
+        await self._send(CoordinatorMessage(inventory_request=request))
+
+    async def _take_replication(self, report: ReplicationReport) -> None:
+        observed_at = report.observed_at.ToDatetime(tzinfo=UTC)
+        await self._gateway.database.run(
+            ingest_replication,
+            self._identity.fabric_id,
+            list(report.states),
+            observed_at,
+            self._gateway.clock(),
+        )
+
+    def _names(self) -> dict[str, str]:
+        return {
+            "vault_id": str(self._identity.vault_id),
+            "fabric_id": str(self._identity.fabric_id),
+        }

@@ -1,0 +1,114 @@
+"""Comparing all sessions with the database, a few statements for however many there are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+
+from coordinator.fabrics.queries import current_fences
+from coordinator.fabrics.services import heartbeat_many
+from coordinator.gateway.connection import Connection
+from coordinator.gateway.database import DatabaseAwayError
+from coordinator.gateway.live_sessions import LiveSessions
+from coordinator.gateway.session_ends import LOST, SUPERSEDED, UNREGISTERED
+from coordinator.gateway.settings import GatewayContext
+from coordinator.jobs.queries import providers_with_waiting_commands
+from coordinator.protection.queries import machines_to_watch
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the database says about the sessions.
+
+    Attributes:
+        fences: Of the newest session of each provider that is registered.
+        waiting: Providers with commands to send.
+        watched: Hyper-V ids by fabric; None when it was not looked up.
+    """
+
+    fences: Mapping[UUID, int]
+    waiting: set[UUID]
+    watched: Mapping[UUID, Sequence[str]] | None
+
+
+class Rounds:
+    """Writes down who was heard of, ends sessions that are over, wakes those with work."""
+
+    def __init__(self, gateway: GatewayContext, live: LiveSessions) -> None:
+        self._gateway = gateway
+        self._live = live
+        self._watch_due_at = 0.0
+
+    async def run(self) -> None:
+        """Goes round until it is cancelled."""
+        while True:
+            await asyncio.sleep(self._gateway.settings.round_seconds)
+            await self.go()
+
+    async def go(self) -> None:
+        """One round."""
+        settings = self._gateway.settings
+        now = asyncio.get_running_loop().time()
+        connections = self._live.all()
+        for connection in connections:
+            if now - connection.heard_at > settings.lease_seconds:
+                connection.end(LOST)
+        if not connections:
+            return
+        heard = [connection for connection in connections if connection.heard]
+        for connection in heard:
+            connection.heard = False
+        watch_due = now >= self._watch_due_at
+        try:
+            findings = await self._gateway.database.run(
+                look,
+                {connection.identity.provider_id: connection.fence for connection in heard},
+                [connection.identity.provider_id for connection in connections],
+                [connection.identity.fabric_id for connection in connections] if watch_due else [],
+                self._gateway.clock(),
+            )
+        except DatabaseAwayError:
+            log.warning("round.failed", sessions=len(connections))
+            for connection in heard:
+                connection.heard = True
+            return
+        if watch_due:
+            self._watch_due_at = now + settings.watch_seconds
+        for connection in connections:
+            apply(connection, findings)
+
+
+def look(
+    heard: Mapping[UUID, int],
+    provider_ids: Sequence[UUID],
+    fabric_ids: Sequence[UUID],
+    now: datetime,
+) -> Findings:
+    """All that a round asks of the database, in one transaction."""
+    heartbeat_many(heard, now)
+    return Findings(
+        fences=current_fences(provider_ids),
+        waiting=providers_with_waiting_commands(provider_ids),
+        watched=machines_to_watch(fabric_ids) if fabric_ids else None,
+    )
+
+
+def apply(connection: Connection, findings: Findings) -> None:
+    """What the findings mean for one session."""
+    provider_id = connection.identity.provider_id
+    fence = findings.fences.get(provider_id)
+    if fence is None:
+        connection.end(UNREGISTERED)
+    elif fence != connection.fence:
+        connection.end(SUPERSEDED)
+    elif provider_id in findings.waiting:
+        connection.wake()
+    if findings.watched is not None:
+        connection.watch(findings.watched[connection.identity.fabric_id])
