@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from deploy.lab.site.addresses import bindable_port
+from deploy.lab.site.addresses import NameRecord, bindable_port
 from deploy.lab.site.certificates import CertificateStore
 from deploy.lab.site.frames import FrameError, read_frame, write_frame
 from deploy.lab.site.link_errors import LinkError, LinkFailure
@@ -52,34 +52,39 @@ class ReplicaConnection:
         Raises:
             LinkError: The connection broke, the sites are cut, or the replica server refused.
         """
-        answer, answer_body = await self._exchange({"kind": kind, **header}, body)
+        answer, answer_body = await self._exchange(
+            {"kind": kind, **header}, body, self._site.environment.answer_timeout_seconds
+        )
         if "failure" in answer:
             raise LinkError(LinkFailure(answer["failure"]), answer["detail"])
         return answer, answer_body
 
     async def be_welcomed(self) -> None:
-        """Wait for the server's first frame before sending anything.
+        """Wait for the server's first frame: only now is our certificate known to be accepted.
 
-        In TLS 1.3 the server's refusal of our certificate arrives after our part of the
-        handshake; data sent meanwhile would have it answered by a reset that swallows the reason.
+        Raises:
+            LinkError: Aborted, when the server ended the connection instead.
         """
-        await self._exchange(None, b"")
+        await self._exchange(None, b"", self._site.environment.connect_timeout_seconds)
 
     async def _exchange(
-        self, frame: dict[str, Any] | None, body: bytes
+        self, frame: dict[str, Any] | None, body: bytes, timeout_seconds: float
     ) -> tuple[dict[str, Any], bytes]:
         try:
-            async with asyncio.timeout(self._site.environment.answer_timeout_seconds):
+            async with asyncio.timeout(timeout_seconds):
                 self._check_partition()
                 if frame is not None:
                     await write_frame(self._writer, frame, body)
                 answer = await read_frame(self._reader)
                 self._check_partition()
-        except ssl.SSLError as error:
-            raise LinkError(LinkFailure.SECURITY, _reason(error)) from error
         except (OSError, EOFError, FrameError) as error:
-            raise LinkError(LinkFailure.ABORTED) from error
+            raise _link_error(error, LinkFailure.ABORTED) from error
         return answer
+
+    async def close(self) -> None:
+        self._writer.close()
+        with suppress(OSError):  # a peer that vanished first is no news after the last answer
+            await self._writer.wait_closed()
 
     def _check_partition(self) -> None:
         if self._site.partition.separates(self._site.name, self._peer_site):
@@ -100,20 +105,56 @@ async def connect(
         raise LinkError(LinkFailure.NAME_NOT_RESOLVED)
     if site.partition.separates(site.name, record.site):
         raise LinkError(LinkFailure.CANNOT_CONNECT)
-    streams = await _open(site, host, endpoint, record.address)
+    connection = await _welcomed(site, host, endpoint, record)
     try:
-        _check_certificate(site, streams[1], endpoint)
-        connection = ReplicaConnection(site, record.site, streams)
-        await connection.be_welcomed()
         await connection.request(
             "hello",
             {"primary_server": host.fqdn, "authentication": endpoint.authentication.value},
         )
         yield connection
     finally:
-        streams[1].close()
-        with suppress(OSError):  # a peer that vanished first is no news after the last answer
-            await streams[1].wait_closed()
+        await connection.close()
+
+
+async def _welcomed(
+    site: SiteCore, host: Host, endpoint: Endpoint, record: NameRecord
+) -> ReplicaConnection:
+    """A connection on which the server has spoken.
+
+    A server that does not trust our certificate ends the connection after our part of the TLS 1.3
+    handshake, which looks like one that lost power just then. So it is tried once more: a server
+    without power is not there any more.
+    """
+    try:
+        return await _one_attempt(site, host, endpoint, record)
+    except LinkError as error:
+        certificate = endpoint.authentication is Authentication.CERTIFICATE
+        if error.failure is not LinkFailure.ABORTED or not certificate:
+            raise
+    try:
+        return await _one_attempt(site, host, endpoint, record)
+    except LinkError as error:
+        if error.failure is not LinkFailure.ABORTED or site.partition.separates(
+            site.name, record.site
+        ):
+            raise
+        raise LinkError(
+            LinkFailure.SECURITY, "The replica server does not accept this server's certificate."
+        ) from error
+
+
+async def _one_attempt(
+    site: SiteCore, host: Host, endpoint: Endpoint, record: NameRecord
+) -> ReplicaConnection:
+    streams = await _open(site, host, endpoint, record.address)
+    connection = ReplicaConnection(site, record.site, streams)
+    try:
+        _check_certificate(site, streams[1], endpoint)
+        await connection.be_welcomed()
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
 
 
 def _check_certificate(site: SiteCore, writer: asyncio.StreamWriter, endpoint: Endpoint) -> None:
@@ -139,13 +180,16 @@ async def _open(
                 local_addr=(host.address, 0),
                 server_hostname=endpoint.server if context else None,
             )
-    except ssl.SSLError as error:
-        raise LinkError(LinkFailure.SECURITY, _reason(error)) from error
     except OSError as error:
-        raise LinkError(LinkFailure.CANNOT_CONNECT) from error
+        raise _link_error(error, LinkFailure.CANNOT_CONNECT) from error
 
 
-def _reason(error: ssl.SSLError) -> str:
+def _link_error(error: Exception, otherwise: LinkFailure) -> LinkError:
+    """TLS's reasons are for somebody to mend; a connection that ended can be tried again."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"The replica server's certificate is not trusted: {error.verify_message}."
-    return f"The replica server refused the certificate: {error.reason}."
+        detail = f"The replica server's certificate is not trusted: {error.verify_message}."
+        return LinkError(LinkFailure.SECURITY, detail)
+    if isinstance(error, ssl.SSLError) and "EOF" not in (error.reason or "EOF"):
+        detail = f"The secure channel could not be set up: {error.reason}."
+        return LinkError(LinkFailure.SECURITY, detail)
+    return LinkError(otherwise)
