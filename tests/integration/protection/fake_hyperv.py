@@ -1,0 +1,268 @@
+"""Hosts that replicate, as far as the coordinator can tell: answers commands from their state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from opensiterecovery.provider.v1 import command_pb2, failure_pb2, replication_pb2
+
+Result = command_pb2.CommandResult
+
+
+@dataclass
+class Copy:
+    """A machine on one host."""
+
+    vm_state: str = "Off"
+    mode: str = "None"
+    state: str = "Disabled"
+    replica_server: str = ""
+
+
+@dataclass
+class FakeHyperV:
+    """All hosts of both sites.
+
+    Attributes:
+        copies: By (host, vm id).
+        servers: What each host was configured with.
+        effects: What changed, in order, as "effect host".
+        broken: Verbs that fail, with the failure; taken out by whoever mends it.
+    """
+
+    copies: dict[tuple[str, str], Copy] = field(default_factory=dict)
+    servers: dict[str, command_pb2.HostReplication] = field(default_factory=dict)
+    certificates: dict[str, list[x509.Certificate]] = field(default_factory=dict)
+    effects: list[str] = field(default_factory=list)
+    broken: dict[str, failure_pb2.Failure] = field(default_factory=dict)
+
+    def answer(self, command: command_pb2.Command, result: Result) -> None:
+        """Carries the command out and fills in its result."""
+        verb = command.WhichOneof("verb")
+        assert verb is not None
+        if verb in self.broken:
+            result.failure.CopyFrom(self.broken[verb])
+            return
+        verbs: dict[str, Callable[..., None]] = {
+            "read_host_replication": self._read_host,
+            "prepare_host_certificate": self._request_certificate,
+            "install_host_certificate": self._install_certificate,
+            "configure_replication_server": self._configure,
+            "read_virtual_machine": self._read_machine,
+            "test_replication_connection": self._test_connection,
+            "enable_replication": self._enable,
+            "start_initial_replication": self._start_copy,
+            "read_replication": self._read,
+            "stop_virtual_machine": self._stop,
+            "prepare_failover": self._prepare,
+            "start_failover": self._fail_over,
+            "start_virtual_machine": self._start,
+            "complete_failover": self._complete,
+            "reverse_replication": self._reverse,
+            "refresh_host": self._refresh,
+        }
+        verbs[verb](getattr(command, verb), result)
+
+    def finish_copy(self, vm_id: str) -> None:
+        """The first copy of a machine ends on both sides."""
+        for (_, known), copy in self.copies.items():
+            if known == vm_id and copy.mode != "None":
+                copy.state = "Replicating"
+
+    def report(
+        self, vm_id: str, host: str, seen_at: datetime, points: int = 0
+    ) -> replication_pb2.ReplicationState:
+        """What the provider reports about a machine on a host."""
+        copy = self.copies[host, vm_id]
+        state = replication_pb2.ReplicationState(
+            vm_id=vm_id,
+            host=host.upper(),
+            mode=copy.mode,
+            state=copy.state,
+            health="Normal" if copy.state == "Replicating" else "Warning",
+            vm_state=copy.vm_state,
+            frequency_seconds=30,
+            successful_replications=10,
+        )
+        if copy.state == "Replicating":
+            state.last_replication_time.FromDatetime(seen_at - timedelta(seconds=20))
+        for number in range(points):
+            point = state.recovery_points.add(
+                id=f"{vm_id}-{number}",
+                type="AppConsistentReplica" if number % 2 else "Replica",
+            )
+            point.created_at.FromDatetime(seen_at - timedelta(hours=points - number))
+        return state
+
+    def _server(self, host: str) -> command_pb2.HostReplication:
+        return self.servers.setdefault(
+            host,
+            command_pb2.HostReplication(
+                host=host, operational_status="Ok", virtual_hard_disk_path=r"C:\Hyper-V\Disks"
+            ),
+        )
+
+    def _read_host(self, request: command_pb2.ReadHostReplication, result: Result) -> None:
+        result.host_replication.CopyFrom(self._server(request.host))
+
+    def _request_certificate(
+        self, request: command_pb2.PrepareHostCertificate, result: Result
+    ) -> None:
+        builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+        key = ec.generate_private_key(ec.SECP256R1())
+        der = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+        result.host_certificate_request.host = request.host
+        result.host_certificate_request.certificate_request = der
+
+    def _install_certificate(
+        self, request: command_pb2.InstallHostCertificate, result: Result
+    ) -> None:
+        certificate = x509.load_der_x509_certificate(request.certificate)
+        issuer = x509.load_der_x509_certificate(request.issuer)
+        certificate.verify_directly_issued_by(issuer)
+        self.certificates.setdefault(request.host, []).append(certificate)
+        self.effects.append(f"certificate.installed {request.host}")
+        result.host_certificate.host = request.host
+        # S303: Windows names certificates by SHA-1.
+        result.host_certificate.thumbprint = certificate.fingerprint(hashes.SHA1()).hex().upper()
+        result.host_certificate.not_after.FromDatetime(certificate.not_valid_after_utc)
+
+    def _configure(self, request: command_pb2.ConfigureReplicationServer, result: Result) -> None:
+        server = self._server(request.host)
+        server.replication_enabled = True
+        server.authentication_type = request.authentication_type
+        server.port = request.port
+        server.certificate_thumbprint = request.certificate_thumbprint
+        server.default_storage_location = request.default_storage_location
+        del server.authorizations[:]
+        server.authorizations.extend(request.authorizations)
+        self.effects.append(f"server.configured {request.host}")
+        result.host_replication.CopyFrom(server)
+
+    def _copy(self, vm: command_pb2.VirtualMachineRef) -> Copy:
+        return self.copies[vm.host, vm.vm_id]
+
+    def _other(self, vm: command_pb2.VirtualMachineRef) -> Copy:
+        [other] = [
+            copy
+            for (host, vm_id), copy in self.copies.items()
+            if vm_id == vm.vm_id and host != vm.host
+        ]
+        return other
+
+    def _read_machine(self, request: command_pb2.ReadVirtualMachine, result: Result) -> None:
+        self._machine(request.vm, result)
+
+    def _machine(self, vm: command_pb2.VirtualMachineRef, result: Result) -> None:
+        copy = self._copy(vm)
+        result.virtual_machine.vm_id = vm.vm_id
+        result.virtual_machine.host = vm.host
+        result.virtual_machine.state = copy.vm_state
+        result.virtual_machine.replication_mode = copy.mode
+
+    def _test_connection(
+        self, request: command_pb2.TestReplicationConnection, result: Result
+    ) -> None:
+        server = self.servers[request.replica_server]
+        assert server.replication_enabled
+        assert server.port == request.port
+        assert request.certificate_thumbprint == self.servers[request.host].certificate_thumbprint
+        allowed = {entry.allowed_primary_server for entry in server.authorizations}
+        assert request.host in allowed
+        result.replication_connection.host = request.host
+
+    def _replication(self, vm: command_pb2.VirtualMachineRef, result: Result) -> None:
+        copy = self._copy(vm)
+        result.replication.vm_id = vm.vm_id
+        result.replication.host = vm.host
+        result.replication.mode = copy.mode
+        result.replication.state = copy.state
+
+    def _enable(self, request: command_pb2.EnableReplication, result: Result) -> None:
+        copy = self._copy(request.vm)
+        if copy.mode == "None":
+            copy.mode, copy.state = "Primary", "ReadyForInitialReplication"
+            copy.replica_server = request.replica_server
+            self.copies[request.replica_server, request.vm.vm_id] = Copy(
+                mode="Replica", state="WaitingForInitialReplication"
+            )
+            self.effects.append(f"replication.enabled {request.vm.host}")
+        assert copy.replica_server == request.replica_server
+        self._replication(request.vm, result)
+
+    def _start_copy(self, request: command_pb2.StartInitialReplication, result: Result) -> None:
+        copy = self._copy(request.vm)
+        if copy.state == "ReadyForInitialReplication":
+            copy.state = "InitialReplicationInProgress"
+            self.effects.append(f"copy.started {request.vm.host}")
+        self._replication(request.vm, result)
+
+    def _read(self, request: command_pb2.ReadReplication, result: Result) -> None:
+        self._replication(request.vm, result)
+
+    def _stop(self, request: command_pb2.StopVirtualMachine, result: Result) -> None:
+        self._power(request.vm, "Off", result)
+
+    def _start(self, request: command_pb2.StartVirtualMachine, result: Result) -> None:
+        self._power(request.vm, "Running", result)
+
+    def _power(self, vm: command_pb2.VirtualMachineRef, state: str, result: Result) -> None:
+        copy = self._copy(vm)
+        if copy.vm_state != state:
+            copy.vm_state = state
+            self.effects.append(f"vm.{state.lower()} {vm.host}")
+        self._machine(vm, result)
+
+    def _prepare(self, request: command_pb2.PrepareFailover, result: Result) -> None:
+        copy = self._copy(request.vm)
+        if copy.state != "PreparedForFailover":
+            assert (copy.mode, copy.state, copy.vm_state) == ("Primary", "Replicating", "Off")
+            copy.state = "PreparedForFailover"
+            self.effects.append(f"failover.prepared {request.vm.host}")
+        self._replication(request.vm, result)
+
+    def _fail_over(self, request: command_pb2.StartFailover, result: Result) -> None:
+        copy = self._copy(request.vm)
+        if copy.state != "FailedOverWaitingCompletion":
+            assert (copy.mode, copy.state) == ("Replica", "Replicating")
+            copy.state = "FailedOverWaitingCompletion"
+            self.effects.append(f"failover.started {request.vm.host}")
+        self._replication(request.vm, result)
+
+    def _complete(self, request: command_pb2.CompleteFailover, result: Result) -> None:
+        copy = self._copy(request.vm)
+        if copy.state != "FailedOver":
+            assert copy.state == "FailedOverWaitingCompletion"
+            copy.state = "FailedOver"
+            self.effects.append(f"failover.completed {request.vm.host}")
+        self._replication(request.vm, result)
+
+    def _reverse(self, request: command_pb2.ReverseReplication, result: Result) -> None:
+        copy, other = self._copy(request.vm), self._other(request.vm)
+        if copy.mode != "Primary":
+            assert copy.state == "FailedOver"
+            copy.mode, copy.state = "Primary", "Replicating"
+            copy.replica_server = request.replica_server
+            other.mode, other.state, other.replica_server = "Replica", "Replicating", ""
+            self.effects.append(f"replication.reversed {request.vm.host}")
+        self._replication(request.vm, result)
+
+    def _refresh(self, request: command_pb2.RefreshHost, result: Result) -> None:
+        self.effects.append(f"host.refreshed {request.host}")
+        result.host_refreshed.host = request.host
+
+
+def broken(code: str = "HostBroke") -> failure_pb2.Failure:
+    """A failure that trying again does not mend."""
+    return failure_pb2.Failure(
+        code=code, message="It broke.", possible_causes=["A fault."], recommended_action="Mend it."
+    )
+
+
+START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
