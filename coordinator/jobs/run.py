@@ -13,21 +13,11 @@ from coordinator.failures import Failure
 from coordinator.jobs.decisions import StepSnapshot, next_attempt_at
 from coordinator.jobs.models import Command, Job, Step
 from coordinator.jobs.states import StepState
+from coordinator.jobs.step_rows import write_steps
 from coordinator.jobs.steps import FailureRule, StepKind
 
 log = structlog.get_logger(__name__)
 
-# Columns that only the engine writes; percentage and activity belong to the gateway.
-ENGINE_COLUMNS = [
-    "state",
-    "attempts",
-    "retry_at",
-    "deadline_at",
-    "result",
-    "failure",
-    "started_at",
-    "finished_at",
-]
 # The provider counts a command's time from its journal, and its own word about a command that
 # took too long is better than ours: it gets so much longer to say it.
 ANSWER_SECONDS = 15
@@ -112,11 +102,8 @@ class Run:
 
     def save(self) -> None:
         """Writes the changed steps and the new commands."""
-        changed = list(self._changed.values())
-        if len(changed) == 1:
-            changed[0].save(update_fields=ENGINE_COLUMNS)
-        elif changed:
-            Step.objects.bulk_update(changed, ENGINE_COLUMNS, batch_size=200)
+        if self._changed:
+            write_steps(list(self._changed.values()))
         if self.commands:
             Command.objects.bulk_create(self.commands)
 
@@ -161,8 +148,7 @@ def open_run(
     columns = (
         Step.objects.filter(job_id=job.id)
         .order_by("position")
-        .only(
-            "job_id",
+        .values_list(
             "key",
             "kind",
             "state",
@@ -174,7 +160,30 @@ def open_run(
             "deadline_at",
         )
     )
-    snapshots = {step.key: snapshot_of(step) for step in columns}
+    snapshots = {
+        key: StepSnapshot(
+            key,
+            StepKind(kind),
+            StepState(state),
+            tuple(after),
+            FailureRule(on_failure),
+            attempts,
+            attempts_allowed,
+            retry_at,
+            deadline_at,
+        )
+        for (
+            key,
+            kind,
+            state,
+            after,
+            on_failure,
+            attempts,
+            attempts_allowed,
+            retry_at,
+            deadline_at,
+        ) in columns
+    }
     return Run(job=job, clock=clock, now=now, new_id=new_id, snapshots=snapshots)
 
 
