@@ -133,14 +133,14 @@ async def _welcomed(
             raise
     try:
         return await _one_attempt(site, host, endpoint, record)
-    except LinkError as error:
-        if error.failure is not LinkFailure.ABORTED or site.partition.separates(
+    except LinkError as again:
+        if again.failure is not LinkFailure.ABORTED or site.partition.separates(
             site.name, record.site
         ):
             raise
         raise LinkError(
             LinkFailure.SECURITY, "The replica server does not accept this server's certificate."
-        ) from error
+        ) from again
 
 
 async def _one_attempt(
@@ -189,7 +189,7 @@ def _link_error(error: Exception, otherwise: LinkFailure) -> LinkError:
     if isinstance(error, ssl.SSLCertVerificationError):
         detail = f"The replica server's certificate is not trusted: {error.verify_message}."
         return LinkError(LinkFailure.SECURITY, detail)
-    if isinstance(error, ssl.SSLError) and "EOF" not in (error.reason or "EOF"):
+    if isinstance(error, ssl.SSLError) and "EOF" not in str(error.reason):
         detail = f"The secure channel could not be set up: {error.reason}."
         return LinkError(LinkFailure.SECURITY, detail)
     return LinkError(otherwise)

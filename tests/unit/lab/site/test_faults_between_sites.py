@@ -7,6 +7,8 @@ import pytest
 
 from deploy.lab.site import resync_trigger
 from deploy.lab.site.errors import HyperVError
+from deploy.lab.site.log_message import pack
+from deploy.lab.site.primary_link import primary_link
 from deploy.lab.site.replication_model import (
     ReplicationHealth,
     ReplicationSettings,
@@ -86,15 +88,30 @@ async def test_a_missing_log_makes_a_resynchronisation_necessary(lab: Lab) -> No
 
 async def test_a_log_sent_twice_is_acknowledged_and_applied_once(lab: Lab) -> None:
     await lab.replicate()
-    east = lab.east
-    async with east.runtime(lab.vm(east)).lock:
-        replication = lab.replication(east)
+    east, vm = lab.east, lab.vm(lab.east)
+    replication = lab.replication(east)
+    async with east.runtime(vm).lock:
         before = lab.replication(lab.west).statistics.successes
-        replication.log.sequence -= 1  # as if the acknowledgement had been lost
-    await lab.cycle()
-    await lab.cycle()
-    assert lab.replication(lab.west).statistics.successes >= before
-    assert lab.state(east) == "Primary Replicating"
+        sequence = replication.log.sequence
+        tracker = east.tracker(vm)
+        tracker.freeze(sequence)
+        message = pack(tracker.frozen_logs(sequence), compress=True)
+        for _ in range(2):  # as if the first acknowledgement had been lost
+            async with primary_link(east, vm, replication) as link:
+                answer, _ = await link.request(
+                    "log",
+                    message,
+                    sequence=sequence,
+                    type="Regular",
+                    size_bytes=len(message),
+                    recovery_history=0,
+                    frequency_seconds=30,
+                )
+            assert answer == {"applied": sequence}
+        assert lab.replication(lab.west).statistics.successes == before + 1
+    await east.stop_vm(lab.host(east), vm, "c")
+    await east.prepare_failover(lab.host(east), vm, "c")
+    assert lab.bytes_of(east) == lab.bytes_of(lab.west)
 
 
 async def test_logs_over_half_of_the_disks_make_a_resynchronisation_necessary(lab: Lab) -> None:
