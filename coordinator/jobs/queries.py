@@ -11,10 +11,23 @@ from django.db.models import F, Q
 
 from coordinator.failures import Failure
 from coordinator.jobs.models import Command, Job, OperationLock, Step
-from coordinator.jobs.states import CommandState, JobState, StepState
+from coordinator.jobs.states import UNFINISHED_COMMANDS, JobState, StepState
 from coordinator.jobs.steps import TaskSpec
 from coordinator.jobs.stored_failures import read_failure
 from coordinator.jobs.task_views import StepProgress, TaskView, summarise_tasks
+
+__all__ = [
+    "JobError",
+    "JobFilters",
+    "JobView",
+    "StepView",
+    "TaskView",
+    "find_job",
+    "job_view",
+    "list_jobs",
+    "providers_with_waiting_commands",
+    "running_job_for",
+]
 
 
 @dataclass(frozen=True)
@@ -224,6 +237,6 @@ def providers_with_waiting_commands(provider_ids: Collection[UUID]) -> set[UUID]
     waiting = Command.objects.filter(
         Q(sent_fence=None) | Q(sent_fence__lt=F("provider__fence")),
         provider_id__in=list(provider_ids),
-        state__in=[CommandState.PENDING, CommandState.SENT, CommandState.ACKNOWLEDGED],
+        state__in=UNFINISHED_COMMANDS,
     )
     return set(waiting.values_list("provider_id", flat=True).distinct())

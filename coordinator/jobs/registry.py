@@ -44,7 +44,13 @@ class ConditionState(StrEnum):
 
 @dataclass(frozen=True)
 class FinishedJob:
-    """What a scenario's finisher is called with, in the transaction that ends the job."""
+    """What a scenario's finisher is called with, in the transaction that ends the job.
+
+    Attributes:
+        state: Succeeded, Failed or Cancelled.
+        failures: Of the steps that failed, and of those that only warned: a job that succeeded may
+            have some.
+    """
 
     job_id: UUID
     vault_id: UUID

@@ -130,14 +130,14 @@ class Run:
         self.snapshots[step.key] = snapshot_of(step)
 
     def _log(self, step: Step, event: str, **facts: object) -> None:
+        facts["provider_id"] = None if step.provider_id is None else str(step.provider_id)
         log.info(
             event,
             vault_id=str(self.job.vault_id),
             job_id=str(self.job.id),
             step_key=step.key,
             action=step.action,
-            provider_id=None if step.provider_id is None else str(step.provider_id),
-            **facts,
+            **{name: fact for name, fact in facts.items() if fact is not None},
         )
 
 

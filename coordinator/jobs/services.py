@@ -1,4 +1,4 @@
-"""The jobs domain's verbs: beginning jobs here, the gateway's from `delivery`."""
+"""The jobs domain's verbs: beginning jobs here, the gateway's from `delivery`, `enqueue`."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from coordinator.jobs.graph import validate_graph
 from coordinator.jobs.inputs import encode_inputs
 from coordinator.jobs.messages import ADVANCE_TASK, send_after_commit
 from coordinator.jobs.models import Job, OperationLock, Step
+from coordinator.jobs.outbox import enqueue
 from coordinator.jobs.queues import QueueName
 from coordinator.jobs.states import JobState
 from coordinator.jobs.steps import Graph
@@ -28,11 +29,13 @@ from coordinator.jobs.steps import Graph
 __all__ = [
     "BeginJob",
     "JobTarget",
+    "QueueName",
     "acknowledge_command",
     "begin_job",
     "begun_job",
     "claim_commands",
     "commands_to_resend",
+    "enqueue",
     "record_progress",
     "refuse_if_busy",
     "request_advance",
