@@ -53,7 +53,7 @@ class StoryReport:
     Attributes:
         vm: Name of the machine.
         failovers: There and back.
-        bytes_replicated: Sent from host to host, before compression.
+        bytes_replicated: Sent from host to host, as sent (the policy compresses).
         commands: Commands of the two agents that had an effect.
         duplicate_effects: Effects one command had more than once.
     """

@@ -124,6 +124,10 @@ class Sites:
         )
         return sum(count - 1 for count in seen.values())
 
+    def bytes_replicated(self) -> int:
+        """What went from host to host, as it was sent, since the sites booted."""
+        return sum(admin.status().sent_bytes for admin in self._admins.values())
+
     # Power and links
 
     def kill(self, site: str) -> None:

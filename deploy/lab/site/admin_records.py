@@ -61,6 +61,8 @@ class DigestStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class SiteStatus:
+    """A site as it is now; sent_bytes is what its primaries sent, as sent, since it booted."""
+
     site: str
     fabric_name: str
     speed: float
@@ -71,3 +73,4 @@ class SiteStatus:
     bandwidth_bytes_per_second: int | None
     full_hosts: list[str]
     faults: int
+    sent_bytes: int

@@ -73,6 +73,7 @@ class AdminService:
                 bandwidth_bytes_per_second=site.faults.bandwidth_bytes_per_second,
                 full_hosts=sorted(site.faults.full_hosts),
                 faults=len(site.faults.faults),
+                sent_bytes=site.sent_bytes,
             )
         )
 

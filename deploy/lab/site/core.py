@@ -40,6 +40,7 @@ class SiteCore:
         self.names = NameService(environment.state_dir)
         self.partition = Partition(environment.state_dir)
         self.faults = FaultPlan()
+        self.sent_bytes = 0  # from its hosts to others, since it booted
         self.listeners = Listeners()
         self.effects = EffectsJournal(self.folder / "effects.jsonl", name)
         self._hosts = {host.fqdn.lower(): host for host in self.store.load_hosts()}

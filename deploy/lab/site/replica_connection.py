@@ -57,6 +57,7 @@ class ReplicaConnection:
         )
         if "failure" in answer:
             raise LinkError(LinkFailure(answer["failure"]), answer["detail"])
+        self._site.sent_bytes += len(body)
         return answer, answer_body
 
     async def be_welcomed(self) -> None:
