@@ -96,10 +96,12 @@ class World:
         origin: RequestOrigin = ORIGIN,
         **changes: object,
     ) -> tuple[Pairing, Job]:
+        policy_name = str(changes.get("policy", "Gold"))
+        known = Policy.objects.filter(vault=self.vault, name=policy_name).first()
         request = PairingRequest(
             vault=self.vault,
             name=str(changes.get("name", f"{primary}-{recovery}")),
-            policy=self.policy(str(changes.get("policy", "Gold"))),
+            policy=known or self.policy(policy_name),
             primary_cloud=self.cloud(primary),
             recovery_cloud=self.cloud(recovery),
         )

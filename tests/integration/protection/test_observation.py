@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from opensiterecovery.provider.v1 import replication_pb2
+
+from coordinator.protection import services
+from coordinator.protection.models import Pairing, ProtectedItem
+from coordinator.vaults.models import Vault
+from tests.integration.protection.world import World
+
+pytestmark = pytest.mark.django_db
+
+
+def seen(item: ProtectedItem, host: str, mode: str, state: str) -> replication_pb2.ReplicationState:
+    return replication_pb2.ReplicationState(
+        vm_id=item.vm_id.upper(), host=host, mode=mode, state=state, health="Normal"
+    )
+
+
+def tell(world: World, fabric: str, state: replication_pb2.ReplicationState) -> ProtectedItem:
+    services.ingest_replication(world.fabric(fabric).id, [state], world.now, world.now)
+    return world.item()
+
+
+@pytest.fixture
+def protected(world: World) -> World:
+    world.protect()
+    return world
+
+
+def test_an_older_report_does_not_replace_a_newer_one(protected: World) -> None:
+    item = protected.item()
+    newest = item.primary_observed
+    late = seen(item, item.primary_host, "Primary", "Error")
+    for at in (protected.now - timedelta(hours=1), protected.now + timedelta(seconds=1)):
+        services.ingest_replication(protected.fabric("vmm-shanghai").id, [late], at, protected.now)
+        if at < protected.now:
+            assert protected.item().primary_observed == newest
+    assert protected.item().primary_observed["state"] == "Error"  # type: ignore[index]  # set
+
+
+def test_a_machine_that_moved_is_followed_to_its_host(protected: World) -> None:
+    item = protected.item()
+    moved = "goldcloud2-hv1.beijing.contoso.com"
+    protected.pass_(1)
+    item = tell(protected, "vmm-beijing", seen(item, moved.upper(), "Replica", "Replicating"))
+    assert item.recovery_host == moved
+
+
+def test_a_report_about_an_unknown_machine_or_an_empty_one_changes_nothing(
+    protected: World,
+) -> None:
+    before = protected.item().recovery_observed
+    stranger = replication_pb2.ReplicationState(vm_id="0" * 36, host="hv", mode="Replica")
+    fabric = protected.fabric("vmm-beijing").id
+    services.ingest_replication(fabric, [stranger], protected.now, protected.now)
+    services.ingest_replication(fabric, [], protected.now, protected.now)
+    assert protected.item().recovery_observed == before
+
+
+@pytest.mark.spec("VA-1")
+def test_a_report_never_reaches_an_item_of_another_vault(protected: World) -> None:
+    item = protected.item()
+    other = Vault.objects.create(
+        subscription_id=item.id,
+        resource_group="rg",
+        name="other",
+        location="here",
+        created_at=protected.now,
+    )
+    fabric = protected.fabric("vmm-shanghai")
+    protected.pass_(1)
+    fabric.vault = other
+    fabric.save()
+    services.ingest_replication(
+        fabric.id,
+        [seen(item, item.primary_host, "Primary", "Error")],
+        protected.now,
+        protected.now,
+    )
+    assert protected.item().primary_observed["state"] == "Replicating"  # type: ignore[index]  # set
+
+
+@pytest.mark.spec("SS-1")
+def test_on_one_server_the_side_is_told_by_the_host_and_after_a_move_by_the_mode(
+    protected: World,
+) -> None:
+    Pairing.objects.update(recovery_fabric=protected.fabric("vmm-shanghai"))
+    item = protected.item()
+    for host, mode, column in (
+        (item.primary_host, "Primary", "primary_observed"),
+        (item.recovery_host, "Replica", "recovery_observed"),
+        ("moved-1", "Primary", "primary_observed"),
+        ("moved-2", "Replica", "recovery_observed"),
+    ):
+        protected.pass_(1)
+        item = tell(protected, "vmm-shanghai", seen(item, host, mode, "Resynchronizing"))
+        stored = getattr(item, column)
+        assert (stored["host"], stored["state"]) == (host, "Resynchronizing")
