@@ -150,12 +150,18 @@ def load_identity(path: Path) -> Identity:
         text = path.read_bytes()
     except FileNotFoundError as error:
         raise NotRegisteredError(f"{path} does not exist: this agent is not registered") from error
+    identity = _identity_or_none(text)
+    if identity is None:
+        raise IdentityError(f"{path} holds no identity that can be read")
+    return identity
+
+
+def _identity_or_none(text: bytes) -> Identity | None:
+    # The errors of parsers quote what they parse, which holds the private key; they end here.
     try:
-        content = json.loads(text)
-        return _identity(content)
-    # The texts of these errors could quote the file, which holds the private key.
+        return _identity(json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise IdentityError(f"{path} holds no identity that can be read") from None
+        return None
 
 
 def _identity(content: dict[str, Any]) -> Identity:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,7 @@ from agent.exit_codes import ExitCode
 from agent.identity import IdentityError
 from agent.journal.database import JournalError
 from agent.journal.state_lock import AlreadyRunningError
-from agent.registering import RegisterOptions, register_interactively
+from agent.registering import RegisterOptions, ask_vmm_server, register_interactively
 from agent.running import AgentSettings, run_agent, stop_on_signals
 from agent.state_folder import StateFolder, default_state_folder
 from agent.status import print_status
@@ -92,8 +93,7 @@ def register(  # noqa: PLR0913, PLR0917 (typer makes an option of each argument)
     options = RegisterOptions(
         key_file=key,
         folder=folder,
-        powershell=_powershell(powershell, folder),
-        vmm_server=vmm_server,
+        ask_vmm=partial(ask_vmm_server, _powershell(powershell, folder), vmm_server),
         friendly_name=friendly_name,
         synchronize_all_clouds=synchronize_all_clouds,
         again=again,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
@@ -19,7 +19,6 @@ from agent.powershell.errors import PowerShellError
 from agent.powershell.failures import to_failure
 from agent.powershell.pool import NO_COMMAND, PowerShellPool
 from agent.powershell.records import PropertyError
-from agent.powershell.transport import StartTransport
 from agent.registration import (
     Applicant,
     CoordinatorUnreachableError,
@@ -53,8 +52,7 @@ class RegisterOptions:
     Attributes:
         key_file: The registration key.
         folder: The agent's state.
-        powershell: The program that speaks PSRP, or a function that starts a transport.
-        vmm_server: Name of the VMM server or cluster role.
+        ask_vmm: Reads what VMM says about itself; the real one is `ask_vmm_server`.
         friendly_name: None for the VMM server's FQDN.
         synchronize_all_clouds: Whether every cloud's metadata goes to the vault.
         again: Whether an identity may be replaced.
@@ -63,8 +61,7 @@ class RegisterOptions:
 
     key_file: Path
     folder: StateFolder
-    powershell: Sequence[str] | StartTransport
-    vmm_server: str
+    ask_vmm: Callable[[], Awaitable[VmmServer]]
     friendly_name: str | None
     synchronize_all_clouds: bool
     again: bool
@@ -110,7 +107,7 @@ async def _under_lock(options: RegisterOptions, say: Say, registrar: Registrar) 
 async def _register(
     options: RegisterOptions, key: RegistrationKey, registrar: Registrar
 ) -> Identity:
-    vmm_server = await _vmm_server(options)
+    vmm_server = await options.ask_vmm()
     applicant = Applicant(
         friendly_name=options.friendly_name or vmm_server.fqdn,
         vmm_server=vmm_server,
@@ -120,10 +117,19 @@ async def _register(
     return await register(options.folder, key, applicant, registrar)
 
 
-async def _vmm_server(options: RegisterOptions) -> VmmServer:
-    pool = PowerShellPool(options.powershell, max_runspaces=1)
+async def ask_vmm_server(powershell: Sequence[str], vmm_server: str) -> VmmServer:
+    """Starts PowerShell for one question.
+
+    Args:
+        powershell: The program that speaks PSRP, with its arguments.
+        vmm_server: Name of the VMM server or cluster role.
+
+    Raises:
+        PowerShellError, PropertyError: See `read_vmm_server`.
+    """
+    pool = PowerShellPool(powershell, max_runspaces=1)
     try:
-        return await read_vmm_server(pool.for_command(NO_COMMAND), options.vmm_server)
+        return await read_vmm_server(pool.for_command(NO_COMMAND), vmm_server)
     finally:
         await pool.close()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Mapping
@@ -65,8 +64,21 @@ def read_registration_key(content: bytes) -> RegistrationKey:
     Source: SPEC VA-2, VA-3.
     """
     fields = _fields(content)
+    key = _key(fields, content)
+    if key is None or not _signed(fields, key):
+        raise _altered()
+    return key
+
+
+def _key(fields: Mapping[str, Any], content: bytes) -> RegistrationKey | None:
+    """None when a field is missing or malformed.
+
+    The errors of parsers quote what they parse, which holds the secret; so they end here instead
+    of becoming the context of another error.
+    """
     try:
-        key = RegistrationKey(
+        _text(fields, "secret")
+        return RegistrationKey(
             vault=_text(fields, "vault"),
             vault_id=UUID(_text(fields, "vault_id")),
             endpoint=_endpoint(_text(fields, "endpoint")),
@@ -75,19 +87,23 @@ def read_registration_key(content: bytes) -> RegistrationKey:
             expires_at=_moment(_text(fields, "expires_at")),
             content=SecretBytes(content),
         )
-        _text(fields, "secret")
+    except ValueError:
+        return None
+
+
+def _signed(fields: Mapping[str, Any], key: RegistrationKey) -> bool:
+    try:
         signature = base64.b64decode(_text(fields, "signature"), validate=True)
         authority = x509.load_pem_x509_certificate(key.ca_certificate).public_key()
-    # The texts of these errors may quote the file, which holds the secret.
-    except (ValueError, binascii.Error):
-        raise _altered() from None
+    except ValueError:
+        return False
     if not isinstance(authority, ec.EllipticCurvePublicKey):
-        raise _altered()
+        return False
     try:
         authority.verify(signature, canonical(fields), ec.ECDSA(hashes.SHA256()))
     except InvalidSignature:
-        raise _altered() from None
-    return key
+        return False
+    return True
 
 
 def canonical(fields: Mapping[str, Any]) -> bytes:
@@ -99,15 +115,20 @@ def canonical(fields: Mapping[str, Any]) -> bytes:
 def _fields(content: bytes) -> dict[str, Any]:
     if len(content) > LARGEST_FILE_BYTES:
         raise _unreadable("it is too large")
-    try:
-        fields = json.loads(content)
-    except ValueError:
-        raise _unreadable("it is not JSON") from None
+    fields = _parsed(content)
     if not isinstance(fields, dict):
         raise _unreadable("it is not a JSON object")
     if fields.get("format") != FORMAT:
         raise _unreadable(f"its format is not {FORMAT}")
     return fields
+
+
+def _parsed(content: bytes) -> object:
+    try:
+        parsed: object = json.loads(content)
+    except ValueError:
+        return None
+    return parsed
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str:
