@@ -28,13 +28,14 @@ def install(configuration: Configuration, now: datetime) -> None:
 
     Idempotent.
     """
-    wait_for("PostgreSQL", lambda: _database_made(configuration), DATABASE_LIMIT_SECONDS)
-    call_command("migrate", interactive=False, verbosity=0)
+    # The certificates come first: whoever sees the tables may rely on them.
     folder = configuration.state / "ca"
     authority.ensure_authority(folder, now)
     replication_authority.ensure_replication_authority(folder, now)
     names = [configuration.public_host, configuration.api_host, configuration.gateway_host]
     authority.ensure_server_certificate(folder, sorted(set(names)), now)
+    wait_for("PostgreSQL", lambda: _database_made(configuration), DATABASE_LIMIT_SECONDS)
+    call_command("migrate", interactive=False, verbosity=0)
 
 
 def wait_until_installed() -> None:
