@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -73,7 +74,7 @@ class SniRouter:
         task = asyncio.current_task()
         if task is None or len(self._connections) >= self._limits.connections:
             log.warning("connection.turned_away", open=len(self._connections))
-            writer.transport.abort()
+            await drop(writer)
             return
         self._connections.add(task)
         try:
@@ -88,7 +89,7 @@ class SniRouter:
             log.debug("connection.stopped")
         finally:
             self._connections.discard(task)
-            writer.transport.abort()
+            await drop(writer)
 
     async def _route(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         received = b""
@@ -110,7 +111,7 @@ class SniRouter:
             # One end is gone; so is the connection.
             log.debug("connection.reset")
         finally:
-            inner_writer.transport.abort()
+            await drop(inner_writer)
 
 
 async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -119,6 +120,13 @@ async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
         writer.write(chunk)
         await writer.drain()
     writer.write_eof()
+
+
+async def drop(writer: asyncio.StreamWriter) -> None:
+    """Ends a connection at once, whatever is still to be sent."""
+    writer.transport.abort()
+    with suppress(OSError):
+        await writer.wait_closed()
 
 
 def keep_alive(connection: socket.socket) -> None:

@@ -7,7 +7,6 @@ known to have been altered.
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 import json
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from hashlib import sha256
 from uuid import UUID
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
@@ -175,16 +174,16 @@ def read_authority(pem: str) -> x509.Certificate:
 
 
 def is_signed(signer: x509.Certificate, signature: str, content: dict[str, str]) -> bool:
-    key = signer.public_key()
-    if not isinstance(key, ec.EllipticCurvePublicKey):
-        return False
     try:
+        key = signer.public_key()
+        if not isinstance(key, ec.EllipticCurvePublicKey):
+            return False
         raw = base64.b64decode(signature, validate=True)
         # Two base64 texts may mean the same bytes; only one of them was written.
         if base64.b64encode(raw).decode("ascii") != signature:
             return False
         key.verify(raw, signed_content(content), ec.ECDSA(SHA256()))
-    except (binascii.Error, ValueError, InvalidSignature):
+    except (ValueError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True
 
