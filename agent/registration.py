@@ -157,7 +157,8 @@ def _identity(
 def _refused_or_away(key: RegistrationKey, error: grpc.aio.AioRpcError) -> CommandError:
     told = told_failure(error)
     if told is not None:
-        return RegistrationRefusedError(told)
+        # A coordinator whose own database is away says so, and means "later".
+        return (CoordinatorUnreachableError if told.transient else RegistrationRefusedError)(told)
     if error.code() in _AWAY:
         return CoordinatorUnreachableError(
             failure(

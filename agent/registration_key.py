@@ -12,7 +12,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -95,13 +95,10 @@ def _signed(fields: Mapping[str, Any], key: RegistrationKey) -> bool:
     try:
         signature = base64.b64decode(_text(fields, "signature"), validate=True)
         authority = x509.load_pem_x509_certificate(key.ca_certificate).public_key()
-    except ValueError:
-        return False
-    if not isinstance(authority, ec.EllipticCurvePublicKey):
-        return False
-    try:
+        if not isinstance(authority, ec.EllipticCurvePublicKey):
+            return False
         authority.verify(signature, canonical(fields), ec.ECDSA(hashes.SHA256()))
-    except InvalidSignature:
+    except (ValueError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True
 
@@ -126,7 +123,8 @@ def _fields(content: bytes) -> dict[str, Any]:
 def _parsed(content: bytes) -> object:
     try:
         parsed: object = json.loads(content)
-    except ValueError:
+    # Brackets within brackets, thousands deep, are no key either.
+    except (ValueError, RecursionError):
         return None
     return parsed
 

@@ -99,7 +99,9 @@ class SessionRunner:
             if error.code() in _REFUSALS:
                 _log_refusal(identity, error)
                 return self._retries.refused.next_seconds()
-            _log_loss(identity, error.code().name, error.details() or "")
+            told = told_failure(error)
+            reason = told.message if told else error.details() or ""
+            _log_loss(identity, error.code().name, reason)
             if error.code() is grpc.StatusCode.ABORTED:
                 # A newer session of the same provider. Two agents with one identity would throw
                 # each other out for ever, so this one slows down however long it was in.
@@ -149,5 +151,5 @@ def _log_incompatible(identity: Identity, error: IncompatibleCoordinatorError) -
     )
 
 
-def _log_loss(identity: Identity, status: str, details: str) -> None:
-    log.warning("session.lost", endpoint=identity.endpoint, status=status, details=details)
+def _log_loss(identity: Identity, status: str, reason: str) -> None:
+    log.warning("session.lost", endpoint=identity.endpoint, status=status, reason=reason)

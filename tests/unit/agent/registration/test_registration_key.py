@@ -86,7 +86,7 @@ def test_a_key_with_anything_changed_is_called_altered(name: str) -> None:
     assert caught.value.failure.code == "KeyAltered"
     assert caught.value.failure.possible_causes
     assert caught.value.failure.recommended_action
-    empty: list[Any] = [None, 7, "", []]
+    empty: list[Any] = [None, 7, "", [], "\ud800"]
     for missing in empty:
         with pytest.raises(RegistrationKeyError, match="KeyAltered"):
             read_registration_key(json.dumps(fields | {name: missing}).encode())
@@ -113,6 +113,7 @@ def test_a_key_signed_over_by_its_own_new_authority_points_elsewhere_and_shows_i
         b'{"format": "opensiterecovery-registration-key/2"}',
         b'{"format": 1}',
         b" " * 70_000,
+        b"[" * 60_000,
         b"\xff\xfe\x00",
     ],
 )
