@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from types import TracebackType
@@ -15,6 +16,16 @@ from tests.chaos.points import Point, phases_of_round
 
 # Tasks that are rightly skipped: what they would do has been done before.
 RIGHTLY_SKIPPED = {"VmCommit"}
+# What a phase does to the machine, each once, whatever died: a second one by another command would
+# be a step done twice just as well.
+EFFECTS_OF_PHASE = {
+    "failover": ("vm.stopped", "failover.prepared", "failover.started", "vm.started"),
+    "reverse": ("failover.completed", "replication.reversed", "replication.became_replica"),
+    "failback": ("vm.stopped", "failover.prepared", "failover.started", "vm.started"),
+    "commit": ("failover.completed",),
+    "restore": ("replication.reversed", "replication.became_replica"),
+    "protect": ("replication.enabled", "replica.created", "initial_replication.started"),
+}
 
 
 class Killer:
@@ -108,14 +119,29 @@ class Campaign:
     def _play(self, number: int, phase: str) -> None:
         point = self._points.get((number, phase))
         killer = Killer(self._group, point)
+        before = self._effects()
         with killer:
             self._phases()[phase]()
+        self._judge_effects(phase, self._effects() - before)
         if point is None:
             return
         if not killer.killed:
             raise RuntimeError(f"{point.victim} was not running when it was to be killed")
         self.verdict.right += 1
         self._tell(f"{number}/{phase}: {point.victim} killed after {point.delay_seconds:.1f} s")
+
+    def _effects(self) -> Counter[str]:
+        """How often what happened to the machine, at either site, by a command."""
+        machine = self._story.sites.machine(self._story.cast.machine).vm_id
+        effects = self._story.sites.effects()
+        return Counter(e.effect for e in effects if e.target == machine and e.command_id)
+
+    def _judge_effects(self, phase: str, happened: Counter[str]) -> None:
+        expected = Counter(EFFECTS_OF_PHASE.get(phase, ()))
+        self.verdict.duplicate_effects += (happened - expected).total()
+        self.verdict.skipped_steps += (expected - happened).total()
+        if happened != expected:
+            self.verdict.problems.append(f"{phase}: {dict(happened)} happened")
 
     def _phases(self) -> dict[str, Callable[[], None]]:
         story, cast = self._story, self._story.cast
@@ -133,7 +159,7 @@ class Campaign:
     def _count(self) -> None:
         verdict, story = self.verdict, self._story
         verdict.records_lost = story.report.records_lost
-        verdict.duplicate_effects = story.sites.duplicate_effects()
+        verdict.duplicate_effects += story.sites.duplicate_effects()
         for job in story.operator.jobs():
             properties = job.properties
             for task in (properties.tasks or []) if properties else []:

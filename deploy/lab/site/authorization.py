@@ -136,10 +136,9 @@ def _done(
     site.save_host(host)
     site.record(
         host.fqdn,
-        (f"authorization_entry.{what}", host.fqdn),
+        (f"authorization_entry.{what}", entry.allowed_primary_server),
         command_id,
         {
-            "allowed_primary_server": entry.allowed_primary_server,
             "replica_storage_location": entry.replica_storage_location,
             "trust_group": entry.trust_group,
         },
