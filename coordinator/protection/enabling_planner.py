@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from coordinator.jobs.steps import Graph, Output, StepKind, StepSpec, TaskSpec
-from coordinator.protection.pairing_planner import WIRE_AUTHENTICATION
-from coordinator.protection.policies import Authentication
+from coordinator.protection.policies import WIRE_AUTHENTICATION, Authentication
 
 SCENARIO = "EnableDr"
 FRIENDLY_NAME = "Enable replication"

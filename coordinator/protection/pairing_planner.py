@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from coordinator.jobs.steps import Graph, Output, StepKind, StepSpec, TaskSpec
-from coordinator.protection.policies import Authentication
+from coordinator.protection.policies import WIRE_AUTHENTICATION, Authentication
 
 SCENARIO = "AssociateProtectionProfile"
 FRIENDLY_NAME = "Associate replication policy"
@@ -15,12 +15,6 @@ CHECK = "CloudPairingPrerequisitesCheck"
 PREPARE_SERVER = "CloudPairingPrepareSite"
 PREPARE_CLOUD = "CloudPairingPrepareCloud"
 PAIR = "CloudPairingPairClouds"
-
-# The wire's names of AuthenticationType.
-WIRE_AUTHENTICATION = {
-    Authentication.KERBEROS: "AUTHENTICATION_TYPE_KERBEROS",
-    Authentication.CERTIFICATE: "AUTHENTICATION_TYPE_CERTIFICATE",
-}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from coordinator.jobs.registry import FinishedJob, RecordCall, RecordFunction, S
 from coordinator.jobs.states import JobState
 from coordinator.protection.models import PairedHost, Pairing
 from coordinator.protection.states import PairingState
-from coordinator.vaults.services import ensure_replication_authority
+from coordinator.vaults.services import ReplicationAuthority, ensure_replication_authority
 
 
 def check_hosts(call: RecordCall) -> Mapping[str, object]:
@@ -47,11 +47,14 @@ def issuing(authority_folder: Path) -> RecordFunction:
     Args:
         authority_folder: Where the replication authority's key and certificate are.
     """
+    opened: list[ReplicationAuthority] = []
 
     def issue_certificate(call: RecordCall) -> Mapping[str, object]:
         """A certificate for the key the provider keeps; bytes are base64 as the wire's JSON."""
-        authority = ensure_replication_authority(authority_folder, call.now)
-        issued = authority.issue_host_certificate(
+        if not opened:
+            # Once a process: checking a private key as it is read takes a tenth of a second.
+            opened.append(ensure_replication_authority(authority_folder, call.now))
+        issued = opened[0].issue_host_certificate(
             base64.b64decode(str(call.inputs["certificate_request"])),
             [str(name) for name in cast("list[object]", call.inputs["dns_names"])],
             call.now,

@@ -31,6 +31,11 @@ class InitialReplicationMethod(StrEnum):
 
 # allowedAuthenticationType in ASR's requests is a number.
 AUTHENTICATION_NUMBERS = {1: Authentication.KERBEROS, 2: Authentication.CERTIFICATE}
+# The wire's names of AuthenticationType.
+WIRE_AUTHENTICATION = {
+    Authentication.KERBEROS: "AUTHENTICATION_TYPE_KERBEROS",
+    Authentication.CERTIFICATE: "AUTHENTICATION_TYPE_CERTIFICATE",
+}
 DEFAULT_PORTS = {Authentication.KERBEROS: 8083, Authentication.CERTIFICATE: 8084}
 FREQUENCIES_SECONDS = {
     InstanceType.WINDOWS_2012: (300,),

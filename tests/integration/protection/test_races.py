@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import pytest
 from django.db import connection, transaction
 
 from coordinator.failures import RefusedError
 from coordinator.jobs.models import Job
+from coordinator.jobs.registry import Registry
 from coordinator.protection.models import Pairing, ProtectedItem
 from coordinator.recovery import services as recovery
 from tests.integration.protection.world import ORIGIN, World, make_world
@@ -19,9 +19,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def committed(transactional_db: None, authority_folder: Path) -> World:
+def committed(transactional_db: None, registry: Registry) -> World:
     """A world that other connections see."""
-    return make_world(authority_folder)
+    return make_world(registry)
 
 
 def at_once(calls: Sequence[Callable[[], object]]) -> list[str]:

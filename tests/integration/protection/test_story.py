@@ -11,7 +11,7 @@ from coordinator.jobs.models import Job, OperationLock
 from coordinator.jobs.queries import job_view
 from coordinator.jobs.states import JobState
 from coordinator.protection.models import PairedHost, RecoveryPoint
-from coordinator.protection.queries import watched_machines
+from coordinator.protection.queries import machines_to_watch
 from coordinator.protection.states import ActiveLocation, FailoverDirection, PairingState
 from coordinator.recovery import services as recovery
 from tests.integration.protection.world import ORIGIN, World
@@ -172,7 +172,8 @@ def test_a_report_brings_health_points_and_the_time_of_the_last_replication(worl
 
 
 def test_both_fabrics_are_asked_to_watch_the_machine(world: World) -> None:
-    assert watched_machines(world.fabric("vmm-shanghai").id) == []
+    fabrics = [world.fabric(name).id for name in ("vmm-shanghai", "vmm-beijing")]
+    assert machines_to_watch(fabrics) == {fabric: [] for fabric in fabrics}
     item = world.protect()
-    for name in ("vmm-shanghai", "vmm-beijing"):
-        assert watched_machines(world.fabric(name).id) == [item.vm_id]
+    assert machines_to_watch(fabrics) == {fabric: [item.vm_id] for fabric in fabrics}
+    assert machines_to_watch(fabrics[:1]) == {fabrics[0]: [item.vm_id]}

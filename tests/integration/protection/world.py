@@ -146,7 +146,16 @@ class World:
         return self.item()
 
 
-def make_world(folder: Path) -> World:
+def make_registry(authority_folder: Path) -> Registry:
+    """Both domains' functions, as the wiring of a worker merges them."""
+    return Registry(
+        records={**protection_steps.records(authority_folder), **recovery_steps.RECORDS},
+        conditions={**protection_steps.CONDITIONS, **recovery_steps.CONDITIONS},
+        finishers={**protection_steps.FINISHERS, **recovery_steps.FINISHERS},
+    )
+
+
+def make_world(registry: Registry) -> World:
     """The seed's two sites: two clouds and two hosts a cloud on each."""
     vault = Vault.objects.create(
         subscription_id=uuid4(),
@@ -154,11 +163,6 @@ def make_world(folder: Path) -> World:
         name=f"vault-{uuid4()}"[:50],
         location="here",
         created_at=START,
-    )
-    registry = Registry(
-        records={**protection_steps.records(folder), **recovery_steps.RECORDS},
-        conditions={**protection_steps.CONDITIONS, **recovery_steps.CONDITIONS},
-        finishers={**protection_steps.FINISHERS, **recovery_steps.FINISHERS},
     )
     world = World(
         vault,
