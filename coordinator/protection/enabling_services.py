@@ -7,10 +7,10 @@ from datetime import UTC, datetime, time, timedelta
 from coordinator.fabrics.models import Cloud, VirtualMachine
 from coordinator.failures import RefusedError, refuse
 from coordinator.jobs.models import Job
-from coordinator.jobs.queues import QueueName
 from coordinator.jobs.services import (
     BeginJob,
     JobTarget,
+    QueueName,
     begin_job,
     begun_job,
     refuse_if_busy,

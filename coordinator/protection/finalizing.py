@@ -9,10 +9,15 @@ import structlog
 from django.db import transaction
 
 from coordinator.failures import RefusedError
-from coordinator.jobs.outbox import enqueue
 from coordinator.jobs.queries import running_job_for
-from coordinator.jobs.queues import QueueName
-from coordinator.jobs.services import BeginJob, JobTarget, begin_job, refuse_if_busy
+from coordinator.jobs.services import (
+    BeginJob,
+    JobTarget,
+    QueueName,
+    begin_job,
+    enqueue,
+    refuse_if_busy,
+)
 from coordinator.jobs.steps import Graph
 from coordinator.protection.finalizing_planner import (
     PRIMARY_FRIENDLY_NAME,

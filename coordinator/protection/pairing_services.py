@@ -9,10 +9,10 @@ from coordinator.fabrics import queries as fabrics
 from coordinator.fabrics.models import Cloud, Host, Provider
 from coordinator.failures import RefusedError, refuse
 from coordinator.jobs.models import Job
-from coordinator.jobs.queues import QueueName
 from coordinator.jobs.services import (
     BeginJob,
     JobTarget,
+    QueueName,
     begin_job,
     begun_job,
     refuse_if_busy,

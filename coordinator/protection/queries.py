@@ -1,4 +1,4 @@
-"""Reading what other domains and the gateway need of protection; the API's reads are beside."""
+"""Reading what others need of protection; what resource ids name is read by the module beside."""
 
 from __future__ import annotations
 
@@ -8,9 +8,43 @@ from uuid import UUID
 from django.db.models import Q
 
 from coordinator.protection.models import ProtectedItem
+from coordinator.protection.resource_queries import (
+    CloudRole,
+    cloud_roles,
+    find_item,
+    find_pairing,
+    find_policy,
+    items_of,
+    items_of_machines,
+    pairings_of,
+    points_of,
+    policies_of,
+    protected_item_counts,
+    readiness_of,
+    running_jobs,
+    vault_contents,
+)
 from coordinator.protection.sides import ItemSide, side_of_item
 
-__all__ = ["ItemSide", "machines_to_watch", "side_of_item"]
+__all__ = [
+    "CloudRole",
+    "ItemSide",
+    "cloud_roles",
+    "find_item",
+    "find_pairing",
+    "find_policy",
+    "items_of",
+    "items_of_machines",
+    "machines_to_watch",
+    "pairings_of",
+    "points_of",
+    "policies_of",
+    "protected_item_counts",
+    "readiness_of",
+    "running_jobs",
+    "side_of_item",
+    "vault_contents",
+]
 
 
 def machines_to_watch(fabric_ids: Collection[UUID]) -> dict[UUID, list[str]]:

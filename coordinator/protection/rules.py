@@ -5,7 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from coordinator.failures import Failure
-from coordinator.protection.policies import InstanceType
+from coordinator.protection.operations import Operation, allowed_operations
+from coordinator.protection.policies import WIRE_AUTHENTICATION, Authentication, InstanceType
+
+__all__ = [
+    "WIRE_AUTHENTICATION",
+    "Authentication",
+    "DiskFacts",
+    "InstanceType",
+    "MachineFacts",
+    "Operation",
+    "allowed_operations",
+    "host_generation_errors",
+    "readiness_errors",
+]
 
 MOST_DISKS = 16
 # VMM's words for a machine at rest differ between its versions.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from coordinator.jobs.steps import FailureRule, Graph, Output, StepKind, StepSpec, TaskSpec
-from coordinator.protection.policies import WIRE_AUTHENTICATION, Authentication
+from coordinator.protection.rules import WIRE_AUTHENTICATION, Authentication
 from coordinator.recovery.commit import COMMIT, commit_steps
 from coordinator.recovery.snapshot import MachineSnapshot
 

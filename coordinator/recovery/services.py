@@ -8,21 +8,24 @@ from datetime import datetime
 
 from coordinator.failures import refuse
 from coordinator.jobs.models import Job
-from coordinator.jobs.queues import QueueName
 from coordinator.jobs.services import (
     BeginJob,
     JobTarget,
+    QueueName,
     begin_job,
     begun_job,
     refuse_if_busy,
 )
 from coordinator.jobs.steps import Graph
 from coordinator.protection.models import ProtectedItem
-from coordinator.protection.operations import Operation
-from coordinator.protection.policies import Authentication
 from coordinator.protection.queries import side_of_item
-from coordinator.protection.requests import RequestOrigin
-from coordinator.protection.services import item_lock, record_event, refuse_unless_allowed
+from coordinator.protection.rules import Authentication, Operation
+from coordinator.protection.services import (
+    RequestOrigin,
+    item_lock,
+    record_event,
+    refuse_unless_allowed,
+)
 from coordinator.protection.states import (
     ActiveLocation,
     FailoverDirection,

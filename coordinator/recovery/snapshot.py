@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from coordinator.protection.policies import Authentication
+from coordinator.protection.rules import Authentication
 
 
 @dataclass(frozen=True, kw_only=True)
