@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import structlog
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -23,6 +24,7 @@ from coordinator.api import (
 )
 from coordinator.api.calls import authenticate
 from coordinator.api.errors import activity_id, error_response, failure_of_status, refusal_response
+from coordinator.api.storable import StorableParser
 from coordinator.failures import Failure, RefusedError
 
 log = structlog.get_logger(__name__)
@@ -56,6 +58,7 @@ def build_api() -> NinjaAPI:
         title="Open Site Recovery",
         version="2025-08-01",
         auth=authenticate,
+        parser=StorableParser(),
         docs_url=None,
         openapi_url=None,
         urls_namespace="api",
@@ -65,6 +68,7 @@ def build_api() -> NinjaAPI:
     api.exception_handler(RefusedError)(on_refusal)
     api.exception_handler(ValidationError)(on_invalid)
     api.exception_handler(HttpError)(on_unreadable)
+    api.exception_handler(RequestDataTooBig)(on_too_much)
     api.exception_handler(AuthenticationError)(on_stranger)
     api.exception_handler(Exception)(on_fault)
     return api
@@ -94,14 +98,28 @@ def on_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
 
 
 def on_unreadable(request: HttpRequest, error: HttpError) -> HttpResponse:
-    """django-ninja's word for a body that is no JSON."""
+    """django-ninja's word for a body its parser could not read."""
     failure = Failure(
         "InvalidRequestContent",
         f"The request content was invalid and could not be read: {error}.",
-        ("The body is no JSON.",),
+        (
+            "The body is no JSON.",
+            "It is nested too deeply, or has characters that cannot be stored.",
+        ),
         "Send the body as JSON.",
     )
     return error_response(request, error.status_code, failure)
+
+
+def on_too_much(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
+    """A body longer than any request has."""
+    failure = Failure(
+        "RequestEntityTooLarge",
+        f"The request content is too long: {error}",
+        ("No request of the API needs a body that long.",),
+        "Send a shorter body.",
+    )
+    return error_response(request, 413, failure)
 
 
 def on_fault(request: HttpRequest, error: Exception) -> HttpResponse:

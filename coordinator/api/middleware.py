@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from uuid import uuid4
 
 import structlog
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.decorators import async_only_middleware
@@ -18,6 +20,8 @@ from coordinator.api.errors import (
     failure_of_status,
 )
 from coordinator.api.paths import canonical_path
+from coordinator.api.storable import is_storable
+from coordinator.failures import Failure
 
 log = structlog.get_logger(__name__)
 
@@ -31,8 +35,7 @@ def resource_manager(get_response: Handler) -> Handler:
     async def handle(request: HttpRequest) -> HttpResponseBase:
         request.activity_id = str(uuid4())  # type: ignore[attr-defined] # read by api.errors
         request.path_info = canonical_path(request.path_info)
-        response = await get_response(request)
-        response = _in_words(request, response)
+        response = _unanswerable(request) or _in_words(request, await get_response(request))
         if not response.has_header(ACTIVITY_ID):
             response[ACTIVITY_ID] = activity_id(request)
         client_request_id = request.headers.get(CLIENT_REQUEST_ID)
@@ -41,6 +44,25 @@ def resource_manager(get_response: Handler) -> Handler:
         return response
 
     return handle
+
+
+def _unanswerable(request: HttpRequest) -> HttpResponseBase | None:
+    """The refusal of an address that no view may see; None when it may."""
+    try:
+        request.get_host()
+    except DisallowedHost:
+        failure = failure_of_status(HTTPStatus.BAD_REQUEST, request.path)
+        return error_response(request, HTTPStatus.BAD_REQUEST, failure)
+    texts = [request.path, *(text for pair in request.GET.items() for text in pair)]
+    if all(is_storable(text) for text in texts):
+        return None
+    failure = Failure(
+        "InvalidUri",
+        "The address has a character that cannot be stored.",
+        ("A name or parameter contains the character 0.",),
+        "Remove the character and repeat the request.",
+    )
+    return error_response(request, HTTPStatus.BAD_REQUEST, failure)
 
 
 def _in_words(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:

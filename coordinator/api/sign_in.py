@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from oauth2_provider.views import TokenView
 
+from coordinator.api.storable import is_storable
 from coordinator.api.threads import database_threads
 
 
@@ -33,7 +34,8 @@ async def token(request: HttpRequest, tenant: str) -> HttpResponse:
     if request.method != "POST":
         return HttpResponse(status=405)
     # The body is read here, in the loop; the thread finds it read.
-    _ = request.POST
+    if not all(is_storable(text) for pair in request.POST.items() for text in pair):
+        return JsonResponse({"error": "invalid_request"}, status=400)
     response: HttpResponse = await database_threads.run(lambda: TokenView.as_view()(request))
     response["Cache-Control"] = "no-store"
     return response

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from azure.core.exceptions import (
+    AzureError,
     ClientAuthenticationError,
     HttpResponseError,
     ServiceRequestError,
@@ -84,7 +85,7 @@ def show_error(console: Console, error: CommandError) -> None:
 def error_of_sdk(error: Exception, endpoint: str) -> CommandError:
     """Says in our words what the SDK raised."""
     match error:
-        case ClientAuthenticationError():
+        case ClientAuthenticationError() if not _unreached(error):
             return CommandError(
                 ExitCode.NOT_CONNECTED,
                 f"{endpoint} does not accept the client id and secret.",
@@ -92,9 +93,9 @@ def error_of_sdk(error: Exception, endpoint: str) -> CommandError:
                 possible_causes=["The connection file is another coordinator's, or out of date."],
                 recommended_action="Get a new connection file from the administrator.",
             )
-        case HttpResponseError():
+        case HttpResponseError() if not _unreached(error):
             return _refusal(error)
-        case ServiceRequestError() | ServiceResponseError():
+        case AzureError():
             return CommandError(
                 ExitCode.NOT_CONNECTED,
                 f"{endpoint} does not answer: {error.message}",
@@ -106,6 +107,15 @@ def error_of_sdk(error: Exception, endpoint: str) -> CommandError:
             )
         case _:
             return CommandError(ExitCode.FAULT, f"{type(error).__name__}: {error}")
+
+
+def _unreached(error: BaseException | None) -> bool:
+    """Whether the service was not even reached; signing in says so only in what it came from."""
+    while error is not None:
+        if isinstance(error, ServiceRequestError | ServiceResponseError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _refusal(error: HttpResponseError) -> CommandError:

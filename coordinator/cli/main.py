@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import typer
 
 from coordinator.cli import (
@@ -42,6 +44,9 @@ app.add_typer(jobs.app, name="job")
 
 
 def main() -> None:
+    # What the SDK logs of a failure, the command says in its own words.
+    logging.getLogger("azure").addHandler(logging.NullHandler())
+    logging.getLogger("azure").propagate = False
     app()
 
 
