@@ -12,9 +12,10 @@ import structlog
 from opensiterecovery.provider.v1.failure_pb2 import Failure
 
 from agent.failures import CommandError, failure
-from agent.powershell.errors import PowerShellError, PowerShellFailure, PowerShellGone
+from agent.powershell.errors import PowerShellError, PowerShellTimeout
 from agent.powershell.failures import to_failure
 from agent.verbs.context import VerbContext
+from agent.verbs.reader import answer_was_lost
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +29,7 @@ class Goal(Generic[T]):
     Attributes:
         action: What is done, for messages: "Start-VM".
         expected: The state, for messages: "Running".
-        observe: Reads the present state.
+        observe: Reads the present state, asking again when the answer was lost.
         reached: True when there is nothing left to do.
         describe: The present state in words.
         refuse: Why acting on the present state must not even be tried; None when it may be.
@@ -63,7 +64,7 @@ async def reach(context: VerbContext, goal: Goal[T], act: Callable[[T], Awaitabl
     the agent did) may still be at work on the host, so its goal is waited for, and a refusal in
     the meantime is not believed at once.
     """
-    observed = await _look(context, goal)
+    observed = await goal.observe()
     if goal.reached(observed):
         log.info("goal.found_reached", command_id=str(context.command_id), action=goal.action)
         return observed
@@ -74,29 +75,17 @@ async def reach(context: VerbContext, goal: Goal[T], act: Callable[[T], Awaitabl
         error = await _try(context, goal.action, act(observed))
         if error is None:
             break
-        if not isinstance(error, PowerShellFailure):
+        if answer_was_lost(error):
             lost_at = context.clock()
-        observed = await _look(context, goal)
+        observed = await goal.observe()
         if goal.reached(observed):
             return observed
         if not goal.under_way(observed):
             await _again_or_raise(context, goal, observed, error, lost_at)
-            observed = await _look(context, goal)
+            observed = await goal.observe()
             if goal.reached(observed):
                 return observed
     return await _wait(context, goal)
-
-
-async def _look(context: VerbContext, goal: Goal[T]) -> T:
-    """Reads the state; a PowerShell that ended meanwhile is asked again for a while."""
-    give_up_at = context.clock() + timedelta(seconds=context.settle_seconds)
-    while True:
-        try:
-            return await goal.observe()
-        except PowerShellGone:
-            if context.clock() >= give_up_at or context.time_left_seconds() <= 0:
-                raise
-        await asyncio.sleep(context.poll_interval_seconds)
 
 
 async def _try(
@@ -129,7 +118,7 @@ async def _again_or_raise(
         and context.clock() - lost_at < timedelta(seconds=context.settle_seconds)
         and context.time_left_seconds() > context.poll_interval_seconds
     )
-    if settling and isinstance(error, (PowerShellFailure, PowerShellGone)):
+    if settling and not isinstance(error, PowerShellTimeout):
         await asyncio.sleep(context.poll_interval_seconds)
         return
     raise CommandError(told(to_failure(error), goal.describe(observed))) from error
@@ -138,7 +127,7 @@ async def _again_or_raise(
 async def _wait(context: VerbContext, goal: Goal[T]) -> T:
     """Looks until the goal is reached, at most until the deadline."""
     while True:
-        observed = await _look(context, goal)
+        observed = await goal.observe()
         if goal.reached(observed):
             return observed
         if context.time_left_seconds() <= 0:

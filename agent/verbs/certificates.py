@@ -87,7 +87,7 @@ def thumbprint_of(certificate: x509.Certificate) -> str:
 
 
 async def _installed(context: VerbContext, host: str, thumbprint: str) -> PSRecord | None:
-    found = await context.powershell.run(
+    found = await context.reader.run(
         cmdlet("Get-OsrReplicationCertificate", ComputerName=host),
         select("Thumbprint", "NotAfter"),
         time_limit_seconds=context.read_seconds(),

@@ -10,6 +10,7 @@ from uuid import UUID
 from agent.clock import Clock
 from agent.powershell.interface import PowerShell
 from agent.secret_bytes import SecretBytes
+from agent.verbs.reader import PersistentReader
 
 READ_SECONDS = 120.0
 """Longest a question to Hyper-V may take."""
@@ -54,6 +55,17 @@ class VerbContext:
     resumed: bool = False
     poll_interval_seconds: float = 0.5
     settle_seconds: float = 30.0
+
+    @property
+    def reader(self) -> PowerShell:
+        """For pipelines that change nothing: a lost answer is asked for again."""
+        return PersistentReader(
+            self.powershell,
+            self.clock,
+            give_up_at=self.deadline,
+            pause_seconds=self.poll_interval_seconds,
+            patience_seconds=self.settle_seconds,
+        )
 
     def time_left_seconds(self) -> float:
         """Until the deadline; never negative."""

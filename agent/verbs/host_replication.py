@@ -84,7 +84,7 @@ async def refresh_host(request: RefreshHost, context: VerbContext) -> HostRefres
         cmdlet("Get-SCVMMServer", ComputerName=context.vmm_server),
         cmdlet("Get-SCVMHost", ComputerName=request.host),
     )
-    hosts = await context.powershell.run(
+    hosts = await context.reader.run(
         *found, select("ID"), time_limit_seconds=context.read_seconds()
     )
     if not hosts:
@@ -96,7 +96,8 @@ async def refresh_host(request: RefreshHost, context: VerbContext) -> HostRefres
                 "Refresh the server in the vault.",
             )
         )
-    await context.powershell.run(
+    # Looking twice does no harm.
+    await context.reader.run(
         *found,
         cmdlet("Read-SCVirtualMachine"),
         time_limit_seconds=context.action_seconds(),

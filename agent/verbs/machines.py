@@ -86,7 +86,7 @@ async def read_machine(context: VerbContext, vm: VirtualMachineRef) -> Machine:
     """
     pipeline = vm_pipeline(vm, select(*MACHINE_PROPERTIES))
     async with telling_missing_machine(context, vm):
-        found = await context.powershell.run(*pipeline, time_limit_seconds=context.read_seconds())
+        found = await context.reader.run(*pipeline, time_limit_seconds=context.read_seconds())
     if not found:
         raise CommandError(_not_found(vm))
     return machine_of(vm, found[0])
@@ -107,7 +107,7 @@ async def telling_missing_machine(
         if error.detail.cmdlet != "Get-VM" or error.category not in _NOT_FOUND_CATEGORIES:
             raise
         try:
-            await context.powershell.run(
+            await context.reader.run(
                 cmdlet("Get-VMHost", ComputerName=vm.host),
                 select("Name"),
                 time_limit_seconds=context.read_seconds(),
@@ -120,7 +120,7 @@ async def telling_missing_machine(
 async def read_machine_state(context: VerbContext, vm: VirtualMachineRef) -> VirtualMachineState:
     """Reads one machine with its disks, as the protocol shows it."""
     machine = await read_machine(context, vm)
-    disks = await context.powershell.run(
+    disks = await context.reader.run(
         *vm_pipeline(vm, cmdlet("Get-VMHardDiskDrive"), select("Path")),
         time_limit_seconds=context.read_seconds(),
     )

@@ -32,7 +32,7 @@ async def read_side(context: VerbContext, vm: VirtualMachineRef) -> ReplicationS
     """
     async with telling_missing_machine(context, vm):
         return await read_replication(
-            context.powershell,
+            context.reader,
             machine_id(vm),
             vm.host,
             time_limit_seconds=context.read_seconds(),

@@ -60,7 +60,7 @@ async def verify_replication_connection(
         request.certificate_thumbprint,
     )
     try:
-        await context.powershell.run(
+        await context.reader.run(
             cmdlet("Test-VMReplicationConnection", ComputerName=request.host, **parameters),
             time_limit_seconds=context.read_seconds(),
         )
@@ -165,7 +165,7 @@ def _enable_parameters(request: EnableReplication) -> dict[str, Value]:
 
 
 async def _scheduled(context: VerbContext, vm: VirtualMachineRef) -> datetime | None:
-    found = await context.powershell.run(
+    found = await context.reader.run(
         *vm_pipeline(vm, cmdlet("Get-VMReplication"), select("InitialReplicationStartTime")),
         time_limit_seconds=context.read_seconds(),
     )

@@ -63,17 +63,17 @@ async def read_replication_server(context: VerbContext, host: str) -> Replicatio
     Raises:
         PowerShellError: It could not be asked.
     """
-    [server] = await context.powershell.run(
+    [server] = await context.reader.run(
         cmdlet("Get-VMReplicationServer", ComputerName=host),
         select(*_SERVER_PROPERTIES),
         time_limit_seconds=context.read_seconds(),
     )
-    entries = await context.powershell.run(
+    entries = await context.reader.run(
         cmdlet("Get-VMReplicationAuthorizationEntry", ComputerName=host),
         select("AllowedPrimaryServer", "ReplicaStorageLocation", "TrustGroup"),
         time_limit_seconds=context.read_seconds(),
     )
-    [settings] = await context.powershell.run(
+    [settings] = await context.reader.run(
         cmdlet("Get-VMHost", ComputerName=host),
         select("VirtualHardDiskPath"),
         time_limit_seconds=context.read_seconds(),

@@ -43,7 +43,7 @@ def context(hyperv: FakeHyperV, keys: MemoryKeys) -> MakeContext:
             deadline=clock.now + timedelta(seconds=limit_seconds),
             resumed=resumed,
             poll_interval_seconds=0.001,
-            settle_seconds=2.0,
+            settle_seconds=5.0,
         )
 
     return make
