@@ -48,8 +48,11 @@ class Database:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, self._transact, call)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Waits for what runs, then closes all connections."""
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
         self._executor.shutdown(wait=True, cancel_futures=True)
         for connection in self._connections:
             # Made by a thread that is no more.

@@ -160,7 +160,7 @@ async def serve(configuration: Configuration, clock: Callable[[], datetime] = ti
                 task.cancel()
     finally:
         await gateway.stop()
-        await asyncio.to_thread(database.close)
+        await database.close()
         log.info("gateway.stopped")
 
 
