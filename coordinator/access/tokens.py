@@ -6,6 +6,8 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from django.utils import timezone
+from oauth2_provider.models import AccessToken
 from oauth2_provider.oauth2_validators import OAuth2Validator
 from typing_extensions import override
 
@@ -39,6 +41,12 @@ class TokenValidator(OAuth2Validator):  # type: ignore[misc] # the toolkit has n
                 application_id=request.client.pk, tenant_id=tenant_id
             ).exists()
         )
+
+    @override
+    def save_bearer_token(self, token: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """Saves a new token; those of the program that are over go, or they would pile up."""
+        AccessToken.objects.filter(application=request.client, expires__lt=timezone.now()).delete()
+        return super().save_bearer_token(token, request, *args, **kwargs)
 
     @override
     def validate_scopes(

@@ -23,7 +23,7 @@ from coordinator.api.paths import VaultId
 from coordinator.api.shapes.vaults import vault_ids
 from coordinator.api.threads import database_threads
 from coordinator.failures import refuse
-from coordinator.protection.requests import RequestOrigin
+from coordinator.protection.services import RequestOrigin
 from coordinator.vaults import queries as vaults
 from coordinator.vaults.models import Vault
 

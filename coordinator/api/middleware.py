@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from uuid import uuid4
@@ -35,15 +36,31 @@ def resource_manager(get_response: Handler) -> Handler:
     async def handle(request: HttpRequest) -> HttpResponseBase:
         request.activity_id = str(uuid4())  # type: ignore[attr-defined] # read by api.errors
         request.path_info = canonical_path(request.path_info)
+        begun = time.monotonic()
         response = _unanswerable(request) or _in_words(request, await get_response(request))
         if not response.has_header(ACTIVITY_ID):
             response[ACTIVITY_ID] = activity_id(request)
         client_request_id = request.headers.get(CLIENT_REQUEST_ID)
         if client_request_id is not None and client_request_id.isprintable():
             response[CLIENT_REQUEST_ID] = client_request_id
+        _log(request, response, time.monotonic() - begun)
         return response
 
     return handle
+
+
+def _log(request: HttpRequest, response: HttpResponseBase, seconds: float) -> None:
+    """One line for what changes something or is refused; reading is too frequent to tell of."""
+    if request.method == "GET" and response.status_code < 400:
+        return
+    log.info(
+        "request.answered",
+        method=request.method,
+        path=request.path,
+        status=response.status_code,
+        seconds=round(seconds, 3),
+        activity_id=activity_id(request),
+    )
 
 
 def _unanswerable(request: HttpRequest) -> HttpResponseBase | None:
@@ -54,7 +71,7 @@ def _unanswerable(request: HttpRequest) -> HttpResponseBase | None:
         failure = failure_of_status(HTTPStatus.BAD_REQUEST, request.path)
         return error_response(request, HTTPStatus.BAD_REQUEST, failure)
     texts = [request.path, *(text for pair in request.GET.items() for text in pair)]
-    if all(is_storable(text) for text in texts):
+    if all(is_storable(str(text)) for text in texts):
         return None
     failure = Failure(
         "InvalidUri",

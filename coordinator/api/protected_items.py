@@ -32,11 +32,10 @@ from coordinator.api.shapes.protected_items import ItemContext, protected_item_r
 from coordinator.fabrics import queries as fabrics
 from coordinator.failures import refuse
 from coordinator.jobs.models import Job
-from coordinator.protection.enabling_services import enable_protection
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.operations import allowed_operations
-from coordinator.protection.requests import ProtectionRequest
 from coordinator.protection.resource_queries import find_item, items_of, running_jobs
+from coordinator.protection.services import ProtectionRequest, enable_protection
 from coordinator.protection.states import FailoverDirection, ProtectionState
 from coordinator.recovery import services as recovery
 

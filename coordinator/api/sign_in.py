@@ -34,7 +34,7 @@ async def token(request: HttpRequest, tenant: str) -> HttpResponse:
     if request.method != "POST":
         return HttpResponse(status=405)
     # The body is read here, in the loop; the thread finds it read.
-    if not all(is_storable(text) for pair in request.POST.items() for text in pair):
+    if not all(is_storable(str(text)) for pair in request.POST.items() for text in pair):
         return JsonResponse({"error": "invalid_request"}, status=400)
     response: HttpResponse = await database_threads.run(lambda: TokenView.as_view()(request))
     response["Cache-Control"] = "no-store"

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from coordinator.cli.failures import CommandError, ExitCode
 
 ENDED = frozenset({"Succeeded", "Failed", "Cancelled"})
-INTERVAL_SECONDS = 1.0
+INTERVAL_SECONDS = 0.5
 
 
 class Display(Protocol):

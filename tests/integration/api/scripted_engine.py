@@ -1,0 +1,133 @@
+"""An engine without providers: ends each job as told, with what that means for its item."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from threading import Event, Thread
+from types import TracebackType
+from typing import Self
+
+from django.db import connections, transaction
+from django.utils import timezone
+
+from coordinator.failures import Failure
+from coordinator.jobs.models import Job, OperationLock
+from coordinator.jobs.states import JobState, StepState
+from coordinator.protection.models import Pairing, ProtectedItem
+from coordinator.protection.states import ActiveLocation, PairingState, ProtectionState
+
+LOOK_SECONDS = 0.05
+
+
+def paired(job: Job) -> None:
+    Pairing.objects.filter(id=job.target_id).update(state=PairingState.PAIRED)
+
+
+def enabled(job: Job) -> None:
+    # The first copy and both finalizing jobs are over, too.
+    ProtectedItem.objects.filter(id=job.target_id).update(
+        state=ProtectionState.PROTECTED, recovery_host="hv1.beijing.example"
+    )
+
+
+def failed_over(job: Job) -> None:
+    item = ProtectedItem.objects.get(id=job.target_id)
+    item.state = ProtectionState.COMMIT_PENDING
+    item.active_location = ActiveLocation(item.active_location).other
+    item.save()
+
+
+def committed(job: Job) -> None:
+    ProtectedItem.objects.filter(id=job.target_id).update(state=ProtectionState.COMMITTED)
+
+
+def reversed_(job: Job) -> None:
+    ProtectedItem.objects.filter(id=job.target_id).update(state=ProtectionState.PROTECTED)
+
+
+EFFECTS: Mapping[str, Callable[[Job], None]] = {
+    "AssociateProtectionProfile": paired,
+    "EnableDr": enabled,
+    "PlannedFailover": failed_over,
+    "CommitFailover": committed,
+    "ReverseReplication": reversed_,
+}
+
+
+class ScriptedEngine:
+    """Runs in a thread; `fail_next` and `hold` change what becomes of jobs."""
+
+    def __init__(self) -> None:
+        self._stopping = Event()
+        self._thread = Thread(target=self._run, name="scripted-engine")
+        self._failures: list[Failure] = []
+        self._holding = Event()
+        self.error: Exception | None = None
+
+    def fail_next(self, failure: Failure) -> None:
+        """The next job fails so."""
+        self._failures.append(failure)
+
+    def hold(self) -> None:
+        """Jobs begin and do not end, until `release`."""
+        self._holding.set()
+
+    def release(self) -> None:
+        self._holding.clear()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stopping.set()
+        self._thread.join(20)
+        if self.error is not None:
+            raise self.error
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.wait(LOOK_SECONDS):
+                for job in Job.objects.filter(
+                    state__in=[JobState.NOT_STARTED, JobState.IN_PROGRESS]
+                ):
+                    self._advance(job)
+        except Exception as error:  # noqa: BLE001 - a border: handed to the test that owns the thread
+            self.error = error
+        finally:
+            connections.close_all()
+
+    def _advance(self, job: Job) -> None:
+        if job.state == JobState.NOT_STARTED:
+            job.state, job.started_at = JobState.IN_PROGRESS, timezone.now()
+            job.save()
+            job.steps.filter(position=0).update(
+                state=StepState.IN_PROGRESS, started_at=timezone.now(), percent=50
+            )
+        elif not self._holding.is_set():
+            self._end(job)
+
+    def _end(self, job: Job) -> None:
+        now = timezone.now()
+        failure = self._failures.pop(0) if self._failures else None
+        with transaction.atomic():
+            job.finished_at = now
+            if failure is None:
+                EFFECTS[job.scenario](job)
+                job.steps.update(state=StepState.SUCCEEDED, started_at=now, finished_at=now)
+                job.state, job.state_description = JobState.SUCCEEDED, "Completed"
+            else:
+                first = job.steps.get(position=0)
+                job.steps.update(state=StepState.SKIPPED)
+                job.steps.filter(id=first.id).update(
+                    state=StepState.FAILED, finished_at=now, failure=failure.as_json()
+                )
+                job.state, job.state_description = JobState.FAILED, "Failed"
+                job.errors = [{**failure.as_json(), "task": first.task, "step": first.key}]
+            OperationLock.objects.filter(job=job).delete()
+            job.save()
