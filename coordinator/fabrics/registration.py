@@ -53,8 +53,8 @@ def register_provider(
 
     Source: SPEC VA-2, EN-2, EN-9.
     """
-    check_request(request)
     key = admit_key(request.registration_key, authority, now)
+    check_request(request)
     # One registration of a vault at a time, so that names stay unique.
     vault = Vault.objects.select_for_update(no_key=True).get(pk=key.vault_id)
     digest = public_key_sha256(request.certificate_request)
