@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from grimp import ImportGraph
 from importlinter import Contract, ContractCheck, fields, output
 
@@ -12,23 +14,26 @@ class FrontDoorContract(Contract):
     ancestor = fields.StringField()
     domains = fields.ListField(subfield=fields.StringField())
     doors = fields.ListField(subfield=fields.StringField())
-    wiring = fields.ListField(subfield=fields.StringField(), required=False)
+    wiring = fields.ListField(subfield=fields.StringField())
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:  # noqa: ARG002 - its shape
         """Finds every import that goes through a wall."""
         prefix = f"{self.ancestor}."
-        wiring = tuple(str(module) for module in self.wiring or [])
+        domains, doors, wiring = (
+            tuple(map(str, cast("list[str]", setting)))
+            for setting in (self.domains, self.doors, self.wiring)
+        )
         bad: list[tuple[str, str]] = []
         for importer in graph.modules:
-            if not importer.startswith(prefix) or importer.startswith(wiring or "\0"):
+            if not importer.startswith(prefix) or importer.startswith(wiring):
                 continue
             mine = importer.removeprefix(prefix).split(".")[0]
             for imported in graph.find_modules_directly_imported_by(importer):
                 if not imported.startswith(prefix):
                     continue
                 theirs, _, inner = imported.removeprefix(prefix).partition(".")
-                foreign = theirs in self.domains and theirs != mine
-                if foreign and inner.split(".")[0] not in self.doors:
+                foreign = theirs in domains and theirs != mine
+                if foreign and inner.split(".")[0] not in doors:
                     bad.append((importer, imported))
         return ContractCheck(kept=not bad, metadata={"bad": sorted(bad)})
 

@@ -7,6 +7,8 @@ import asyncio
 import sys
 from pathlib import Path
 
+import structlog
+
 from deploy.lab.cmdlets.registry import run_cmdlet
 from deploy.lab.site.daemon import DaemonOptions, SiteBusyError, run
 from deploy.lab.site.topology import TopologyError, load_topology
@@ -21,8 +23,20 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def _configure_logs() -> None:
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
+        ]
+    )
+
+
 def main() -> int:
     """Exit status 0 after an orderly end, 2 when the site cannot be run."""
+    _configure_logs()
     options = _arguments(sys.argv[1:])
     try:
         topology = load_topology(options.topology)

@@ -1,0 +1,1 @@
+"""Figures, each beside a raw part or an ideal in the same run."""

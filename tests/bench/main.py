@@ -1,0 +1,100 @@
+"""`tests/bench/run`: measures, prints, and keeps."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from coordinator.config.logs import configure_logs
+from coordinator.config.stack import configuration_environment, prepare_stack
+from deploy.lab.control.stage import Stage, StageOptions
+from deploy.story.story import Narrator, Story
+from tests.bench import cmdlet_latency, powershell_cost
+from tests.bench.figures import Figure, describe_machine, measure, write_page
+from tests.runner import ROOT
+
+PAGE = ROOT / "deploy/docs/benchmarks.md"
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tests/bench/run", description=__doc__)
+    parser.add_argument("--runs", type=int, default=3, metavar="N", help="runs of each (3)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
+    parser.add_argument("--write", action="store_true", help=f"keep them in {PAGE.name}")
+    return parser.parse_args()
+
+
+def engine_once(stage: Stage) -> Mapping[tuple[str, str], float]:
+    """One run of the engine beside Celery, in a process that belongs to the stage's stack."""
+    stack = prepare_stack(stage.state, environment={})
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.engine_rate"],
+        env={**os.environ, **configuration_environment(stack.configuration)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"the engine could not be measured:\n{done.stderr}")
+    rates = json.loads(done.stdout.splitlines()[-1])
+    return {
+        ("engine, steps (command out, result in, next step)", "1/s"): rates["steps"],
+        ("raw Celery, no-op tasks", "1/s"): rates["no_ops"],
+        ("engine / raw", "ratio"): rates["steps"] / rates["no_ops"],
+    }
+
+
+def measure_all(runs: int) -> dict[str, list[Figure]]:
+    """Every figure, on one lab."""
+    stage = Stage(StageOptions(state=Path(tempfile.mkdtemp(prefix="osr-bench-")), speed=60.0))
+    try:
+        stage.up(lambda text: print(text, "...", flush=True))
+        story = Story(stage, Narrator())
+        story.pair_clouds()
+        story.protect_machine()
+        socket = stage.state / "sites" / story.cast.source_site / "powershell.sock"
+        return {
+            "From an API call to a cmdlet (SDK, API, engine, gateway, agent, lab)": measure(
+                runs, lambda: cmdlet_latency.measure_once(story)
+            ),
+            "The engine beside raw Celery": measure(runs, lambda: engine_once(stage)),
+            "The agent beside raw psrpcore": measure(
+                runs, lambda: powershell_cost.measure_once(socket)
+            ),
+        }
+    finally:
+        stage.down()
+
+
+def main() -> int:
+    options = arguments()
+    configure_logs()
+    sections = measure_all(options.runs)
+    print(describe_machine())
+    for title, figures in sections.items():
+        print(f"\n{title}")
+        for figure in figures:
+            low, high = min(figure.values), max(figure.values)
+            print(
+                f"  {figure.name:<62} {figure.median:10.2f} {figure.unit}  ({low:.2f}-{high:.2f})"
+            )
+    if options.json:
+        document = {
+            title: [{"name": f.name, "unit": f.unit, "values": f.values} for f in figures]
+            for title, figures in sections.items()
+        }
+        options.json.write_text(json.dumps(document, indent=2), encoding="utf-8")
+    if options.write:
+        write_page(PAGE, sections, datetime.now(UTC))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
