@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from django.db import connections
 from django.utils import timezone
 
 from coordinator.access.services import create_principal
+from coordinator.config.stack import free_port
 from coordinator.config.waiting import wait_for
 from coordinator.vaults.authority import ensure_server_certificate
 from coordinator.vaults.models import Vault
@@ -33,38 +33,30 @@ def server(
 ) -> Iterator[Server]:
     """A running API process on the tests' database."""
     state = tmp_path_factory.mktemp("state")
-    files = ensure_server_certificate(state / "ca", ["localhost"], datetime.now(UTC))
+    ensure_server_certificate(state / "ca", ["localhost"], datetime.now(UTC))
     database = connections["default"].settings_dict
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        environment = {
-            **os.environ,
-            "OSR_STATE": str(state),
-            "OSR_DATABASE_URL": (
-                f"postgresql://{database['USER']}@/{database['NAME']}?host={database['HOST']}"
-            ),
-            "OSR_REDIS_URL": redis_url,
-            "OSR_PUBLIC_HOST": GATEWAY.partition(":")[0],
-            "DJANGO_SETTINGS_MODULE": "coordinator.config.settings",
-        }
-        command = [
-            *(sys.executable, "-m", "uvicorn", "coordinator.config.asgi:application"),
-            *("--fd", str(listener.fileno()), "--lifespan", "off", "--log-level", "warning"),
-            *("--ssl-certfile", str(files.certificate_file), "--ssl-keyfile", str(files.key_file)),
-            *("--no-access-log", "--timeout-graceful-shutdown", "2"),
-        ]
-        log = (state / "api.log").open("wb")
-        with (
-            log,
-            subprocess.Popen(
-                command, env=environment, pass_fds=[listener.fileno()], stdout=log, stderr=log
-            ) as process,
-        ):
-            running = Server(f"https://localhost:{port}", state / "ca" / "ca.pem", state)
-            wait_for("the API", lambda: running.answers(process), limit_seconds=60)
-            yield running
-            process.terminate()
-            process.wait(20)
+    port = free_port()
+    environment = {
+        **os.environ,
+        "OSR_STATE": str(state),
+        "OSR_DATABASE_URL": (
+            f"postgresql://{database['USER']}@/{database['NAME']}?host={database['HOST']}"
+        ),
+        "OSR_REDIS_URL": redis_url,
+        "OSR_API_PORT": str(port),
+        "OSR_PUBLIC_HOST": GATEWAY.partition(":")[0],
+        "DJANGO_SETTINGS_MODULE": "coordinator.config.settings",
+    }
+    command = [sys.executable, "-m", "coordinator.config.main", "api"]
+    with (
+        (state / "api.log").open("wb") as log,
+        subprocess.Popen(command, env=environment, stdout=log, stderr=log) as process,
+    ):
+        running = Server(f"https://localhost:{port}", state / "ca" / "ca.pem", state)
+        wait_for("the API", lambda: running.answers(process), limit_seconds=60)
+        yield running
+        process.terminate()
+        process.wait(20)
 
 
 @pytest.fixture
