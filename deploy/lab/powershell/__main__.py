@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import os
 import sys
+import threading
 from pathlib import Path
 
 from deploy.lab.powershell.backends import SocketBackend
@@ -26,17 +27,28 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(lowered)
 
 
+def _read_stdin(loop: asyncio.AbstractEventLoop, received: asyncio.Queue[bytes]) -> None:
+    """Hands over standard input, an empty piece at its end.
+
+    A thread of its own, since standard input can be a file, which an event loop cannot watch.
+    """
+    while True:
+        data = os.read(sys.stdin.fileno(), _CHUNK_BYTES)
+        loop.call_soon_threadsafe(received.put_nowait, data)
+        if not data:
+            return
+
+
 async def _serve(socket: Path) -> int:
     """Serves standard input until its end."""
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(limit=_CHUNK_BYTES)
-    transport, _ = await loop.connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer
-    )
+    received: asyncio.Queue[bytes] = asyncio.Queue()
+    arguments = (asyncio.get_running_loop(), received)
+    # A daemon: it must not hold up the exit after malformed input.
+    threading.Thread(target=_read_stdin, args=arguments, daemon=True).start()
     backend = SocketBackend(socket)
     server = PowerShellServer(backend, _write)
     try:
-        while data := await reader.read(_CHUNK_BYTES):
+        while data := await received.get():
             server.feed(data)
     except ProtocolFaultError as error:
         sys.stderr.write(f"{error}\n")
@@ -44,7 +56,6 @@ async def _serve(socket: Path) -> int:
     except BrokenPipeError:
         return 0
     finally:
-        transport.close()
         await server.aclose()
         await backend.aclose()
     return 0

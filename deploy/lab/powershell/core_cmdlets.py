@@ -1,7 +1,6 @@
 """Cmdlets that the powershell process runs itself: Select-Object, Measure-Object, Get-Command."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from deploy.lab.invocation import ErrorRecord, InvocationResult, PSObject, Value

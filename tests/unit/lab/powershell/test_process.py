@@ -19,6 +19,15 @@ def test_the_end_of_standard_input_ends_it_quietly(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
+def test_standard_input_may_be_a_file(tmp_path: Path) -> None:
+    given = tmp_path / "input"
+    given.write_bytes(b"hello\n")
+    command = [*COMMAND, "--site-socket", str(tmp_path / "none"), "-s"]
+    with given.open("rb") as file:
+        done = subprocess.run(command, stdin=file, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 1
+
+
 def test_malformed_input_is_told_on_standard_error(tmp_path: Path) -> None:
     done = run(tmp_path, b"hello\n", "-NoLogo", "-NoProfile", "-s")
     assert done.returncode == 1
