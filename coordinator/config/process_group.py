@@ -129,7 +129,7 @@ class ProcessGroup:
 
     def running(self) -> bool:
         try:
-            self._supervisor().getState()
+            self._call("getState")
         except OSError:
             return False
         return True
@@ -137,7 +137,7 @@ class ProcessGroup:
     def status(self) -> list[ProgramStatus]:
         """Every program; empty when supervisord does not run."""
         try:
-            rows = cast("list[dict[str, Any]]", self._supervisor().getAllProcessInfo())
+            rows = cast("list[dict[str, Any]]", self._call("getAllProcessInfo"))
         except OSError:
             return []
         return [
@@ -152,10 +152,10 @@ class ProcessGroup:
         ]
 
     def start_program(self, name: str) -> None:
-        self._supervisor().startProcess(name)
+        self._call("startProcess", name)
 
     def stop_program(self, name: str) -> None:
-        self._supervisor().stopProcess(name)
+        self._call("stopProcess", name)
 
     def kill_program(self, name: str) -> None:
         """Ends a program as a loss of power would, and leaves it dead.
@@ -167,7 +167,7 @@ class ProcessGroup:
         if not pid:
             return
         os.killpg(pid, signal.SIGSTOP)
-        self._supervisor().stopProcess(name, False)
+        self._call("stopProcess", name, False)
         os.killpg(pid, signal.SIGKILL)
         wait_for(f"{name} to end", lambda: not _alive(pid), limit_seconds=20)
 
@@ -175,16 +175,21 @@ class ProcessGroup:
         """Stops every program and supervisord, and waits until none is left."""
         pids = [row.pid for row in self.status() if row.pid]
         try:
-            pids.append(int(self._supervisor().getPID()))
-            self._supervisor().shutdown()
+            pids.append(int(self._call("getPID")))
+            self._call("shutdown")
         except OSError:
             return
         wait_for("programs to end", lambda: not any(map(_alive, pids)), limit_seconds)
 
-    def _supervisor(self) -> Any:
+    def _call(self, method: str, *arguments: object) -> Any:
+        """One call of supervisord's XML-RPC interface.
+
+        Raises:
+            OSError: It does not run.
+        """
         transport = supervisor.xmlrpc.SupervisorTransport(None, None, f"unix://{self._socket}")
-        proxy = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
-        return proxy.supervisor
+        with xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport) as proxy:
+            return getattr(proxy.supervisor, method)(*arguments)
 
 
 def _alive(pid: int) -> bool:

@@ -99,6 +99,12 @@ class Story:
         """Name of the protected item in resource ids."""
         return f"{self.cast.machine}-item".lower()
 
+    def of(self, cast: Cast) -> Story:
+        """The story of another machine under the policy and pairing this one made."""
+        other = Story(self.stage, self.narrator, cast, self._clock)
+        other._policy = self._policy
+        return other
+
     def play(self) -> StoryReport:
         """Plays everything; a step that fails ends the story and is the last in the report.
 

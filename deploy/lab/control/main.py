@@ -15,8 +15,9 @@ from rich.table import Table
 
 from coordinator.config.waiting import WaitTimeoutError
 from deploy.lab.control.connection import CONNECTION_FILE
-from deploy.lab.control.sites import Sites
+from deploy.lab.control.sites import NoSuchMachineError, Sites
 from deploy.lab.control.stage import Stage, StageError, StageOptions
+from deploy.lab.site.admin import SiteDownError
 
 DEFAULT_STATE = Path(__file__).resolve().parents[3] / ".state" / "lab"
 
@@ -221,7 +222,12 @@ def heal(site: SiteArgument, state: StateOption = DEFAULT_STATE) -> None:
 
 
 def main() -> None:
-    sys.exit(app())
+    """Runs a command; what people got wrong ends in one sentence and exit status 2."""
+    try:
+        app()
+    except (NoSuchMachineError, SiteDownError) as error:
+        console.print(f"[red]{error}[/]")
+        sys.exit(2)
 
 
 if __name__ == "__main__":
