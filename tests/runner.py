@@ -43,7 +43,7 @@ def static_checks() -> list[Check]:
         Check("generated code in sync", (sys.executable, "protos/generate", "--check")),
         Check("ruff", (ruff, "check", "--quiet", *SOURCES)),
         Check("ruff format", (ruff, "format", "--quiet", "--check", *SOURCES)),
-        Check("import contracts", (imports, "--no-timing")),
+        Check("import contracts", (imports, "--no-logo")),
         Check("migrations in sync", _manage("makemigrations", "--check", "--dry-run")),
         Check("mypy --strict", (mypy, *SOURCES)),
     ]

@@ -9,9 +9,12 @@ from uuid import UUID, uuid4
 
 from oauth2_provider.models import Application
 
+from coordinator.access.callers import Caller, authenticate_bearer
 from coordinator.access.client_secrets import SECRET_BYTES, hash_secret
 from coordinator.access.models import ServicePrincipal
 from coordinator.secret import Secret
+
+__all__ = ["Caller", "authenticate_bearer", "create_principal"]
 
 
 def create_principal(

@@ -16,7 +16,7 @@ from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 
-from coordinator.access.callers import Caller, authenticate_bearer
+from coordinator.access.services import Caller, authenticate_bearer
 from coordinator.api.addresses import VaultPath
 from coordinator.api.errors import CLIENT_REQUEST_ID, vault_not_found
 from coordinator.api.paths import VaultId

@@ -16,7 +16,7 @@ from coordinator.api.policies import require_policy
 from coordinator.api.references import names_in_reference
 from coordinator.api.shapes.container_mappings import mapping_resource
 from coordinator.protection.models import Pairing
-from coordinator.protection.resource_queries import find_pairing, pairings_of
+from coordinator.protection.queries import find_pairing, pairings_of
 from coordinator.protection.services import PairingRequest, create_pairing
 
 router = Router()

@@ -17,7 +17,7 @@ from coordinator.api.shapes.containers import CloudPairing, container_resource
 from coordinator.api.shapes.envelope import Resource
 from coordinator.fabrics import queries
 from coordinator.fabrics.models import Cloud, Fabric
-from coordinator.protection.resource_queries import CloudRole, cloud_roles
+from coordinator.protection.queries import CloudRole, cloud_roles
 
 router = Router()
 

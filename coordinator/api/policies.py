@@ -14,7 +14,7 @@ from coordinator.api.paging import page
 from coordinator.api.paths import POLICY, VAULT
 from coordinator.api.shapes.policies import policy_resource
 from coordinator.protection.models import Policy
-from coordinator.protection.resource_queries import find_policy, policies_of
+from coordinator.protection.queries import find_policy, policies_of
 from coordinator.protection.services import create_policy, delete_policy
 
 router = Router()

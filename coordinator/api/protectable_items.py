@@ -19,7 +19,7 @@ from coordinator.api.shapes.protectable_items import protectable_item_resource
 from coordinator.api.shapes.protected_items import protected_item_id
 from coordinator.fabrics import queries
 from coordinator.fabrics.models import Cloud, VirtualMachine
-from coordinator.protection.resource_queries import items_of_machines, readiness_of
+from coordinator.protection.queries import items_of_machines, readiness_of
 
 router = Router()
 

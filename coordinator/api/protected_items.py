@@ -33,8 +33,8 @@ from coordinator.fabrics import queries as fabrics
 from coordinator.failures import refuse
 from coordinator.jobs.models import Job
 from coordinator.protection.models import ProtectedItem
-from coordinator.protection.operations import allowed_operations
-from coordinator.protection.resource_queries import find_item, items_of, running_jobs
+from coordinator.protection.queries import find_item, items_of, running_jobs
+from coordinator.protection.rules import allowed_operations
 from coordinator.protection.services import ProtectionRequest, enable_protection
 from coordinator.protection.states import FailoverDirection, ProtectionState
 from coordinator.recovery import services as recovery

@@ -19,7 +19,7 @@ from coordinator.api.shapes.envelope import Resource
 from coordinator.api.shapes.fabrics import provider_resource
 from coordinator.fabrics import queries
 from coordinator.fabrics.models import Fabric, Provider
-from coordinator.protection.resource_queries import protected_item_counts
+from coordinator.protection.queries import protected_item_counts
 
 router = Router()
 

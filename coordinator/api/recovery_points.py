@@ -13,7 +13,7 @@ from coordinator.api.paths import PROTECTED_ITEM, RECOVERY_POINT
 from coordinator.api.protected_items import require_item
 from coordinator.api.shapes.protected_items import protected_item_id
 from coordinator.api.shapes.recovery_points import recovery_point_resource
-from coordinator.protection.resource_queries import points_of
+from coordinator.protection.queries import points_of
 
 router = Router()
 

@@ -15,10 +15,9 @@ from coordinator.api.errors import NotFoundError
 from coordinator.api.paging import page
 from coordinator.api.paths import REGISTRATION_KEY, VAULT
 from coordinator.api.shapes.envelope import Resource, resource, written_time
-from coordinator.vaults import key_services, queries
-from coordinator.vaults.authority import ensure_authority
-from coordinator.vaults.key_services import DEFAULT_MAX_USES, KeyIssuer
+from coordinator.vaults import queries, services
 from coordinator.vaults.models import RegistrationKey
+from coordinator.vaults.services import DEFAULT_MAX_USES, KeyIssuer, ensure_authority
 
 router = Router()
 
@@ -47,7 +46,7 @@ def create_registration_key(
         ensure_authority(configuration.state / "ca", call.now), configuration.gateway_endpoint
     )
     max_uses = DEFAULT_MAX_USES if body is None else body.properties.maxUses
-    made = key_services.generate_registration_key(
+    made = services.generate_registration_key(
         call.vault, issuer, call.caller.name, call.now, max_uses
     )
     shape = _resource(call, made.key)
@@ -85,7 +84,7 @@ def revoke_registration_key(request: HttpRequest, path: Path[KeyPath]) -> Answer
     key_id = read_uuid(path.key_name)
     if key_id is None:
         raise _no_key(call, path.key_name)
-    return _resource(call, key_services.revoke_registration_key(call.vault, key_id, call.now))
+    return _resource(call, services.revoke_registration_key(call.vault, key_id, call.now))
 
 
 def _resource(call: Call, key: RegistrationKey) -> Resource:

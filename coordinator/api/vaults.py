@@ -16,7 +16,7 @@ from coordinator.api.paths import GROUP, NAMESPACE, SUBSCRIPTION, VAULT
 from coordinator.api.shapes.vaults import vault_resource
 from coordinator.fabrics import queries as fabrics
 from coordinator.failures import RefusedError, refuse
-from coordinator.protection import resource_queries as protection
+from coordinator.protection import queries as protection
 from coordinator.vaults import queries as vaults
 from coordinator.vaults import services
 from coordinator.vaults.services import VaultName

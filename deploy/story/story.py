@@ -79,6 +79,8 @@ class Story:
         self.report = StoryReport(vm=self.cast.machine)
         self._clock = clock
         self._policy = ""
+        # Name of the protected item in resource ids.
+        self.item = f"{self.cast.machine}-item".lower()
         self._operator: Operator | None = None
         self._sites: Sites | None = None
 
@@ -93,11 +95,6 @@ class Story:
         if self._sites is None:
             self._sites = Sites(self.stage)
         return self._sites
-
-    @property
-    def item(self) -> str:
-        """Name of the protected item in resource ids."""
-        return f"{self.cast.machine}-item".lower()
 
     def of(self, cast: Cast) -> Story:
         """The story of another machine under the policy and pairing this one made."""

@@ -11,9 +11,8 @@ from coordinator.api.shapes.envelope import (
     written_time,
 )
 from coordinator.failures import Failure
-from coordinator.jobs.queries import JobError, JobView
+from coordinator.jobs.queries import JobError, JobView, TaskView
 from coordinator.jobs.states import JobState, StepState
-from coordinator.jobs.task_views import TaskView
 
 FAILOVER_SCENARIOS = frozenset({"PlannedFailover", "UnplannedFailover"})
 # "LRO" states of Azure: one l in Canceled, or clients poll for ever.

@@ -43,19 +43,14 @@ SiteOption = Annotated[
     str | None, typer.Option("--site", help="Where; without it, where the machine runs.")
 ]
 
-# Options of `up` that later commands must know again.
-OPTIONS_FILE = "lab.json"
-
 
 def open_stage(state: Path) -> Stage:
     """The lab of a folder, with the options it was brought up with."""
-    file = state / OPTIONS_FILE
-    if not file.exists():
+    try:
+        return Stage(StageOptions.load(state))
+    except FileNotFoundError as error:
         console.print(f"[red]There is no lab in {state}.[/] `labctl up` makes one.")
-        raise typer.Exit(2)
-    saved = json.loads(file.read_text(encoding="utf-8"))
-    topology = Path(saved["topology"]) if saved["topology"] else None
-    return Stage(StageOptions(state=state, topology=topology, speed=saved["speed"]))
+        raise typer.Exit(2) from error
 
 
 def show(rows: Sequence[Any], columns: dict[str, str], *, as_json: bool) -> None:
@@ -89,10 +84,7 @@ def up(
     ] = 1.0,
 ) -> None:
     """Starts everything; returns when both agents are registered and discovered."""
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    saved = {"topology": str(topology.resolve()) if topology else None, "speed": speed}
-    (state / OPTIONS_FILE).write_text(json.dumps(saved), encoding="utf-8")
-    stage = open_stage(state)
+    stage = Stage(StageOptions(state, topology.resolve() if topology else None, speed))
     try:
         with console.status("") as status:
             stage.up(lambda text: status.update(f"{text} ..."))

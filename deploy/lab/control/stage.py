@@ -24,6 +24,7 @@ START_LIMIT_SECONDS = 120.0
 DISCOVERY_LIMIT_SECONDS = 60.0
 RESOURCE_GROUP = "lab"
 VAULT = "Contoso"
+OPTIONS_FILE = "lab.json"
 
 
 def agent_program(site: str) -> str:
@@ -54,6 +55,22 @@ class StageOptions:
     topology: Path | None = None
     speed: float = 1.0
 
+    @classmethod
+    def load(cls, state: Path) -> StageOptions:
+        """The options a lab was brought up with.
+
+        Raises:
+            FileNotFoundError: There is no lab in the folder.
+        """
+        saved = json.loads((state / OPTIONS_FILE).read_text(encoding="utf-8"))
+        topology = Path(saved["topology"]) if saved["topology"] else None
+        return cls(state=state, topology=topology, speed=saved["speed"])
+
+    def save(self) -> None:
+        """Keeps them for the next command."""
+        saved = {"topology": str(self.topology) if self.topology else None, "speed": self.speed}
+        (self.state / OPTIONS_FILE).write_text(json.dumps(saved), encoding="utf-8")
+
 
 class Stage:
     """A lab in a folder, up or down."""
@@ -68,6 +85,7 @@ class Stage:
     def start_processes(self) -> None:
         """Starts coordinator and sites, and waits until the API answers. Idempotent."""
         stack = self._stack()
+        self.options.save()
         group = stack.group(*self._site_programs(), *self._agent_programs(stack.configuration))
         if not group.running():
             group.start()

@@ -110,6 +110,10 @@ class SiteAdmin:
         """Let a host's storage be full (for replicas it receives), or free again."""
         self._ask("disk_full", host=host, full=full)
 
+    def forget_certificates(self, host: str) -> None:
+        """Delete every certificate of a host's personal store, as a careless hand might."""
+        self._ask("forget_certificates", host=host)
+
     def cut(self) -> None:
         """Works on a site without power too."""
         self._partition.cut(self._site)

@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from deploy.lab.site import disk, ledger
+from deploy.lab.site import certificates, disk, ledger
 from deploy.lab.site.admin_records import DigestStatus, LedgerStatus, MachineStatus, SiteStatus
+from deploy.lab.site.certificates import CertificateStore
 from deploy.lab.site.errors import HyperVError
 from deploy.lab.site.faults import Fault, FaultKind
 from deploy.lab.site.json_codec import from_json
@@ -37,6 +38,7 @@ class AdminService:
             "clear_faults": self._clear_faults,
             "bandwidth": self._bandwidth,
             "disk_full": self._disk_full,
+            "forget_certificates": self._forget_certificates,
             "cut": self._cut,
             "heal": self._heal,
             "replicate_now": self._replicate_now,
@@ -171,6 +173,11 @@ class AdminService:
             self._site.faults.full_hosts.add(host.fqdn)
         else:
             self._site.faults.full_hosts.discard(host.fqdn)
+
+    async def _forget_certificates(self, request: Request) -> None:
+        host = self._site.host(str(request["host"]))
+        for certificate in CertificateStore(self._site.host_folder(host)).personal():
+            certificates.remove(self._site, host, certificate.thumbprint, None)
 
     async def _cut(self, request: Request) -> None:
         del request

@@ -1,0 +1,144 @@
+"""What goes wrong below the agent, and what becomes of the job."""
+
+from __future__ import annotations
+
+import pytest
+
+from coordinator.config.waiting import wait_for
+from deploy.lab.control.operator import JobFailedError
+from deploy.lab.control.sites import Sites
+from deploy.lab.control.stage import agent_program
+from deploy.lab.site.faults import Fault, FaultKind
+from deploy.story.story import TO_PRIMARY, TO_RECOVERY, Cast, Story
+
+JOB_LIMIT_SECONDS = 120.0
+
+
+@pytest.fixture(scope="session")
+def protected(paired: Story) -> Story:
+    """The story of a machine that is protected and stays at Shanghai between the tests."""
+    story = paired.of(Cast(machine="VM3"))
+    story.protect_machine()
+    return story
+
+
+def fail_over(story: Story) -> str:
+    cloud = story.operator.clouds()[story.cast.source_cloud]
+    return story.operator.planned_failover(cloud, story.item, TO_RECOVERY)
+
+
+def come_home(story: Story) -> None:
+    """Brings the machine back to Shanghai, protected."""
+    story.reverse(TO_PRIMARY, "Shanghai")
+    story.planned_failover(TO_PRIMARY, "Beijing", "Shanghai")
+    story.commit()
+    story.reverse(TO_RECOVERY, "Beijing")
+
+
+@pytest.mark.timeout(240)
+def test_an_error_of_powershell_is_kept_whole_and_the_failover_can_be_asked_for_again(
+    protected: Story, sites: Sites
+) -> None:
+    sites.admin("Beijing").add_fault(
+        Fault(
+            kind=FaultKind.FAIL,
+            cmdlet="Start-VMFailover",
+            remaining=100,
+            error_id="OperationFailed",
+            category="NotSpecified",
+            message="Hyper-V failed to fail over to the selected recovery point.",
+        )
+    )
+    job = fail_over(protected)
+    with pytest.raises(JobFailedError):
+        protected.operator.wait_for_job(job, JOB_LIMIT_SECONDS)
+    errors = protected.operator.job(job).errors or []
+    details = errors[0].provider_error_details or errors[0].service_error_details
+    text = f"{errors[0].service_error_details} {details}"
+    assert "failed to fail over to the selected recovery point" in text
+    assert errors[0].service_error_details is not None
+    assert errors[0].service_error_details.recommended_action
+
+    sites.admin("Beijing").clear_faults()
+    protected.planned_failover(TO_RECOVERY, "Shanghai", "Beijing")
+    come_home(protected)
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("kind", [FaultKind.VANISH, FaultKind.FAIL_AFTER])
+def test_a_cmdlet_that_worked_without_an_answer_is_not_run_again(
+    protected: Story, sites: Sites, kind: FaultKind
+) -> None:
+    sites.admin("Shanghai").add_fault(Fault(kind=kind, cmdlet="Stop-VM"))
+    sites.admin("Beijing").add_fault(Fault(kind=kind, cmdlet="Start-VMFailover"))
+    before = sites.duplicate_effects()
+    protected.planned_failover(TO_RECOVERY, "Shanghai", "Beijing")
+    come_home(protected)
+    assert sites.duplicate_effects() == before == 0
+
+
+@pytest.mark.timeout(240)
+def test_a_cmdlet_that_hangs_is_outlived_by_the_death_of_its_agent(
+    protected: Story, sites: Sites
+) -> None:
+    sites.admin("Beijing").add_fault(Fault(kind=FaultKind.HANG, cmdlet="Start-VMFailover"))
+    job = fail_over(protected)
+
+    def at_the_failover() -> bool:
+        tasks = protected.operator.job(job).tasks or []
+        return any(task.name == "VmFailover" and task.state == "InProgress" for task in tasks)
+
+    wait_for("the failover to begin", at_the_failover, JOB_LIMIT_SECONDS)
+    group = protected.stage.group()
+    group.kill_program(agent_program("Beijing"))
+    sites.admin("Beijing").clear_faults()
+    group.start_program(agent_program("Beijing"))
+    protected.operator.wait_for_job(job, JOB_LIMIT_SECONDS)
+    assert sites.machine("VM3").site == "Beijing"
+    assert sites.duplicate_effects() == 0
+    come_home(protected)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.spec("FO-6")
+def test_a_second_operation_on_a_busy_item_is_refused_at_once_naming_the_job(
+    protected: Story, sites: Sites
+) -> None:
+    sites.admin("Shanghai").add_fault(Fault(kind=FaultKind.HANG, cmdlet="Stop-VM"))
+    job = fail_over(protected)
+    with pytest.raises(Exception, match=job) as refusal:
+        fail_over(protected)
+    assert "532" in str(refusal.value)
+    sites.admin("Shanghai").clear_faults()
+    protected.operator.wait_for_job(job, JOB_LIMIT_SECONDS)
+    come_home(protected)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.spec("EN-10")
+def test_a_site_cut_off_catches_up_when_it_is_joined_again(protected: Story, sites: Sites) -> None:
+    sites.cut("Beijing")
+    written = sites.write("VM3", 5)
+    sites.heal("Beijing")
+    sites.admin("Shanghai").replicate_now("VM3")
+
+    def arrived() -> bool:
+        return sites.ledger("VM3", site="Beijing").last_found >= written
+
+    wait_for(f"record {written} at Beijing", arrived, JOB_LIMIT_SECONDS)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.spec("PO-3")
+def test_replication_stops_when_the_replica_hosts_certificate_is_gone(
+    protected: Story, sites: Sites
+) -> None:
+    machine = sites.machine("VM3", site="Beijing")
+    sites.admin("Beijing").forget_certificates(machine.host)
+    sites.write("VM3", 1)
+    sites.admin("Shanghai").replicate_now("VM3")
+
+    def noticed() -> bool:
+        return sites.machine("VM3", site="Shanghai").replication_health == "Critical"
+
+    wait_for("replication to fail", noticed, JOB_LIMIT_SECONDS)
