@@ -17,7 +17,6 @@ from coordinator.gateway.deliveries import claim, resend
 from coordinator.gateway.reports import Reports
 from coordinator.gateway.results import Results
 from coordinator.gateway.session_ends import (
-    SUPERSEDED,
     PeerLeftError,
     SessionEnd,
     SessionEndedError,
@@ -125,12 +124,10 @@ class Connection:
             self._wanted.clear()
             while True:
                 bodies = await database.run(claim, provider_id, self.fence)
-                if bodies is None:
-                    raise SessionEndedError(SUPERSEDED)
-                if not bodies:
-                    break
                 for body in bodies:
                     await self._send_command(body, again=False)
+                if not bodies:
+                    break
 
     async def _send_command(self, body: bytes, *, again: bool) -> None:
         command = Command.FromString(body)

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from coordinator.fabrics.queries import current_fences
+from coordinator.gateway.session_ends import (
+    SUPERSEDED,
+    UNREGISTERED,
+    SessionEnd,
+    SessionEndedError,
+)
 from coordinator.jobs.services import claim_commands, commands_to_resend
 
 
-def claim(provider_id: UUID, fence: int) -> list[bytes] | None:
-    """The next commands to send; None when the session is not the provider's any more."""
-    if current_fences([provider_id]).get(provider_id) != fence:
-        return None
+def end_of(provider_id: UUID, fence: int, fences: Mapping[UUID, int]) -> SessionEnd | None:
+    """Why a session must end, by the fences in the database; None: it is still the one."""
+    newest = fences.get(provider_id)
+    if newest is None:
+        return UNREGISTERED
+    return None if newest == fence else SUPERSEDED
+
+
+def claim(provider_id: UUID, fence: int) -> list[bytes]:
+    """The next commands to send.
+
+    Raises:
+        SessionEndedError: The session is not the provider's any more; nothing was taken.
+    """
+    end = end_of(provider_id, fence, current_fences([provider_id]))
+    if end is not None:
+        raise SessionEndedError(end)
     return claim_commands(provider_id, fence)
 
 

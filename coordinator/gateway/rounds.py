@@ -14,8 +14,9 @@ from coordinator.fabrics.queries import current_fences
 from coordinator.fabrics.services import heartbeat_many
 from coordinator.gateway.connection import Connection
 from coordinator.gateway.database import DatabaseAwayError
+from coordinator.gateway.deliveries import end_of
 from coordinator.gateway.live_sessions import LiveSessions
-from coordinator.gateway.session_ends import LOST, SUPERSEDED, UNREGISTERED
+from coordinator.gateway.session_ends import LOST
 from coordinator.gateway.settings import GatewayContext
 from coordinator.jobs.queries import providers_with_waiting_commands
 from coordinator.protection.queries import machines_to_watch
@@ -103,11 +104,9 @@ def look(
 def apply(connection: Connection, findings: Findings) -> None:
     """What the findings mean for one session."""
     provider_id = connection.identity.provider_id
-    fence = findings.fences.get(provider_id)
-    if fence is None:
-        connection.end(UNREGISTERED)
-    elif fence != connection.fence:
-        connection.end(SUPERSEDED)
+    end = end_of(provider_id, connection.fence, findings.fences)
+    if end is not None:
+        connection.end(end)
     elif provider_id in findings.waiting:
         connection.wake()
     if findings.watched is not None:

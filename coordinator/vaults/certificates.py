@@ -27,6 +27,9 @@ COMMON_NAME_LENGTH = 64
 CLIENT = ExtendedKeyUsageOID.CLIENT_AUTH
 SERVER = ExtendedKeyUsageOID.SERVER_AUTH
 
+# What `cryptography` raises for X.509 that somebody else wrote; they have no common ancestor.
+UNREADABLE = (ValueError, x509.InvalidVersion, UnsupportedAlgorithm, InvalidSignature)
+
 LeafKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 
@@ -142,7 +145,7 @@ def read_request_key(certificate_request: bytes) -> LeafKey:
         request = x509.load_der_x509_csr(certificate_request)
         key = request.public_key()
         proved = request.is_signature_valid
-    except (ValueError, UnsupportedAlgorithm, InvalidSignature) as error:
+    except UNREADABLE as error:
         message = "The certificate request cannot be read."
         raise refuse("CertificateRequestInvalid", message, causes=[cause], action=action) from error
     if not proved:

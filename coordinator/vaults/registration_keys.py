@@ -16,12 +16,12 @@ from hashlib import sha256
 from uuid import UUID
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from coordinator.failures import RefusedError, refuse
 from coordinator.secret import Secret
+from coordinator.vaults.certificates import UNREADABLE
 
 FORMAT = "opensiterecovery-registration-key/1"
 LIFETIME = timedelta(days=5)
@@ -169,7 +169,7 @@ def parse(file: bytes) -> dict[str, str]:
 def read_authority(pem: str) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(pem.encode())
-    except ValueError as error:
+    except UNREADABLE as error:
         raise altered() from error
 
 
@@ -183,7 +183,7 @@ def is_signed(signer: x509.Certificate, signature: str, content: dict[str, str])
         if base64.b64encode(raw).decode("ascii") != signature:
             return False
         key.verify(raw, signed_content(content), ec.ECDSA(SHA256()))
-    except (ValueError, InvalidSignature, UnsupportedAlgorithm):
+    except UNREADABLE:
         return False
     return True
 

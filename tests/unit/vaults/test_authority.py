@@ -153,6 +153,15 @@ def test_the_provider_uri_is_stable() -> None:
     )
 
 
+def test_a_request_with_any_byte_changed_is_refused(authority: Authority, now: datetime) -> None:
+    whole = make_request()
+    for position in range(len(whole)):
+        for byte in {0, 1, 127, 255, whole[position] ^ 1, whole[position] ^ 64} - {whole[position]}:
+            damaged = whole[:position] + bytes([byte]) + whole[position + 1 :]
+            with pytest.raises(RefusedError):
+                authority.issue_provider_certificate(damaged, uuid4(), uuid4(), now)
+
+
 @pytest.mark.parametrize(
     "request_der",
     [

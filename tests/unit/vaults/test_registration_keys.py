@@ -17,6 +17,10 @@ from coordinator.vaults.authority import Authority
 from coordinator.vaults.registration_keys import KeyDocument, read_key_file
 
 
+# A damaged certificate may get a serial number that the library still reads, and warns of.
+pytestmark = pytest.mark.filterwarnings("ignore:Parsed a serial number")
+
+
 def refusal(file: bytes, authority: Authority) -> RefusedError:
     with pytest.raises(RefusedError) as refused:
         read_key_file(file, authority.certificate)
@@ -78,6 +82,20 @@ def test_any_other_byte_anywhere_makes_the_key_useless(
     position = data.draw(st.integers(0, len(file) - 1))
     file[position] = data.draw(st.integers(0, 255).filter(lambda byte: byte != file[position]))
     assert refusal(bytes(file), authority).failure.code in {"KeyAltered", "KeyMalformed"}
+
+
+@pytest.mark.spec("VA-2")
+def test_a_certificate_damaged_anywhere_is_told_as_altered(
+    key_file: str, authority: Authority
+) -> None:
+    der = authority.der
+    for position in range(len(der)):
+        for byte in {0, 1, 127, 255, der[position] ^ 1, der[position] ^ 64} - {der[position]}:
+            damaged = der[:position] + bytes([byte]) + der[position + 1 :]
+            text = base64.encodebytes(damaged).decode()
+            pem = f"-----BEGIN CERTIFICATE-----\n{text}-----END CERTIFICATE-----\n"
+            error = refusal(edited(key_file, ca_certificate=pem), authority)
+            assert error.failure.code == "KeyAltered"
 
 
 @given(data=st.data())
