@@ -16,7 +16,6 @@ from coordinator.failures import RefusedError
 from coordinator.vaults.authority import Authority
 from coordinator.vaults.registration_keys import KeyDocument, read_key_file
 
-
 # A damaged certificate may get a serial number that the library still reads, and warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:Parsed a serial number")
 
