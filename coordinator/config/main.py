@@ -17,7 +17,8 @@ from coordinator.config.logs import configure_logs
 
 app = typer.Typer(
     no_args_is_help=True,
-    pretty_exceptions_show_locals=False,
+    # Tracebacks with local variables would show secrets.
+    pretty_exceptions_enable=False,
     help="The coordinator of Open Site Recovery: one machine (run), or process by process.",
 )
 

@@ -23,7 +23,7 @@ DEFAULT_STATE = Path(__file__).resolve().parents[3] / ".state" / "lab"
 
 app = typer.Typer(
     no_args_is_help=True,
-    pretty_exceptions_show_locals=False,
+    pretty_exceptions_enable=False,
     help="Two simulated sites, an agent on each, and a coordinator, on this machine.",
 )
 vm_app = typer.Typer(no_args_is_help=True, help="Virtual machines of both sites.")

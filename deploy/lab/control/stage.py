@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import ssl
 import subprocess
 import sys
+import urllib.request
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 from coordinator.config.configuration import Configuration
@@ -35,6 +38,17 @@ def agent_program(site: str) -> str:
 def site_program(site: str) -> str:
     """Name of the process that is the site's hosts and VMM, for example "site-shanghai"."""
     return f"site-{site.lower()}"
+
+
+def answers(connection: Connection) -> bool:
+    """Whether the API answers; asks for what everybody may read."""
+    trust = ssl.create_default_context(cafile=connection.ca_file)
+    path = f"/{connection.tenant_id}/v2.0/.well-known/openid-configuration"
+    try:
+        with urllib.request.urlopen(connection.endpoint + path, context=trust, timeout=5) as answer:  # noqa: S310 - https, our own
+            return bool(answer.status == HTTPStatus.OK)
+    except OSError:
+        return False
 
 
 class StageError(RuntimeError):
@@ -91,6 +105,8 @@ class Stage:
             group.start()
         if not (self.state / CONNECTION_FILE).exists():
             self._make_connection(stack.configuration)
+        connection = Connection.load(self.state)
+        wait_for("the API", lambda: answers(connection), START_LIMIT_SECONDS)
 
     def make_vault(self) -> None:
         """Makes the lab's vault. Idempotent."""

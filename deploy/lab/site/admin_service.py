@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from deploy.lab.site import certificates, disk, ledger
+from deploy.lab.site import disk, ledger
 from deploy.lab.site.admin_records import DigestStatus, LedgerStatus, MachineStatus, SiteStatus
 from deploy.lab.site.certificates import CertificateStore
 from deploy.lab.site.errors import HyperVError
@@ -177,7 +177,7 @@ class AdminService:
     async def _forget_certificates(self, request: Request) -> None:
         host = self._site.host(str(request["host"]))
         for certificate in CertificateStore(self._site.host_folder(host)).personal():
-            certificates.remove(self._site, host, certificate.thumbprint, None)
+            await self._site.remove_certificate(host, certificate.thumbprint, None)
 
     async def _cut(self, request: Request) -> None:
         del request
