@@ -98,7 +98,7 @@ def _signed(fields: Mapping[str, Any], key: RegistrationKey) -> bool:
         if not isinstance(authority, ec.EllipticCurvePublicKey):
             return False
         authority.verify(signature, canonical(fields), ec.ECDSA(hashes.SHA256()))
-    except (ValueError, InvalidSignature, UnsupportedAlgorithm):
+    except (ValueError, x509.InvalidVersion, UnsupportedAlgorithm, InvalidSignature):
         return False
     return True
 

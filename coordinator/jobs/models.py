@@ -94,7 +94,7 @@ class Step(models.Model):
     position = models.PositiveIntegerField()
     kind = models.CharField(max_length=16)
     action = models.CharField(max_length=64)
-    provider = models.ForeignKey(Provider, null=True, on_delete=models.PROTECT, related_name="+")
+    provider = models.ForeignKey(Provider, null=True, on_delete=models.RESTRICT, related_name="+")
     inputs = models.JSONField(default=dict)
     after = models.JSONField(default=list)
     on_failure = models.CharField(max_length=8)
@@ -132,7 +132,7 @@ class Command(models.Model):
     # The wire's command_id: its last four bytes are zero, the agent counts pipelines in them.
     command_id = models.UUIDField(unique=True)
     vault = models.ForeignKey(Vault, on_delete=models.CASCADE, related_name="+")
-    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="commands")
+    provider = models.ForeignKey(Provider, on_delete=models.RESTRICT, related_name="commands")
     step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="commands")
     verb = models.CharField(max_length=64)
     # The wire's Command, serialized.

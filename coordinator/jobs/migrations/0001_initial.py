@@ -87,7 +87,7 @@ class Migration(migrations.Migration):
                 ('started_at', models.DateTimeField(null=True)),
                 ('finished_at', models.DateTimeField(null=True)),
                 ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='steps', to='jobs.job')),
-                ('provider', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='fabrics.provider')),
+                ('provider', models.ForeignKey(null=True, on_delete=django.db.models.deletion.RESTRICT, related_name='+', to='fabrics.provider')),
             ],
             options={
                 'ordering': ['position'],
@@ -107,7 +107,7 @@ class Migration(migrations.Migration):
                 ('finished_at', models.DateTimeField(null=True)),
                 ('result', models.BinaryField(null=True)),
                 ('taken_at', models.DateTimeField(null=True)),
-                ('provider', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='commands', to='fabrics.provider')),
+                ('provider', models.ForeignKey(on_delete=django.db.models.deletion.RESTRICT, related_name='commands', to='fabrics.provider')),
                 ('vault', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='vaults.vault')),
                 ('step', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='commands', to='jobs.step')),
             ],

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from coordinator.secret import Secret
-
 from coordinator.access.client_secrets import hash_secret, secret_fits
+from coordinator.secret import Secret
 
 
 def test_what_is_stored_does_not_hold_the_secret_and_fits_it_alone() -> None:

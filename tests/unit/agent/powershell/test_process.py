@@ -6,6 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from agent.powershell.cmdlet import cmdlet
@@ -109,5 +110,13 @@ async def test_a_program_that_is_no_powershell_tells_its_error() -> None:
 
 
 def _children() -> list[int]:
-    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii")
-    return [int(child) for child in children.split()]
+    """Running servers this process started; what other tests started is not ours to count."""
+    children = psutil.Process().children()
+    return [child.pid for child in children if "psrp_server.py" in " ".join(_words(child))]
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
