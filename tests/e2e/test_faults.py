@@ -128,6 +128,28 @@ def test_a_site_cut_off_catches_up_when_it_is_joined_again(protected: Story, sit
     wait_for(f"record {written} at Beijing", arrived, JOB_LIMIT_SECONDS)
 
 
+@pytest.mark.timeout(180)
+@pytest.mark.spec("EN-10")
+def test_a_recovery_site_that_lost_its_power_comes_back_and_goes_on_receiving(
+    protected: Story, sites: Sites
+) -> None:
+    sites.kill("Beijing")
+    assert not sites.admin("Beijing").is_up()
+    written = sites.write("VM3", 5)
+    sites.start("Beijing")
+    wait_for(
+        "the agent at Beijing",
+        lambda: protected.operator.server_state("VMM-Beijing") == "Connected",
+        JOB_LIMIT_SECONDS,
+    )
+    sites.admin("Shanghai").replicate_now("VM3")
+
+    def arrived() -> bool:
+        return sites.ledger("VM3", site="Beijing").last_found >= written
+
+    wait_for(f"record {written} at Beijing", arrived, JOB_LIMIT_SECONDS)
+
+
 @pytest.mark.timeout(120)
 @pytest.mark.spec("PO-3")
 def test_replication_stops_when_the_replica_hosts_certificate_is_gone(

@@ -82,22 +82,24 @@ def up(
     speed: Annotated[
         float, typer.Option(min=0.1, help="Replication intervals pass so many times faster.")
     ] = 1.0,
+    as_json: JsonOption = False,
 ) -> None:
     """Starts everything; returns when both agents are registered and discovered."""
     stage = Stage(StageOptions(state, topology.resolve() if topology else None, speed))
     try:
-        with console.status("") as status:
-            stage.up(lambda text: status.update(f"{text} ..."))
+        with Console(stderr=True).status("") as progress:
+            stage.up(lambda text: progress.update(f"{text} ..."))
     except (StageError, WaitTimeoutError) as error:
         console.print(f"[red]{error}[/]\nLogs: {stage.group().logs}")
         raise typer.Exit(1) from error
-    console.print(f"The lab is up. Clients connect with {stage.state / CONNECTION_FILE}")
+    show_one({"state": "up", "connection": stage.state / CONNECTION_FILE}, as_json=as_json)
 
 
 @app.command()
-def down(state: StateOption = DEFAULT_STATE) -> None:
+def down(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> None:
     """Stops every process; the folder stays, and `up` goes on with it."""
     open_stage(state).down()
+    show_one({"state": "down"}, as_json=as_json)
 
 
 @app.command()
@@ -178,39 +180,48 @@ def digest(
     show_one(asdict(Sites(open_stage(state)).digest(machine, site=site)), as_json=as_json)
 
 
-def _on_site(state: Path, site: str, action: Callable[[Sites, str], None]) -> None:
+def _on_site(
+    state: Path, site: str, action: Callable[[Sites, str], None], done: str, *, as_json: bool
+) -> None:
     stage = open_stage(state)
-    known = {name.lower(): s.name for s in stage.topology.sites for name in (s.name, s.fabric_name)}
+    known = {n.lower(): s.name for s in stage.topology.sites for n in (s.name, s.fabric_name)}
     if site.lower() not in known:
-        console.print(
-            f"[red]No site {site}.[/] There are: {', '.join(s.name for s in stage.topology.sites)}"
-        )
+        console.print(f"[red]No site {site}.[/] There are: {', '.join(set(known.values()))}")
         raise typer.Exit(2)
     action(Sites(stage), known[site.lower()])
+    show_one({"site": known[site.lower()], "state": done}, as_json=as_json)
 
 
 @site_app.command("kill")
-def kill(site: SiteArgument, state: StateOption = DEFAULT_STATE) -> None:
+def kill(
+    site: SiteArgument, state: StateOption = DEFAULT_STATE, as_json: JsonOption = False
+) -> None:
     """Takes the power from every host, the VMM server and the agent of a site."""
-    _on_site(state, site, Sites.kill)
+    _on_site(state, site, Sites.kill, "without power", as_json=as_json)
 
 
 @site_app.command("start")
-def start(site: SiteArgument, state: StateOption = DEFAULT_STATE) -> None:
+def start(
+    site: SiteArgument, state: StateOption = DEFAULT_STATE, as_json: JsonOption = False
+) -> None:
     """Gives the power back: hosts boot, the agent starts."""
-    _on_site(state, site, Sites.start)
+    _on_site(state, site, Sites.start, "started", as_json=as_json)
 
 
 @site_app.command("cut")
-def cut(site: SiteArgument, state: StateOption = DEFAULT_STATE) -> None:
+def cut(
+    site: SiteArgument, state: StateOption = DEFAULT_STATE, as_json: JsonOption = False
+) -> None:
     """Cuts the site's hosts off from those of other sites."""
-    _on_site(state, site, Sites.cut)
+    _on_site(state, site, Sites.cut, "cut off", as_json=as_json)
 
 
 @site_app.command("heal")
-def heal(site: SiteArgument, state: StateOption = DEFAULT_STATE) -> None:
+def heal(
+    site: SiteArgument, state: StateOption = DEFAULT_STATE, as_json: JsonOption = False
+) -> None:
     """Joins a cut site again."""
-    _on_site(state, site, Sites.heal)
+    _on_site(state, site, Sites.heal, "joined", as_json=as_json)
 
 
 def main() -> None:

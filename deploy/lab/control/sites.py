@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from coordinator.config.waiting import wait_for
@@ -45,6 +47,13 @@ class DigestView:
     name: str
     now: str
     at_boot: str
+
+
+def one_digest(digests: Mapping[str, str]) -> str:
+    """SHA-256 over the digests of all disks, in order; that of a single disk is its own."""
+    if len(digests) <= 1:
+        return "".join(digests.values())
+    return hashlib.sha256("\n".join(digests.values()).encode()).hexdigest()
 
 
 class Sites:
@@ -100,9 +109,7 @@ class Sites:
         """SHA-256 of a copy's disks."""
         place = self.machine(name, site).site
         row = self._admins[place].digest(name)
-        return DigestView(
-            place, row.name, " ".join(row.digests.values()), " ".join(row.boot_digests.values())
-        )
+        return DigestView(place, row.name, one_digest(row.digests), one_digest(row.boot_digests))
 
     def write(self, name: str, count: int, site: str | None = None) -> int:
         """Has the guest write records; gives the last one's number."""
