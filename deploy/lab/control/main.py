@@ -133,16 +133,22 @@ def effects(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> 
 @vm_app.command("list")
 def list_machines(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> None:
     """Every copy of every machine."""
-    columns = {
-        "site": "site",
-        "name": "name",
-        "host": "host",
-        "state": "state",
-        "replication_mode": "replication",
-        "replication_state": "state of it",
-        "replication_health": "health",
-    }
-    show(Sites(open_stage(state)).machines(), columns, as_json=as_json)
+    machines = Sites(open_stage(state)).machines()
+    if as_json:
+        show(machines, {}, as_json=True)
+        return
+    table = Table("site", "name", "host", "state", "replication", "health")
+    for machine in machines:
+        replicates = machine.replication_mode != "None"
+        table.add_row(
+            machine.site,
+            machine.name,
+            machine.host.partition(".")[0],
+            machine.state,
+            f"{machine.replication_mode}, {machine.replication_state}" if replicates else "-",
+            machine.replication_health if replicates else "-",
+        )
+    console.print(table)
 
 
 @vm_app.command("write")
