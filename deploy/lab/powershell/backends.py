@@ -7,11 +7,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
+from deploy.lab import unix_sockets
 from deploy.lab.invocation import ErrorRecord, Invocation, InvocationResult
 from deploy.lab.wire import decode_result, encode_invocation
 
 # Answers hold whole inventories; the default limit of a stream's line is 64 KiB.
 _LINE_LIMIT_BYTES = 256 * 1024 * 1024
+_CONNECT_LIMIT_SECONDS = 10.0
 
 
 class Backend(Protocol):
@@ -65,8 +67,13 @@ class SocketBackend:
     async def _connected(self) -> asyncio.StreamWriter:
         async with self._connecting:
             if self._writer is None:
+                # In a thread: a daemon that is stopped lets connections wait.
+                connection = await asyncio.to_thread(
+                    unix_sockets.connected, self._path, _CONNECT_LIMIT_SECONDS
+                )
+                connection.setblocking(False)
                 reader, self._writer = await asyncio.open_unix_connection(
-                    self._path, limit=_LINE_LIMIT_BYTES
+                    sock=connection, limit=_LINE_LIMIT_BYTES
                 )
                 self._reading = asyncio.create_task(self._read_answers(reader, self._writer))
             return self._writer

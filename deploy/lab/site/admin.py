@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import socket
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from deploy.lab import unix_sockets
 from deploy.lab.site.admin_records import DigestStatus, LedgerStatus, MachineStatus, SiteStatus
 from deploy.lab.site.effects import Effect, read_effects
 from deploy.lab.site.faults import Fault
@@ -47,9 +47,9 @@ class SiteAdmin:
 
     def _ask(self, do: str, **request: Any) -> Any:
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-                connection.settimeout(self._timeout_seconds)
-                connection.connect(str(self._folder / ADMIN_SOCKET))
+            with unix_sockets.connected(
+                self._folder / ADMIN_SOCKET, self._timeout_seconds
+            ) as connection:
                 connection.sendall(json.dumps({"id": 1, "do": do, **request}).encode() + b"\n")
                 with connection.makefile("rb") as lines:
                     line = lines.readline()

@@ -10,6 +10,8 @@ from typing import Any
 
 import structlog
 
+from deploy.lab import unix_sockets
+
 log = structlog.get_logger(__name__)
 
 LINE_LIMIT_BYTES = 256 * 1024**2
@@ -40,11 +42,10 @@ class JsonLinesServer:
         self._working: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
-        self._path.unlink(missing_ok=True)
-        self._server = await asyncio.start_unix_server(
-            self._accept, self._path, limit=LINE_LIMIT_BYTES
+        # Not start_unix_server: newer Pythons would unlink the address it was bound under.
+        self._server = await asyncio.start_server(
+            self._accept, sock=unix_sockets.bound(self._path), limit=LINE_LIMIT_BYTES
         )
-        self._path.chmod(0o600)
 
     async def close(self) -> None:
         """Stop listening, break connections, give up what still runs."""

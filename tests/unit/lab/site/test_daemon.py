@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 from asyncio.subprocess import Process
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
 from deploy.lab.invocation import Invocation, InvocationResult
+from deploy.lab.powershell.backends import SocketBackend
 from deploy.lab.site.admin import SiteAdmin, SiteAdminError, SiteDownError
 from deploy.lab.site.daemon import serve
 from deploy.lab.site.environment import Environment
@@ -164,6 +166,25 @@ async def test_cmdlets_are_served_and_faults_act_on_them(tmp_path: Path) -> None
     served.stop.set()
     await daemon
     assert not admin.is_up()
+
+
+async def test_a_folder_whose_sockets_have_long_paths_is_served_all_the_same(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / ("long-" * 30)
+    served = Served(folder)
+    admin = served.admin
+    daemon = asyncio.create_task(serve(served.site, served.dispatch, served.stop))
+    await eventually_up(admin)
+    assert len(str(admin.powershell_socket)) > 150
+    assert admin.powershell_socket.stat().st_mode & 0o777 == 0o600
+    async with aclosing(SocketBackend(admin.powershell_socket)) as backend:
+        assert (await backend.invoke(Invocation("Get-VM", {}))).output == ("Get-VM",)
+        served.stop.set()
+        await daemon
+        assert not admin.is_up()
+        gone = await backend.invoke(Invocation("Get-VM", {}))
+        assert gone.errors[0].error_id == "ConnectionFailed"
 
 
 async def test_the_admin_socket_tells_and_refuses(tmp_path: Path) -> None:
