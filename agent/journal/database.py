@@ -73,8 +73,11 @@ class Database:
     def _prepare(self) -> None:
         try:
             version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+            damage = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         except sqlite3.DatabaseError as error:
             raise JournalError(f"{self.path} is not a journal: {error}") from error
+        if damage != "ok":
+            raise JournalError(f"{self.path} is damaged: {damage}")
         if version > SCHEMA_VERSION:
             raise JournalError(f"{self.path} was written by a newer agent (schema {version})")
         self._connection.execute("PRAGMA journal_mode = WAL")
@@ -95,10 +98,12 @@ class Database:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                # On a full disk SQLite may have rolled back by itself.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
