@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from opensiterecovery.provider.v1.inventory_pb2 import InventoryObject, InventoryUpdate
 
 from coordinator.failures import refuse
+from coordinator.stored_texts import without_nul
 
 # Names of the fields of InventoryObject, which are the kinds.
 KINDS = tuple(field.name for field in InventoryObject.DESCRIPTOR.oneofs_by_name["object"].fields)
@@ -72,7 +73,7 @@ def read_difference(parts: Iterable[InventoryUpdate]) -> Difference:
 
 def read_row(kind: str, message: Message) -> Row:
     """One object; texts lose NUL characters, which PostgreSQL cannot keep."""
-    details = clean(
+    details = without_nul(
         MessageToDict(
             message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
         )
@@ -95,16 +96,6 @@ def read_row(kind: str, message: Message) -> Row:
             "state": details["state"][:64],
         }
     return Row(kind, external_id, name[:NAME_LENGTH], details, columns)
-
-
-def clean(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.replace("\0", "") if "\0" in value else value
-    if isinstance(value, dict):
-        return {key: clean(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [clean(inner) for inner in value]
-    return value
 
 
 def check_id(kind: str, external_id: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import cast
 from uuid import UUID
 
 from google.protobuf import json_format
@@ -12,6 +13,7 @@ from google.protobuf.descriptor import Descriptor
 from opensiterecovery.provider.v1 import command_pb2
 
 from coordinator.failures import Failure
+from coordinator.stored_texts import without_nul
 
 # The field of CommandResult that each verb's success is in; the wire's comments say "Gives ...".
 RESULT_FIELDS: Mapping[str, str] = {
@@ -121,27 +123,39 @@ def read_result(verb: str, result: bytes) -> Mapping[str, object] | CommandFailu
 
     Returns:
         The result as JSON with proto field names, fields at their defaults included, or the failure
-        that the provider told of. A result of another type than the verb's is a failure too.
+        that the provider told of. A result of another type than the verb's, or one that is no
+        JSON, is a failure too. Texts have no NUL characters, which PostgreSQL cannot keep.
     """
     outcome = command_pb2.CommandResult.FromString(result)
     which = outcome.WhichOneof("outcome")
     if which == "failure":
-        told = outcome.failure
+        told = without_nul(json_format.MessageToDict(outcome.failure))
         failure = Failure(
-            told.code, told.message, tuple(told.possible_causes), told.recommended_action
+            told.get("code", ""),
+            told.get("message", ""),
+            tuple(told.get("possibleCauses", ())),
+            told.get("recommendedAction", ""),
         )
-        return CommandFailure(failure, told.transient)
+        return CommandFailure(failure, outcome.failure.transient)
     if which != VERBS[verb].result_field:
-        failure = Failure(
-            "ResultNotUnderstood",
-            f"The provider answered {verb} with {which or 'nothing'}.",
-            ("The provider is of a newer or an older version than the coordinator understands.",),
-            "Bring provider and coordinator to the same version, then repeat the operation.",
+        return _not_understood(verb, which or "nothing")
+    try:
+        json: Mapping[str, object] = json_format.MessageToDict(
+            getattr(outcome, which),
+            preserving_proto_field_name=True,
+            always_print_fields_with_no_presence=True,
         )
-        return CommandFailure(failure, transient=False)
-    json: Mapping[str, object] = json_format.MessageToDict(
-        getattr(outcome, which),
-        preserving_proto_field_name=True,
-        always_print_fields_with_no_presence=True,
+    except json_format.Error as error:
+        # A time out of range, for example: the job must end in words, not stand still.
+        return _not_understood(verb, f"what cannot be read ({error})")
+    return cast("Mapping[str, object]", without_nul(json))
+
+
+def _not_understood(verb: str, answer: str) -> CommandFailure:
+    failure = Failure(
+        "ResultNotUnderstood",
+        f"The provider answered {verb} with {answer}.",
+        ("The provider is of a newer or an older version than the coordinator understands.",),
+        "Bring provider and coordinator to the same version, then repeat the operation.",
     )
-    return json
+    return CommandFailure(failure, transient=False)

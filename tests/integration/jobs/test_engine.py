@@ -412,8 +412,27 @@ def test_providers_with_new_commands_are_announced_after_the_commit(
     assert announced == [frozenset({provider.id})]
 
 
-def test_a_job_that_does_not_exist_is_left_alone(domain: Domain, clock: Clock) -> None:
-    advance(UUID(int=7), domain.registry, clock)
+def test_a_failure_with_a_character_that_cannot_be_kept_ends_the_job_all_the_same(
+    bench: Bench, provider: FakeProvider
+) -> None:
+    job = bench.begin(command("a", provider.id))
+    (sent,) = provider.fetch()
+    provider.answer(sent, bench.clock(), fail(code="Host\0Busy"))
+    bench.advance()
+    job.refresh_from_db()
+    assert job.state == JobState.FAILED
+    assert job.errors[0]["code"] == "HostBusy"
+
+
+def test_a_job_that_does_not_exist_is_left_alone(
+    bench: Bench, provider: FakeProvider, clock: Clock
+) -> None:
+    job = bench.begin(command("a", provider.id))
+    before = Job.objects.values().get(id=job.id)
+    assert not Job.objects.filter(id=UUID(int=7)).exists()
+    advance(UUID(int=7), bench.domain.registry, clock)
+    assert Job.objects.values().get() == before
+    assert Command.objects.count() == 1
 
 
 @pytest.mark.spec("JB-1")
