@@ -77,13 +77,14 @@ class Reports:
         await self._send(CoordinatorMessage(inventory_request=request))
 
     async def _take_replication(self, report: ReplicationReport) -> None:
-        observed_at = report.observed_at.ToDatetime(tzinfo=UTC)
+        now = self._gateway.clock()
+        try:
+            observed_at = report.observed_at.ToDatetime(tzinfo=UTC)
+        except (ValueError, OverflowError):
+            # No time at all; the states are worth keeping.
+            observed_at = now
         await self._gateway.database.run(
-            ingest_replication,
-            self._identity.fabric_id,
-            list(report.states),
-            observed_at,
-            self._gateway.clock(),
+            ingest_replication, self._identity.fabric_id, list(report.states), observed_at, now
         )
 
     def _names(self) -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
+import structlog
 from google.protobuf import json_format
 from opensiterecovery.provider.v1 import replication_pb2
 
@@ -14,6 +15,9 @@ from coordinator.protection.finalizing import finalize_when_idle
 from coordinator.protection.health import SideHealth, health_errors, replication_health
 from coordinator.protection.models import ProtectedItem, RecoveryPoint
 from coordinator.protection.states import ActiveLocation
+from coordinator.stored_texts import without_nul
+
+log = structlog.get_logger(__name__)
 
 OBSERVED_COLUMNS = [
     "primary_host",
@@ -27,6 +31,8 @@ OBSERVED_COLUMNS = [
     "last_replicated_at",
 ]
 
+HOST_LENGTH = 255
+POINT_ID_LENGTH = 64
 CRASH_CONSISTENT = "CrashConsistent"
 # By Hyper-V's SnapshotType; what is not there is crash-consistent.
 POINT_TYPES = {"AppConsistentReplica": "ApplicationConsistent"}
@@ -40,44 +46,51 @@ def ingest_replication(
 ) -> None:
     """Keeps what the hosts of a fabric say about protected machines.
 
-    An older report than the one kept is left out; a machine that is no protected item too.
+    An older report than the one kept is left out; a machine that is no protected item too, and
+    a state that cannot be read.
 
     Args:
         fabric_id: The fabric of the provider that reports.
         states: One side of a relationship each.
-        observed_at: When the provider looked, by its clock.
+        observed_at: When the provider looked, by its clock. Later than now counts as now: after a
+            clock that was fast is put right, reports must not be older than those before.
         now: Time of the change.
 
     Idempotent. Source: SPEC RE-4.
     """
-    reported = list(states)
-    if not reported:
+    seen = [(_vm_id(state), state) for state in states]
+    if not seen:
         return
+    observed_at = min(observed_at, now)
     vault_id = Fabric.objects.values_list("vault_id", flat=True).get(id=fabric_id)
     items = {
         item.vm_id: item
         # In the order of their ids: two reports at once never wait for each other crosswise.
         for item in ProtectedItem.objects.select_for_update(of=("self",), no_key=True)
         .select_related("pairing")
-        .filter(vault_id=vault_id, vm_id__in={state.vm_id.lower() for state in reported})
+        .filter(vault_id=vault_id, vm_id__in={vm_id for vm_id, _ in seen})
         .order_by("id")
     }
     changed: dict[UUID, ProtectedItem] = {}
     points: dict[UUID, Sequence[replication_pb2.RecoveryPoint]] = {}
-    for state in reported:
-        item = items.get(state.vm_id.lower())
+    for vm_id, state in seen:
+        item = items.get(vm_id)
         location = None if item is None else _location(item, fabric_id, state)
         if item is None or location is None or not _keep(item, location, state, observed_at):
             continue
         changed[item.id] = item
         if location is not ActiveLocation(item.active_location) and state.mode == "Replica":
-            points[item.id] = state.recovery_points
+            points[item.id] = [point for point in state.recovery_points if _can_be_kept(point.id)]
     _keep_points(points)
     for item in changed.values():
         _evaluate(item)
     ProtectedItem.objects.bulk_update(changed.values(), OBSERVED_COLUMNS, batch_size=200)
     for item in changed.values():
         finalize_when_idle(item, now)
+
+
+def _vm_id(state: replication_pb2.ReplicationState) -> str:
+    return str(without_nul(state.vm_id)).lower()
 
 
 def observed_state(
@@ -119,13 +132,19 @@ def _keep(
     state: replication_pb2.ReplicationState,
     observed_at: datetime,
 ) -> bool:
-    """Sets what was seen on the item; False when something newer is there already."""
-    seen = json_format.MessageToDict(
-        state, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-    )
+    """Sets what was seen on the item; False when it is unreadable or older than what is there."""
+    try:
+        seen = without_nul(
+            json_format.MessageToDict(
+                state, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+            )
+        )
+    except json_format.Error as error:
+        log.warning("replication.unreadable", item_id=str(item.id), reason=str(error))
+        return False
     # Points have a table of their own.
     seen.pop("recovery_points", None)
-    host = state.host.lower()
+    host = seen["host"].lower()[:HOST_LENGTH]
     if location is ActiveLocation.PRIMARY:
         if item.primary_observed_at is not None and item.primary_observed_at > observed_at:
             return False
@@ -168,6 +187,10 @@ def _keep_points(reported: Mapping[UUID, Sequence[replication_pb2.RecoveryPoint]
         ],
         ignore_conflicts=True,
     )
+
+
+def _can_be_kept(point_id: str) -> bool:
+    return len(point_id) <= POINT_ID_LENGTH and "\0" not in point_id
 
 
 def _evaluate(item: ProtectedItem) -> None:

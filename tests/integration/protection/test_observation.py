@@ -34,11 +34,42 @@ def test_an_older_report_does_not_replace_a_newer_one(protected: World) -> None:
     item = protected.item()
     newest = item.primary_observed
     late = seen(item, item.primary_host, "Primary", "Error")
-    for at in (protected.now - timedelta(hours=1), protected.now + timedelta(seconds=1)):
-        services.ingest_replication(protected.fabric("vmm-shanghai").id, [late], at, protected.now)
-        if at < protected.now:
+    for age in (timedelta(hours=1), timedelta(0)):
+        protected.pass_(1)
+        fabric = protected.fabric("vmm-shanghai")
+        services.ingest_replication(fabric.id, [late], protected.now - age, protected.now)
+        if age:
             assert protected.item().primary_observed == newest
     assert protected.item().primary_observed["state"] == "Error"  # type: ignore[index]  # set
+
+
+def test_a_provider_s_clock_that_was_fast_does_not_hide_what_it_says_once_it_is_right(
+    protected: World,
+) -> None:
+    item, fabric = protected.item(), protected.fabric("vmm-shanghai")
+    for fast, state in ((timedelta(days=365), "Replicating"), (timedelta(0), "Suspended")):
+        protected.pass_(1)
+        told = seen(item, item.primary_host, "Primary", state)
+        services.ingest_replication(fabric.id, [told], protected.now + fast, protected.now)
+    assert protected.item().primary_observed["state"] == "Suspended"  # type: ignore[index]  # set
+
+
+def test_a_state_that_cannot_be_kept_does_not_keep_the_others_from_being_kept(
+    protected: World,
+) -> None:
+    item, fabric = protected.item(), protected.fabric("vmm-beijing")
+    no_time = seen(item, item.recovery_host, "Replica", "Error")
+    no_time.last_replication_time.seconds = 10**15
+    no_text = seen(item, item.recovery_host + "\0", "Replica", "Suspended\0")
+    no_text.recovery_points.add(id="a\0b")
+    no_text.recovery_points.add(id="x" * 65)
+    nobody = replication_pb2.ReplicationState(vm_id="\0")
+    protected.pass_(1)
+    services.ingest_replication(fabric.id, [no_time, nobody, no_text], protected.now, protected.now)
+    after = protected.item()
+    assert after.recovery_observed["state"] == "Suspended"  # type: ignore[index]  # set
+    assert after.recovery_host == item.recovery_host
+    assert not after.points.exists()
 
 
 def test_a_machine_that_moved_is_followed_to_its_host(protected: World) -> None:
