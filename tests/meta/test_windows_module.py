@@ -1,0 +1,49 @@
+"""The module for Windows and the lab's picture of it must be the same functions."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from tests.runner import ROOT
+
+MODULE = ROOT / "deploy/windows/OpenSiteRecovery/OpenSiteRecovery.psm1"
+FUNCTION = re.compile(r"^function ([A-Za-z-]+) \{(.*?)^\}", re.MULTILINE | re.DOTALL)
+PARAMETER = re.compile(
+    r"\[Parameter\(Mandatory = \$true\)\].*?\[([a-z\[\]]+)\] \$(\w+),?$", re.MULTILINE
+)
+# PowerShell's accelerators of the .NET types in the table.
+TYPES = {"string": "String", "byte[]": "Byte[]", "securestring": "SecureString", "int": "Int32"}
+
+
+def functions() -> dict[str, dict[str, str]]:
+    """Names of the module's functions with their parameters' types."""
+    text = MODULE.read_text(encoding="utf-8")
+    found = {}
+    for name, body in FUNCTION.findall(text):
+        # The function's own parameters come before the block that runs on the host.
+        head = body.partition("Invoke-Command")[0]
+        found[name] = {n: TYPES[kind] for kind, n in PARAMETER.findall(head)}
+    return found
+
+
+def test_the_lab_knows_exactly_the_functions_of_the_module() -> None:
+    facts = json.loads(
+        (ROOT / "deploy/lab/powershell/cmdlet_facts.json").read_text(encoding="utf-8")
+    )
+    known = {
+        name: {parameter: fact["type"] for parameter, fact in cmdlet["parameters"].items()}
+        for name, cmdlet in facts["cmdlets"].items()
+        if cmdlet["module"] == "OpenSiteRecovery"
+    }
+    assert functions() == known
+
+
+def test_the_manifest_exports_what_the_module_does() -> None:
+    manifest = MODULE.with_suffix(".psd1").read_text(encoding="utf-8")
+    assert set(re.findall(r"'([A-Za-z]+-Osr\w+)'", manifest)) == set(functions())
+
+
+def test_no_parameter_becomes_script_text() -> None:
+    text = MODULE.read_text(encoding="utf-8")
+    assert not re.search(r"Invoke-Expression|\biex\b|\[scriptblock\]::Create|-Command\s+\"", text)
