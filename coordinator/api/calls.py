@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -80,8 +81,14 @@ def caller_of(request: HttpRequest) -> Caller:
 
 
 def client_request_id(request: HttpRequest) -> str:
-    """The id the client gave the request; repetitions of one request carry the same."""
-    return request.headers.get(CLIENT_REQUEST_ID, "")[:LONGEST_CLIENT_REQUEST_ID]
+    """The id the client gave the request; repetitions of one request carry the same.
+
+    One that is too long to be stored is stored by its digest: cut off, two would look the same.
+    """
+    given = request.headers.get(CLIENT_REQUEST_ID, "")
+    if len(given) <= LONGEST_CLIENT_REQUEST_ID:
+        return given
+    return hashlib.sha256(given.encode()).hexdigest()
 
 
 def open_vault(request: HttpRequest, path: VaultPath) -> Call:

@@ -63,8 +63,7 @@ def read_filters(given: Mapping[str, str]) -> JobFilters:
     end = _time(given, "endTime")
     return JobFilters(
         created_from=_time(given, "startTime"),
-        # The end of the window belongs to it.
-        created_before=None if end is None else end + timedelta(microseconds=1),
+        created_before=None if end is None else _just_after(end),
         states=[_state(word) for word in _words(given.get("jobStatus", ""))],
         target_types=_words(given.get("affectedObjectTypes", "")),
         friendly_name=given.get("jobName", ""),
@@ -74,6 +73,14 @@ def read_filters(given: Mapping[str, str]) -> JobFilters:
 
 def _time(given: Mapping[str, str], name: str) -> datetime | None:
     return parse_time(name, given[name]) if name in given else None
+
+
+def _just_after(end: datetime) -> datetime | None:
+    """The end of the window belongs to it; after the last moment there is comes no other."""
+    try:
+        return end + timedelta(microseconds=1)
+    except OverflowError:
+        return None
 
 
 def _words(text: str) -> list[str]:

@@ -25,6 +25,7 @@ from coordinator.protection.inventory import cloud_of, machine_facts
 from coordinator.protection.models import Pairing, ProtectedItem
 from coordinator.protection.policies import Authentication
 from coordinator.protection.requests import ProtectionRequest, RequestOrigin
+from coordinator.protection.resource_names import check_resource_name
 from coordinator.protection.rules import readiness_errors
 from coordinator.protection.sides import ItemSide, side_of_host
 from coordinator.protection.states import (
@@ -49,12 +50,14 @@ def enable_protection(
     Raises:
         RefusedError: Status 409 mostly: VirtualMachineNotInCloud, CloudNotPaired,
             VirtualMachineAlreadyProtected, a readiness error of the machine, NameInUse,
-            PolicyNotOfPairing (400), HostNotPaired, or 532 while a job runs on the item.
+            InvalidResourceName and PolicyNotOfPairing (400), HostNotPaired, or 532 while a job
+            runs on the item.
 
     Idempotent: By the origin's client request id.
 
     Source: SPEC RE-1, PR-3.
     """
+    check_resource_name(request.name)
     machine = request.machine
     known = _known_item(machine)
     if known is not None:

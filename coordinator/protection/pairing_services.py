@@ -33,6 +33,7 @@ from coordinator.protection.pairing_planner import (
 )
 from coordinator.protection.policies import Authentication, InstanceType
 from coordinator.protection.requests import PairingRequest, RequestOrigin
+from coordinator.protection.resource_names import check_resource_name
 from coordinator.protection.rules import host_generation_errors
 from coordinator.protection.states import PairingState
 
@@ -52,14 +53,15 @@ def create_pairing(
         The pairing and the job AssociateProtectionProfile.
 
     Raises:
-        RefusedError: Status 400 or 409: clouds that cannot be paired, a cloud that is in another
-            pair (CloudAlreadyPaired), clouds without usable hosts, a provider that is not
-            connected, or 532 while a job runs on the pairing or on one of the hosts.
+        RefusedError: Status 400 or 409: InvalidResourceName, clouds that cannot be paired, a cloud
+            that is in another pair (CloudAlreadyPaired), clouds without usable hosts, a provider
+            that is not connected, or 532 while a job runs on the pairing or one of the hosts.
 
     Idempotent: By the origin's client request id.
 
     Source: SPEC PA-1 to PA-3, PO-2.
     """
+    check_resource_name(request.name)
     primary, recovery = _lock_clouds(request)
     pairing = _existing(request, primary, recovery)
     if pairing is not None:

@@ -11,6 +11,7 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError
 from azure.mgmt.recoveryservicessiterecovery import models as asr
 from django.utils import timezone
 
+from coordinator.config.waiting import wait_for
 from coordinator.failures import Failure
 from coordinator.jobs.models import Job
 from coordinator.protection.models import ProtectedItem, RecoveryPoint
@@ -245,6 +246,43 @@ def test_a_repeated_request_finds_its_job_again(
     assert Job.objects.count() == 1
 
 
+def test_client_request_ids_that_are_too_long_to_keep_are_still_told_apart(
+    program: Program, sites: Sites, item: ProtectedItem, engine: ScriptedEngine
+) -> None:
+    engine.fail_next(FAILURE)
+    path = f"{item_path(program, sites, item)}/plannedFailover"
+    jobs = []
+    for end in ("1", "1", "2"):
+        headers = {"x-ms-client-request-id": "r" * 100 + end}
+        answer = program.send("POST", path, json={}, headers=headers)
+        assert answer.status_code == 202
+        jobs.append(answer.headers["Azure-AsyncOperation"])
+        wait_for("the job", lambda: not Job.objects.filter(finished_at=None), limit_seconds=20)
+        ProtectedItem.objects.update(state=ProtectionState.PROTECTED)
+    assert jobs[0] == jobs[1] != jobs[2]
+
+
+def test_names_that_cannot_be_asked_for_again_are_refused(
+    program: Program, sites: Sites, item: ProtectedItem
+) -> None:
+    cloud = container_id(program, sites)
+    mapping = {
+        "targetProtectionContainerId": cloud,
+        "policyId": f"{program.vault_path}/replicationPolicies/Policy-1",
+    }
+    machine_id = f"{cloud}/replicationProtectableItems/{item.protectable_item_id}"
+    machine = {"protectableItemId": machine_id}
+    for name in ("x" * 129, " ", " x", "a%3Fb", "a%23b", "a%5Cb", "%C2%85"):
+        for kind, properties in (
+            ("replicationProtectionContainerMappings", mapping),
+            ("replicationProtectedItems", machine),
+        ):
+            path = f"{cloud}/{kind}/{name}"
+            answer = program.send("PUT", path, json={"properties": properties})
+            assert answer.status_code == 400, (path, answer.text)
+            assert answer.json()["error"]["code"] == "InvalidResourceName"
+
+
 def test_a_wrong_direction_is_refused_by_name(
     program: Program, sites: Sites, item: ProtectedItem
 ) -> None:
@@ -318,6 +356,7 @@ def test_jobs_are_listed_by_filter(
     assert len(listed("startTime eq '2020-01-01T00:00:00.0000000Z'")) == 2
     assert len(listed(f"fabricId eq '{sites.shanghai.name}'")) == 2
     assert len(listed("fabricId eq 'other'")) == 0
+    assert len(listed("endTime eq '9999-12-31T23:59:59.9999999Z'")) == 2
     assert len(listed("affectedObjectTypes eq 'ProtectionEntity'")) == 2
     for wrong in ("jobStatus eq 'Sleeping'", "colour eq 'red'", "startTime eq 'noon'"):
         with pytest.raises(HttpResponseError) as error:
