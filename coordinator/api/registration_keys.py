@@ -8,6 +8,7 @@ from http import HTTPStatus
 from django.conf import settings
 from django.http import HttpRequest, JsonResponse
 from ninja import Path, Router, Schema
+from pydantic import StrictInt
 
 from coordinator.api.addresses import KeyPath, VaultPath
 from coordinator.api.calls import Answer, Call, open_vault, read_uuid, served
@@ -25,7 +26,7 @@ router = Router()
 class KeyProperties(Schema):
     """How often the key may be used."""
 
-    maxUses: int = DEFAULT_MAX_USES  # noqa: N815 - the API's name
+    maxUses: StrictInt = DEFAULT_MAX_USES  # noqa: N815 - the API's name
 
 
 class KeyInput(Schema):

@@ -231,7 +231,7 @@ def _offline_paths(
 def _path(given: Mapping[str, object], field: str, method: InitialReplicationMethod) -> str:
     value = given.get(field)
     if method is InitialReplicationMethod.OVER_NETWORK:
-        if value:
+        if value not in (None, ""):
             raise wrong_field(field, value, "left out with initial replication over the network")
         return ""
     local = r"[A-Za-z]:\\[^<>|?*\"]*"

@@ -75,6 +75,7 @@ BAD = [
     ("onlineReplicationStartTime", "8 pm"),
     ("offlineReplicationExportPath", r"\\files\seed"),
     ("offlineReplicationImportPath", r"D:\seed"),
+    ("offlineReplicationImportPath", []),
     ("replicationPort", 0),
     ("replicationPort", 65536),
     ("allowedAuthenticationType", 3),
