@@ -198,18 +198,21 @@ async def cancel(site: SiteCore, host: Host, vm: VirtualMachine, command_id: str
 async def _discard(site: SiteCore, vm: VirtualMachine, replication: Replication) -> None:
     if replication.state is ReplicationState.RECOVERY_IN_PROGRESS:
         raise invalid_state(f"Failover of {_label(vm)} is in progress.")
-    next_state(replication.mode, replication.state, Event.FAILOVER_CANCELLED)
+    next_state(replication.mode, replication.state, Event.DISCARD_STARTED)
     if vm.state is not VMState.OFF:
         await end_guest(site, vm, turn_off=True)
         vm.state = VMState.OFF
         vm.was_running = False
         vm.started = None
-        site.save_vm(vm)
-    site.tracker(vm).stop()
+    # On disk before the first disk is put back: a loss of power in between must not leave a
+    # machine that passes for failed over with one disk of each moment.
+    apply_event(replication, Event.DISCARD_STARTED)
     replication.log.tracking = False
+    replication.failed_over_type = ReplicationType.NONE
+    site.save_vm(vm)
+    site.tracker(vm).stop()
     await asyncio.to_thread(restore_base, site, vm)
     apply_event(replication, Event.FAILOVER_CANCELLED)
-    replication.failed_over_type = ReplicationType.NONE
 
 
 async def complete(site: SiteCore, host: Host, vm: VirtualMachine, command_id: str | None) -> None:

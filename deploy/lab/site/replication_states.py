@@ -31,6 +31,7 @@ class Event(StrEnum):
     PREPARATION_CANCELLED = "planned failover cancelled"
     FAILOVER_STARTED = "failover started"
     FAILED_OVER = "failed over"
+    DISCARD_STARTED = "failover is being discarded"
     FAILOVER_CANCELLED = "failover cancelled"
     COMPLETED = "failover completed"
     REVERSED_TO_REPLICA = "became replica by reverse"
@@ -52,7 +53,8 @@ class Event(StrEnum):
 #   Error                         somebody must mend something, then resume; tracking goes on
 #   WaitingForStartResynchronize  nothing is tracked; the replica keeps its last points
 #   Resynchronizing               as initial replication, but only differing blocks travel
-#   RecoveryInProgress            disks are on their way to the chosen point; reverts if cut short
+#   RecoveryInProgress            disks are on their way to the chosen point, or back to the newest;
+#                                 cut short, they become the newest
 _P: dict[tuple[ReplicationState, Event], ReplicationState] = {
     (S.READY_FOR_INITIAL_REPLICATION, Event.INITIAL_STARTED): S.INITIAL_REPLICATION_IN_PROGRESS,
     (S.INITIAL_REPLICATION_IN_PROGRESS, Event.INITIAL_STOPPED): S.READY_FOR_INITIAL_REPLICATION,
@@ -104,7 +106,7 @@ _R: dict[tuple[ReplicationState, Event], ReplicationState] = {
     (S.RESYNCHRONIZING, Event.FAILOVER_STARTED): S.RECOVERY_IN_PROGRESS,
     (S.RECOVERY_IN_PROGRESS, Event.FAILED_OVER): S.FAILED_OVER_WAITING_COMPLETION,
     (S.RECOVERY_IN_PROGRESS, Event.FAILOVER_CANCELLED): S.REPLICATING,
-    (S.FAILED_OVER_WAITING_COMPLETION, Event.FAILOVER_CANCELLED): S.REPLICATING,
+    (S.FAILED_OVER_WAITING_COMPLETION, Event.DISCARD_STARTED): S.RECOVERY_IN_PROGRESS,
     (S.FAILED_OVER_WAITING_COMPLETION, Event.COMPLETED): S.FAILED_OVER,
 }
 

@@ -2,11 +2,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from deploy.lab.site import disk, ledger
 from deploy.lab.site.log_message import pack, unpack
 from deploy.lab.site.model import VMState
 from deploy.lab.site.power import shut_down
-from deploy.lab.site.replication_model import ReplicationSettings, ReplicationState
+from deploy.lab.site.replication_model import (
+    ReplicationSettings,
+    ReplicationState,
+    ReplicationType,
+)
 from deploy.lab.site.undo import apply_records
 
 if TYPE_CHECKING:
@@ -89,6 +95,33 @@ async def test_a_failover_cut_short_by_power_loss_never_happened(lab: Lab) -> No
     await lab.lose_power("West")
     west = await lab.boot("West")
     assert lab.state(west) == "Replica Replicating"
+    assert lab.bytes_of(west) == newest
+
+
+async def test_a_failover_whose_discarding_was_cut_short_is_discarded_whole(lab: Lab) -> None:
+    await lab.replicate(recovery_history=3)
+    for _ in range(2):
+        await lab.cycle()
+    await lab.east.suspend_replication(lab.host(lab.east), lab.vm(lab.east), "c")
+    west = lab.west
+    vm = lab.vm(west)
+    newest = lab.bytes_of(west)
+    await west.start_failover(lab.host(west), vm, "c", west.recovery_points(vm)[0].id)
+    await west.start_vm(lab.host(west), vm, "c")
+    # The second disk cannot be put back: power is lost between the two.
+    second = west.vm_folder(vm) / "failover" / vm.disks[1].id
+    aside = second.with_suffix(".aside")
+    second.rename(aside)
+    second.mkdir()
+    with pytest.raises(OSError, match="directory"):
+        await west.cancel_failover(lab.host(west), vm, "c")
+    second.rmdir()
+    aside.rename(second)
+    await lab.lose_power("West")
+    west = await lab.boot("West")
+    assert lab.state(west) == "Replica Replicating"
+    assert lab.vm(west).state is VMState.OFF
+    assert lab.replication(west).failed_over_type is ReplicationType.NONE
     assert lab.bytes_of(west) == newest
 
 
