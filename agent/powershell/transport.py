@@ -12,7 +12,8 @@ _CHUNK_BYTES: Final = 256 * 1024
 _STDERR_LINES: Final = 20
 _STDERR_LINE_CHARACTERS: Final = 500
 _LEAVING_SECONDS: Final = 5.0
-_LONGEST_LINE_BYTES: Final = 256 * 1024 * 1024
+# PowerShell cuts its messages into fragments of 32 KiB, one a line.
+_LONGEST_LINE_BYTES: Final = 32 * 1024 * 1024
 
 LineHandler: TypeAlias = Callable[[bytes], None]
 EndHandler: TypeAlias = Callable[[PowerShellGone], None]
@@ -136,18 +137,18 @@ class ProcessTransport:
 
     async def _read_lines(self) -> None:
         stdout = self._process.stdout
-        rest = b""
+        rest = bytearray()
         while stdout is not None and (chunk := await stdout.read(_CHUNK_BYTES)):
-            if b"\n" not in chunk:
-                rest += chunk
-                if len(rest) > _LONGEST_LINE_BYTES:
-                    self.kill("it wrote a line without end")
-                    return
-                continue
-            *lines, rest = (rest + chunk).split(b"\n")
+            *lines, after = chunk.split(b"\n")
             for line in lines:
-                if line.strip():
-                    self._on_line(line)
+                rest += line
+                if rest.strip():
+                    self._on_line(bytes(rest))
+                rest.clear()
+            rest += after
+            if len(rest) > _LONGEST_LINE_BYTES:
+                self.kill("the PowerShell process wrote a line without end")
+                return
 
     async def _read_stderr(self) -> None:
         stderr = self._process.stderr

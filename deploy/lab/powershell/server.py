@@ -39,6 +39,9 @@ from deploy.lab.powershell.framing import (
 from deploy.lab.powershell.running_pipeline import RunningPipeline
 from deploy.lab.powershell.runspace_pool import LabRunspacePool
 
+# PowerShell cuts its messages into fragments of this size, one a line.
+_LINE_BYTES = 32 * 1024
+
 # What psrpcore raises on bytes that are no PSRP: its own errors and those of the parsers below it.
 _MALFORMED = (PSRPCoreError, struct.error, ET.ParseError, ValueError, LookupError, AttributeError)
 
@@ -226,6 +229,6 @@ class PowerShellServer:
 
     def _flush(self, pool: LabRunspacePool | None = None) -> None:
         source = pool or self._pool
-        while (payload := source.data_to_send()) is not None:
+        while (payload := source.data_to_send(_LINE_BYTES)) is not None:
             stream = "Default" if payload.stream_type is StreamType.default else "PromptResponse"
             self._send(data_line(payload.pipeline_id, payload.data, stream))

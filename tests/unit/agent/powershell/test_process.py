@@ -109,6 +109,33 @@ async def test_a_program_that_is_no_powershell_tells_its_error() -> None:
     await pool.close()
 
 
+async def test_a_program_that_writes_a_line_without_end_is_ended_soon() -> None:
+    flood = "import os\nwhile True: os.write(1, b'x' * 65536)"
+    pool = PowerShellPool((sys.executable, "-c", flood), open_time_limit_seconds=15)
+    with pytest.raises(PowerShellGone, match="a line without end"):
+        await pool.run(cmdlet("Get-VM"), time_limit_seconds=LIMIT)
+    await pool.close()
+
+
+async def test_a_flood_on_the_error_stream_neither_blocks_nor_fills_the_agent(
+    command_line: tuple[str, ...], tmp_path: Path
+) -> None:
+    noisy = (
+        "import os, subprocess, sys\n"
+        "server = subprocess.Popen(sys.argv[1:])\n"
+        "for _ in range(400): os.write(2, b'y' * 65536)\n"
+        f"open({str(tmp_path / 'done')!r}, 'w').close()\n"
+        "sys.exit(server.wait())"
+    )
+    pool = PowerShellPool((sys.executable, "-c", noisy, *command_line))
+    assert len(await pool.run(cmdlet("Get-Echo"), time_limit_seconds=LIMIT)) == 1
+    with pytest.raises(PowerShellGone) as caught:
+        await pool.run(cmdlet("Stop-Server"), time_limit_seconds=LIMIT)
+    assert (tmp_path / "done").exists()
+    assert len(caught.value.stderr) < 20_000
+    await pool.close()
+
+
 def _children() -> list[int]:
     """Running servers this process started; what other tests started is not ours to count."""
     children = psutil.Process().children()
