@@ -127,13 +127,16 @@ def disks_by_machine(
     files = {object_id(record): record for record in hard_disks}
     placed: dict[str, list[tuple[tuple[str, int, int], inventory_pb2.VirtualDisk]]] = {}
     for drive in drives:
+        vm_id = drive.optional_guid("VMId")
+        if vm_id is None:
+            continue  # of a machine that is on no host, which is left out as well
         disk = _disk(drive, files.get(optional_id(drive, "VirtualHardDiskId")))
         place = (
             drive.optional_text("BusType") or "",
             unsigned(drive, "Bus"),
             unsigned(drive, "Lun"),
         )
-        placed.setdefault(str(drive.guid("VMId")), []).append((place, disk))
+        placed.setdefault(str(vm_id), []).append((place, disk))
     return {
         vm_id: [disk for _, disk in sorted(found, key=lambda one: (one[0], one[1].id))]
         for vm_id, found in placed.items()

@@ -103,6 +103,8 @@ class PSRecord:
         if value is None or isinstance(value, UUID):
             return value
         if isinstance(value, str):
+            if not value:
+                return None  # VMM's VMId of a machine that is on no host
             try:
                 return UUID(value)
             except ValueError:

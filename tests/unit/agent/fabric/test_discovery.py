@@ -223,6 +223,40 @@ async def test_machines_in_a_library_and_other_hypervisors_are_left_out(
     assert kinds.count("host") == 2
 
 
+@pytest.mark.parametrize("nothing", [None, ""])
+async def test_a_machine_without_hyper_vs_id_and_its_drives_do_not_stop_discovery(
+    shanghai: Any, record: Record, nothing: str | None
+) -> None:
+    machines, drives = "Get-SCVirtualMachine", "Get-SCVirtualMachineVirtualDiskDrives"
+    broken = record(ID=UUID(int=90), VMId=nothing, Name="creation failed", HostName=None)
+    shanghai.answer(machines, [broken, *shanghai.answers[machines, ""]])
+    drive = record(VMId=nothing, ID=UUID(int=89), VirtualHardDiskId=None)
+    shanghai.answer(drives, [drive, *shanghai.answers[drives, ""]])
+    inventory = await read_inventory(shanghai)
+    found = [
+        item.virtual_machine for item in inventory.values() if item.HasField("virtual_machine")
+    ]
+    assert [(machine.name, len(machine.disks)) for machine in found] == [("SQL-01", 2)]
+
+
+async def test_a_machine_without_cloud_host_disks_or_plain_letters_is_read(
+    shanghai: Any, record: Record
+) -> None:
+    lonely = record(
+        ID=UUID(int=88),
+        VMId=str(UUID(int=87)),
+        Name="数据库-ß-\U0001f5a5",
+        HostName=None,
+        CloudId=None,
+        VirtualMachineState="HostNotResponding",
+    )
+    shanghai.answer("Get-SCVirtualMachine", [lonely])
+    inventory = await read_inventory(shanghai)
+    machine = inventory[ObjectKey("virtual_machine", str(UUID(int=88)))].virtual_machine
+    assert (machine.name, machine.host_fqdn, machine.cloud_id) == ("数据库-ß-\U0001f5a5", "", "")
+    assert (machine.state, len(machine.disks)) == ("HostNotResponding", 0)
+
+
 async def test_clouds_and_hosts(inventory: Inventory) -> None:
     cloud = inventory[ObjectKey("cloud", str(CLOUD))].cloud
     assert (cloud.name, cloud.description) == ("GoldCloud1", "")
