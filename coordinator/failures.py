@@ -3,7 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class ProviderError:
+    """PowerShell's error record behind a failure, unchanged.
+
+    Attributes:
+        error_id: FullyQualifiedErrorId.
+        category: Name of the category, for example "InvalidOperation".
+        message: As PowerShell wrote it, in the language of the server.
+        cmdlet: What wrote it.
+        target: What it was about.
+    """
+
+    error_id: str
+    category: str
+    message: str
+    cmdlet: str = ""
+    target: str = ""
 
 
 @dataclass(frozen=True)
@@ -15,21 +34,26 @@ class Failure:
         message: What happened, naming the object.
         possible_causes: Sentences, most likely first.
         recommended_action: What to do next.
+        provider_error: Set when the failure came out of PowerShell.
     """
 
     code: str
     message: str
     possible_causes: tuple[str, ...] = ()
     recommended_action: str = ""
+    provider_error: ProviderError | None = None
 
     def as_json(self) -> dict[str, object]:
         """The stored form: camelCase keys as ASR's error bodies have them."""
-        return {
+        stored: dict[str, object] = {
             "code": self.code,
             "message": self.message,
             "possibleCauses": list(self.possible_causes),
             "recommendedAction": self.recommended_action,
         }
+        if self.provider_error is not None:
+            stored["providerError"] = asdict(self.provider_error)
+        return stored
 
 
 class RefusedError(Exception):

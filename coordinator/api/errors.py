@@ -65,7 +65,7 @@ def error_response(
             {
                 "code": code,
                 "message": failure.message,
-                "possibleCauses": " ".join(failure.possible_causes),
+                "possibleCauses": "\n".join(failure.possible_causes),
                 "recommendedAction": failure.recommended_action,
                 "clientRequestId": request.headers.get(CLIENT_REQUEST_ID, ""),
                 "activityId": activity_id(request),

@@ -49,6 +49,7 @@ class CommandError(Exception):
         code: Of the service; empty when the command itself says it.
         possible_causes: Sentences.
         recommended_action: What to do next.
+        provider_error: What PowerShell said; empty when it was not PowerShell.
     """
 
     exit_code: ExitCode
@@ -56,6 +57,7 @@ class CommandError(Exception):
     code: str = ""
     possible_causes: Sequence[str] = ()
     recommended_action: str = ""
+    provider_error: str = ""
 
     def __str__(self) -> str:
         return self.message
@@ -73,9 +75,11 @@ def not_found(kind: str, name: str, there_are: Sequence[str]) -> CommandError:
 
 
 def show_error(console: Console, error: CommandError) -> None:
-    """Says the four things, one a line."""
+    """Says the four things, one a line, and what PowerShell said."""
     code = f" ({error.code})" if error.code else ""
     console.print(Text(f"Error{code}: ", style="bold red").append(error.message, style="not bold"))
+    if error.provider_error:
+        console.print(Text(f"PowerShell: {error.provider_error}"))
     for cause in error.possible_causes:
         console.print(Text(f"Possible cause: {cause}"))
     if error.recommended_action:

@@ -21,8 +21,9 @@ from coordinator.cli.waiting import seconds_between, task_name
 app = typer.Typer(no_args_is_help=True, help="Jobs: what was asked for, and what became of it.")
 
 JobArgument = Annotated[str, typer.Argument(help="The job's id.")]
+JOB = "Job"
 COLUMNS = {
-    "Job": lambda job: str(job.name),
+    JOB: lambda job: str(job.name),
     "Operation": lambda job: str(job.properties.friendly_name),
     "Object": lambda job: str(job.properties.target_object_name),
     "State": lambda job: str(job.properties.state),
@@ -50,7 +51,7 @@ def list_jobs(
         found.append(job)
         if len(found) == count:
             break
-    session.show(found, COLUMNS)
+    session.show(found, COLUMNS, whole=JOB)
 
 
 @command(app)

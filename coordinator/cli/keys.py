@@ -49,7 +49,7 @@ def create(
 def list_keys(session: Session) -> None:
     """Lists the keys that were made, newest first."""
     found: Any = session.clients.send("GET", "/registrationKeys")
-    session.show(found["value"], COLUMNS)
+    session.show(found["value"], COLUMNS, whole="Key")
 
 
 @command(app)

@@ -87,9 +87,7 @@ def follow(session: Session, job_name: str, *, wait: bool, limit_seconds: float)
 def job_failure(job: Any) -> CommandError:
     """What a job that ended badly says."""
     errors = [
-        error.service_error_details
-        for error in job.properties.errors or []
-        if error.service_error_details is not None
+        error for error in job.properties.errors or [] if error.service_error_details is not None
     ]
     title = f"{job.properties.friendly_name} of {job.properties.target_object_name}"
     if not errors:
@@ -98,14 +96,25 @@ def job_failure(job: Any) -> CommandError:
             f"{title} ended as {job.properties.state}.",
             recommended_action=f"See: osr job show {job.name}",
         )
-    first = errors[0]
+    first = errors[0].service_error_details
     return CommandError(
         ExitCode.JOB_FAILED,
         f"{title} failed: {first.message}",
         code=str(first.code or ""),
         possible_causes=str(first.possible_causes or "").splitlines(),
         recommended_action=str(first.recommended_action or ""),
+        provider_error=_provider_error(errors[0].provider_error_details),
     )
+
+
+def _provider_error(error: Any) -> str:
+    """PowerShell's error id, category and message; they are what people search for."""
+    if error is None:
+        return ""
+    # The SDK's model has no property for the category.
+    category = error.get("category")
+    where = f"{error.error_id} ({category})" if category else str(error.error_id)
+    return f"{where}: {error.error_message}"
 
 
 def job_name_of(text: str) -> str:

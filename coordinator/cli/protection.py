@@ -44,8 +44,13 @@ DETAILS = {
         f"{item.properties.recovery_protection_container_friendly_name}"
         f" ({item.properties.recovery_fabric_friendly_name})"
     ),
-    "In progress": lambda item: str(item.properties.current_scenario.scenario_name),
+    "In progress": lambda item: _scenario(item.properties.current_scenario.scenario_name),
 }
+
+
+def _scenario(name: str | None) -> str:
+    """ASR's word for no scenario is "None"."""
+    return "-" if name in {None, "", "None"} else str(name)
 
 
 @command(app)

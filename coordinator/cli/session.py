@@ -39,18 +39,26 @@ class Session:
     notes: Console
 
     def show(
-        self, resources: Sequence[Mapping[str, Any]], columns: Mapping[str, Callable[[Any], str]]
+        self,
+        resources: Sequence[Mapping[str, Any]],
+        columns: Mapping[str, Callable[[Any], str]],
+        *,
+        whole: str = "",
     ) -> None:
         """Shows a list, as a table or as JSON.
 
         Args:
             resources: As the API gave them.
             columns: Heading, and the text of a resource under it.
+            whole: Heading of the column that is never shortened, because its texts are ids that
+                other commands want.
         """
         if self.as_json:
             self.show_json([as_plain(resource) for resource in resources])
             return
-        table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for heading in columns:
+            table.add_column(heading, no_wrap=heading == whole)
         for resource in resources:
             table.add_row(*(text(resource) for text in columns.values()))
         self.output.print(table)

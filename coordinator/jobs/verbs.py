@@ -12,7 +12,7 @@ from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor
 from opensiterecovery.provider.v1 import command_pb2
 
-from coordinator.failures import Failure
+from coordinator.failures import Failure, ProviderError
 from coordinator.stored_texts import without_nul
 
 # The field of CommandResult that each verb's success is in; the wire's comments say "Gives ...".
@@ -135,6 +135,7 @@ def read_result(verb: str, result: bytes) -> Mapping[str, object] | CommandFailu
             told.get("message", ""),
             tuple(told.get("possibleCauses", ())),
             told.get("recommendedAction", ""),
+            _provider_error(told.get("powershell")),
         )
         return CommandFailure(failure, outcome.failure.transient)
     if which != VERBS[verb].result_field:
@@ -149,6 +150,18 @@ def read_result(verb: str, result: bytes) -> Mapping[str, object] | CommandFailu
         # A time out of range, for example: the job must end in words, not stand still.
         return _not_understood(verb, f"what cannot be read ({error})")
     return cast("Mapping[str, object]", without_nul(json))
+
+
+def _provider_error(told: Mapping[str, str] | None) -> ProviderError | None:
+    if told is None:
+        return None
+    return ProviderError(
+        error_id=told.get("errorId", ""),
+        category=told.get("category", ""),
+        message=told.get("message", ""),
+        cmdlet=told.get("cmdlet", ""),
+        target=told.get("target", ""),
+    )
 
 
 def _not_understood(verb: str, answer: str) -> CommandFailure:

@@ -134,10 +134,28 @@ def _error(job: JobView, error: JobError) -> dict[str, object]:
             "recommendedAction": failure.recommended_action,
             "activityId": str(job.id),
         },
-        "providerErrorDetails": None,
+        "providerErrorDetails": _provider_error(failure),
         "errorLevel": "Error",
         "creationTime": written_time(error.at or job.finished_at),
         "taskId": error.task or None,
+    }
+
+
+def _provider_error(failure: Failure) -> dict[str, object] | None:
+    """What PowerShell said; None when the failure did not come out of it."""
+    error = failure.provider_error
+    if error is None:
+        return None
+    return {
+        "errorCode": None,
+        "errorId": error.error_id,
+        "errorMessage": error.message,
+        "possibleCauses": written_lines(failure.possible_causes),
+        "recommendedAction": failure.recommended_action,
+        # Beyond ASR's model.
+        "category": error.category,
+        "cmdlet": error.cmdlet,
+        "target": error.target,
     }
 
 

@@ -121,9 +121,13 @@ class Program:
             },
         )
 
-    def osr(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def osr(self, *arguments: str, columns: int = 200) -> subprocess.CompletedProcess[str]:
         """Runs the command with the program's connection file."""
-        environment = {**os.environ, "OSR_CONNECTION": str(self.connection_file), "COLUMNS": "200"}
+        environment = {
+            **os.environ,
+            "OSR_CONNECTION": str(self.connection_file),
+            "COLUMNS": str(columns),
+        }
         return subprocess.run(
             [sys.executable, "-m", "coordinator.cli.main", *arguments],
             env=environment,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from coordinator.failures import Failure
+from coordinator.failures import Failure, ProviderError
 from coordinator.jobs.models import Job
 from coordinator.protection.models import ProtectedItem
 from tests.integration.api.programs import Program
@@ -146,6 +146,25 @@ def test_a_job_that_fails_says_four_things_and_exits_with_7(
     shown = program.osr("job", "show", str(job.id))
     assert shown.returncode == 0
     assert "HostBusy" in shown.stdout
+
+
+def test_what_powershell_said_is_shown_with_its_id_and_category(
+    program: Program, item: ProtectedItem, engine: ScriptedEngine
+) -> None:
+    error_id = "InvalidState,Microsoft.HyperV.PowerShell.Commands.StartVMFailover"
+    said = ProviderError(error_id, "InvalidOperation", "The operation cannot be performed.")
+    engine.fail_next(Failure("HostBusy", "hv1 is busy.", ("It merges.",), "Wait.", said))
+    failed = program.osr("failover", "planned", "GoldVM1")
+    assert f"{error_id} (InvalidOperation)" in failed.stderr
+    assert "The operation cannot be performed." in failed.stderr
+
+
+def test_ids_that_other_commands_want_are_listed_whole_however_narrow_the_terminal(
+    program: Program, item: ProtectedItem, engine: ScriptedEngine
+) -> None:
+    assert program.osr("failover", "planned", "GoldVM1").returncode == 0
+    assert str(Job.objects.get().id) in program.osr("job", "list", columns=60).stdout
+    assert program.osr("protect", "show", "GoldVM1").stdout.split("In progress")[1].split() == ["-"]
 
 
 @pytest.mark.parametrize(

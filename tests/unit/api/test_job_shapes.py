@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from azure.mgmt.recoveryservicessiterecovery import models as asr
 
 from coordinator.api.paths import VaultId
 from coordinator.api.shapes.jobs import job_resource, operation_status
-from coordinator.failures import Failure
+from coordinator.failures import Failure, ProviderError
 from coordinator.jobs.queries import JobError, JobView
 from coordinator.jobs.states import JobState, StepState
 from coordinator.jobs.task_views import TaskView
@@ -69,6 +70,18 @@ def test_the_sdk_reads_every_part_of_a_job() -> None:
     assert details is not None
     assert (details.code, details.message) == ("HostBusy", "hv1 is busy.")
     assert details.possible_causes == "A checkpoint merges.\nIt is slow."
+
+
+def test_the_sdk_reads_what_powershell_said() -> None:
+    said = ProviderError("InvalidState,StartVMFailover", "InvalidOperation", "It cannot be done.")
+    failure = replace(FAILURE, provider_error=said)
+    read = asr.Job(job_resource(IDS, job(JobState.FAILED, JobError(failure, "t", "", NOON))))
+    assert read.properties is not None
+    (error,) = read.properties.errors or []
+    details = error.provider_error_details
+    assert details is not None
+    assert (details.error_id, details.error_message) == (said.error_id, said.message)
+    assert details["category"] == "InvalidOperation"
 
 
 def test_a_cancelled_job_ends_the_operation_in_the_word_clients_know() -> None:

@@ -9,7 +9,8 @@ from uuid import UUID
 import pytest
 from opensiterecovery.provider.v1 import command_pb2, failure_pb2, replication_pb2
 
-from coordinator.failures import Failure
+from coordinator.failures import Failure, ProviderError
+from coordinator.jobs.stored_failures import read_failure
 from coordinator.jobs.verbs import (
     RESULT_FIELDS,
     VERBS,
@@ -102,6 +103,21 @@ def test_a_provider_s_failure_keeps_its_four_parts() -> None:
     assert read_result("start_failover", result.SerializeToString()) == CommandFailure(
         Failure("HostBusy", "hv1 is busy.", ("A checkpoint is merging.",), "Wait."), transient=True
     )
+
+
+def test_what_powershell_said_is_kept_with_the_failure() -> None:
+    result = command_pb2.CommandResult(command_id=str(COMMAND_ID))
+    result.failure.code = "Unknown"
+    result.failure.powershell.error_id = "InvalidState,StartVMFailover"
+    result.failure.powershell.category = "InvalidOperation"
+    result.failure.powershell.message = "The operation cannot be performed."
+    outcome = read_result("start_failover", result.SerializeToString())
+    assert isinstance(outcome, CommandFailure)
+    said = ProviderError(
+        "InvalidState,StartVMFailover", "InvalidOperation", "The operation cannot be performed."
+    )
+    assert outcome.failure.provider_error == said
+    assert read_failure(outcome.failure.as_json()) == outcome.failure
 
 
 @pytest.mark.parametrize(
