@@ -14,6 +14,7 @@ import redis
 from celery import Celery
 from celery.app import app_or_default
 from django.db import connection, transaction
+from structlog.testing import capture_logs
 
 from coordinator.config.celery import make_app
 from coordinator.config.configuration import Configuration
@@ -254,4 +255,10 @@ def test_hints_name_the_providers(redis_url: str) -> None:
 
 
 def test_a_hint_without_redis_is_lost_quietly(tmp_path: Path) -> None:
-    HintPublisher(f"unix://{tmp_path}/redis.sock")([UUID(int=1)])
+    address = f"unix://{tmp_path}/redis.sock"
+    with pytest.raises(redis.ConnectionError), redis.Redis.from_url(address) as client:
+        client.ping()
+    publish = HintPublisher(address)
+    with capture_logs() as logs:
+        publish([UUID(int=1)])
+    assert [entry["log_level"] for entry in logs] == ["warning"]

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -92,8 +93,16 @@ def test_a_wrong_graph_begins_nothing(vault: Vault, clock: Clock) -> None:
     assert Job.objects.count() == 0
 
 
-def test_an_advance_of_an_unknown_job_is_not_asked_for(db: None) -> None:
-    request_advance(UUID(int=1))
+def test_an_advance_is_asked_for_after_the_commit_and_of_known_jobs_only(
+    vault: Vault, clock: Clock, django_capture_on_commit_callbacks: Any
+) -> None:
+    job = begin_job(request(vault.id, record("a")), clock())
+    with django_capture_on_commit_callbacks() as asked:
+        request_advance(UUID(int=1))
+    assert asked == []
+    with django_capture_on_commit_callbacks() as asked:
+        request_advance(job.id)
+    assert len(asked) == 1
 
 
 @pytest.mark.spec("AC-3")
