@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 import structlog
 from google.protobuf.message import Message
@@ -24,6 +25,7 @@ from agent.powershell.interface import PowerShell
 from agent.powershell.records import PropertyError
 from agent.verbs.aftermath import state_afterwards
 from agent.verbs.context import HostKeys, VerbContext
+from agent.verbs.machines import machine_in
 from agent.verbs.registry import Verb, outcome_field, request_of
 
 log = structlog.get_logger(__name__)
@@ -68,7 +70,11 @@ class Fabric:
 
 
 class CommandExecutor:
-    """Runs commands side by side; outlives sessions."""
+    """Runs commands side by side, those for one machine one after another; outlives sessions.
+
+    The coordinator has one operation a machine, but it may have given up a command that still
+    works here, or that a restarted agent goes on with: what came later acts later.
+    """
 
     def __init__(
         self,
@@ -93,6 +99,7 @@ class CommandExecutor:
         self._clock = clock
         self._settings = settings
         self._slots = asyncio.Semaphore(settings.concurrent_commands)
+        self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
         self._running: set[str] = set()
         self._group: asyncio.TaskGroup | None = None
         self._ready = asyncio.Event()
@@ -148,7 +155,7 @@ class CommandExecutor:
         command = entry.command
         started_at = self._clock()
         try:
-            async with self._slots:
+            async with self._turn(command), self._slots:
                 outcome = await self._outcome(entry)
             result = self._result(command, started_at, outcome)
             await asyncio.to_thread(self._journal.finish, result)
@@ -166,6 +173,15 @@ class CommandExecutor:
             seconds=round((self._clock() - started_at).total_seconds(), 3),
         )
         await self._announce(result)
+
+    def _turn(self, command: Command) -> asyncio.Lock:
+        """Held while the command works; it lets waiters in by the order of their arrival."""
+        machine = machine_in(request_of(command)[1])
+        if machine is None:
+            return asyncio.Lock()
+        return self._turns.setdefault(
+            (machine.host.casefold(), machine.vm_id.casefold()), asyncio.Lock()
+        )
 
     async def _outcome(self, entry: JournalledCommand) -> Message:
         """The verb's answer, or why it was not even tried."""

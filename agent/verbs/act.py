@@ -121,7 +121,10 @@ async def _again_or_raise(
     if settling and not isinstance(error, PowerShellTimeout):
         await asyncio.sleep(context.poll_interval_seconds)
         return
-    raise CommandError(told(to_failure(error), goal.describe(observed))) from error
+    state = goal.describe(observed)
+    if isinstance(error, PowerShellTimeout) or answer_was_lost(error):
+        state = f"{state}; what was begun may still take effect"
+    raise CommandError(told(to_failure(error), state)) from error
 
 
 async def _wait(context: VerbContext, goal: Goal[T]) -> T:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from google.protobuf.message import Message
-from opensiterecovery.provider.v1.command_pb2 import VirtualMachineRef
 
 from agent.failures import CommandError
 from agent.powershell.cmdlet import select
 from agent.powershell.errors import PowerShellError
 from agent.powershell.interface import PowerShell
 from agent.powershell.records import PropertyError
-from agent.verbs.machines import MACHINE_PROPERTIES, machine_of, vm_pipeline
+from agent.verbs.machines import MACHINE_PROPERTIES, machine_in, machine_of, vm_pipeline
 
 
 async def state_afterwards(
     powershell: PowerShell, request: Message, time_limit_seconds: float
 ) -> str:
     """A sentence for the failure: the state of the machine the request is about, if it has one."""
-    vm = getattr(request, "vm", None)
-    if not isinstance(vm, VirtualMachineRef):
+    vm = machine_in(request)
+    if vm is None:
         return "The state was not read again."
     try:
         found = await powershell.run(

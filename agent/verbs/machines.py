@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
+from google.protobuf.message import Message
 from opensiterecovery.provider.v1.command_pb2 import VirtualMachineRef, VirtualMachineState
 from opensiterecovery.provider.v1.failure_pb2 import Failure
 
@@ -44,6 +45,12 @@ class Machine:
 
     def __str__(self) -> str:
         return f"{self.state}, replication {self.mode}/{self.replication_state}"
+
+
+def machine_in(request: Message | None) -> VirtualMachineRef | None:
+    """The machine that a request is about, if it is about one."""
+    vm = getattr(request, "vm", None)
+    return vm if isinstance(vm, VirtualMachineRef) else None
 
 
 def machine_id(vm: VirtualMachineRef) -> UUID:

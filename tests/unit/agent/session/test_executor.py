@@ -18,8 +18,10 @@ from opensiterecovery.provider.v1.command_pb2 import (
     CommandResult,
     HostRefreshed,
     RefreshHost,
+    StartVirtualMachine,
     StopVirtualMachine,
     VirtualMachineRef,
+    VirtualMachineState,
 )
 
 from agent.failures import CommandError, failure
@@ -200,11 +202,63 @@ async def test_a_delivery_cut_off_before_it_could_begin_begins_when_delivered_ag
     agent: Agent,
 ) -> None:
     async with agent.running() as executor:
+        await executor.deliver(refresh(1))  # from now on nothing is taken from the journal
         # As if the session had ended while the journal was being written.
-        agent.journal.accept(refresh())
-        assert await executor.deliver(refresh()) is None
+        agent.journal.accept(refresh(2))
+        assert await executor.deliver(refresh(2)) is None
+        await agent.results(2)
+    assert agent.hyperv.effects == [("host.refreshed", HOST)] * 2
+
+
+def stop(n: int, vm_id: UUID = VM_ID) -> Command:
+    vm = VirtualMachineRef(vm_id=str(vm_id), host=HOST)
+    return Command(command_id=number(n), stop_virtual_machine=StopVirtualMachine(vm=vm))
+
+
+def start(n: int, host: str = HOST) -> Command:
+    vm = VirtualMachineRef(vm_id=str(VM_ID), host=host)
+    return Command(command_id=number(n), start_virtual_machine=StartVirtualMachine(vm=vm))
+
+
+async def test_commands_for_one_machine_act_in_the_order_of_their_arrival(agent: Agent) -> None:
+    release, stopping = asyncio.Event(), asyncio.Event()
+    order: list[str] = []
+
+    async def stops(request: StopVirtualMachine, _: VerbContext) -> VirtualMachineState:
+        if request.vm.vm_id == str(VM_ID):
+            stopping.set()
+            await release.wait()
+        order.append("stop" if request.vm.vm_id == str(VM_ID) else "stop of another")
+        return VirtualMachineState()
+
+    async def starts(_: StartVirtualMachine, __: VerbContext) -> VirtualMachineState:
+        order.append("start")
+        return VirtualMachineState()
+
+    async with agent.running(stop_virtual_machine=stops, start_virtual_machine=starts) as executor:
+        await executor.deliver(stop(1))
+        await stopping.wait()
+        await executor.deliver(start(2, HOST.upper()))
+        await executor.deliver(stop(3, UUID(int=77)))
         await agent.results(1)
-    assert agent.hyperv.effects == [("host.refreshed", HOST)]
+        assert order == ["stop of another"]
+        release.set()
+        await agent.results(3)
+    assert order == ["stop of another", "stop", "start"]
+
+
+async def test_a_command_that_is_gone_on_with_after_a_restart_does_not_undo_a_later_one(
+    agent: Agent,
+) -> None:
+    agent.hyperv.add(HOST, FakeMachine(VM_ID, "SQL1"))
+    journal = CommandJournal(Database(agent.path), agent.clock)
+    journal.accept(stop(1))
+    journal.start(number(1))
+    journal.accept(start(2))
+    async with agent.running():
+        results = await agent.results(2)
+    assert [result.command_id for result in results] == [number(1), number(2)]
+    assert [effect for effect, _ in agent.hyperv.effects] == ["vm.stopped", "vm.started"]
 
 
 async def test_commands_run_side_by_side_up_to_the_limit(agent: Agent) -> None:
@@ -298,11 +352,9 @@ async def test_time_runs_from_the_journal_also_while_the_agent_is_away(agent: Ag
 async def test_a_started_command_whose_time_is_up_is_told_with_the_state(agent: Agent) -> None:
     agent.hyperv.add(HOST, FakeMachine(VM_ID, "SQL1", state="Off"))
     journal = CommandJournal(Database(agent.path), agent.clock)
-    vm = VirtualMachineRef(vm_id=str(VM_ID), host=HOST)
-    stop = StopVirtualMachine(vm=vm)
-    journal.accept(
-        Command(command_id=number(1), time_limit=Duration(seconds=60), stop_virtual_machine=stop)
-    )
+    command = stop(1)
+    command.time_limit.CopyFrom(Duration(seconds=60))
+    journal.accept(command)
     journal.start(number(1))
     agent.clock.advance(61)
     async with agent.running():
@@ -318,13 +370,9 @@ async def test_a_verb_that_hangs_is_given_up_and_the_state_told(agent: Agent) ->
     async def hanging(_: StopVirtualMachine, __: VerbContext) -> Any:
         await asyncio.Event().wait()
 
-    command = Command(
-        command_id=number(1),
-        stop_virtual_machine=StopVirtualMachine(vm=VirtualMachineRef(vm_id=str(VM_ID), host=HOST)),
-    )
     settings = ExecutorSettings(default_limit=timedelta(milliseconds=20), overtime_seconds=0.05)
     async with agent.running(settings, stop_virtual_machine=hanging) as executor:
-        await executor.deliver(command)
+        await executor.deliver(stop(1))
         [result] = await agent.results(1)
     assert result.failure.code == "CommandTimeLimitExceeded"
     assert "The state read afterwards: Running" in result.failure.message

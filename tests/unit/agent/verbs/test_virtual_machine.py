@@ -189,6 +189,7 @@ async def test_a_cmdlet_that_hangs_is_told_with_the_state_read_afterwards(
         await stop_virtual_machine(StopVirtualMachine(vm=primary), context())
     assert caught.value.failure.code == "PowerShellTimeout"
     assert "The state read afterwards: Running" in caught.value.failure.message
+    assert "may still take effect" in caught.value.failure.message
 
 
 async def test_machines_are_addressed_by_id_on_their_host_and_never_asked_to_confirm(
