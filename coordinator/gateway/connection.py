@@ -116,14 +116,15 @@ class Connection:
     async def _deliver(self) -> None:
         """Sends what earlier sessions left open, then what comes."""
         database, provider_id = self._gateway.database, self.identity.provider_id
-        for body in await database.run(resend, provider_id, self.fence):
+        clock = self._gateway.clock
+        for body in await database.run(resend, provider_id, self.fence, clock()):
             await self._send_command(body, again=True)
         self._wanted.set()
         while True:
             await self._wanted.wait()
             self._wanted.clear()
             while True:
-                bodies = await database.run(claim, provider_id, self.fence)
+                bodies = await database.run(claim, provider_id, self.fence, clock())
                 for body in bodies:
                     await self._send_command(body, again=False)
                 if not bodies:

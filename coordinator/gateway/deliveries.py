@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from uuid import UUID
 
 from coordinator.fabrics.queries import current_fences
@@ -23,7 +24,7 @@ def end_of(provider_id: UUID, fence: int, fences: Mapping[UUID, int]) -> Session
     return None if newest == fence else SUPERSEDED
 
 
-def claim(provider_id: UUID, fence: int) -> list[bytes]:
+def claim(provider_id: UUID, fence: int, now: datetime) -> list[bytes]:
     """The next commands to send.
 
     Raises:
@@ -32,9 +33,9 @@ def claim(provider_id: UUID, fence: int) -> list[bytes]:
     end = end_of(provider_id, fence, current_fences([provider_id]))
     if end is not None:
         raise SessionEndedError(end)
-    return claim_commands(provider_id, fence)
+    return claim_commands(provider_id, fence, now)
 
 
-def resend(provider_id: UUID, fence: int) -> list[bytes]:
+def resend(provider_id: UUID, fence: int, now: datetime) -> list[bytes]:
     """What earlier sessions sent and that has no result."""
-    return commands_to_resend(provider_id, fence)
+    return commands_to_resend(provider_id, fence, now)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from math import ceil
 from uuid import UUID
 
 import structlog
@@ -13,29 +14,39 @@ from opensiterecovery.provider.v1 import command_pb2
 
 from coordinator.jobs.messages import ADVANCE_TASK, send_after_commit
 from coordinator.jobs.models import Command, Step
+from coordinator.jobs.run import ANSWER_SECONDS
 from coordinator.jobs.states import UNFINISHED_COMMANDS, CommandState, StepState
 
 log = structlog.get_logger(__name__)
 
+ANSWER_TIME = timedelta(seconds=ANSWER_SECONDS)
+# What a command gets that is sent again after its time: on the wire, none at all means a default.
+# A provider that has never seen it answers that it was not begun.
+LEAST_TIME = timedelta(milliseconds=1)
 
-def claim_commands(provider_id: UUID, fence: int, limit: int = 20) -> list[bytes]:
+
+def claim_commands(provider_id: UUID, fence: int, now: datetime, limit: int = 20) -> list[bytes]:
     """Takes the next commands for a session to send, in the order they were written.
 
     Also takes what an older session took and may never have delivered, so that nothing is lost
-    when two sessions of one provider overlap; a session never takes from a newer one.
+    when two sessions of one provider overlap; a session never takes from a newer one. A command
+    that waited for its provider has only what is left of its time: nothing begins, or goes on,
+    after its step was given up. One whose time is over and that was never sent stays unsent.
 
     Args:
         provider_id: The session's provider.
         fence: The session's fence: larger than those of all earlier sessions of the provider.
+        now: The time.
         limit: How many at most.
 
     Returns:
         Serialized `Command` messages; empty when nothing waits.
     """
-    return _claim(_undelivered(provider_id, fence), fence, limit)
+    in_time = Q(step__deadline_at__gt=now + ANSWER_TIME) | ~Q(state=CommandState.PENDING)
+    return _claim(_undelivered(provider_id, fence).filter(in_time), fence, now, limit)
 
 
-def commands_to_resend(provider_id: UUID, fence: int) -> list[bytes]:
+def commands_to_resend(provider_id: UUID, fence: int, now: datetime) -> list[bytes]:
     """Takes everything that earlier sessions sent and that has no result yet.
 
     For the start of a session. The agent answers a command it has finished with the recorded
@@ -45,7 +56,7 @@ def commands_to_resend(provider_id: UUID, fence: int) -> list[bytes]:
         Serialized `Command` messages in order; empty when nothing is open.
     """
     open_commands = _undelivered(provider_id, fence).exclude(state=CommandState.PENDING)
-    return _claim(open_commands, fence, None)
+    return _claim(open_commands, fence, now, None)
 
 
 def acknowledge_command(provider_id: UUID, command_id: UUID, now: datetime) -> None:
@@ -119,15 +130,30 @@ def _undelivered(provider_id: UUID, fence: int) -> QuerySet[Command]:
     )
 
 
-def _claim(commands: QuerySet[Command], fence: int, limit: int | None) -> list[bytes]:
+def _claim(
+    commands: QuerySet[Command], fence: int, now: datetime, limit: int | None
+) -> list[bytes]:
     with transaction.atomic():
         rows = list(
-            commands.select_for_update(skip_locked=True)
+            commands.select_for_update(of=("self",), skip_locked=True)
             .order_by("sequence")
-            .values_list("sequence", "body")[:limit]
+            .values_list("sequence", "body", "step__deadline_at")[:limit]
         )
         if rows:
-            taken = Command.objects.filter(sequence__in=[sequence for sequence, _ in rows])
+            taken = Command.objects.filter(sequence__in=[sequence for sequence, _, _ in rows])
             taken.update(sent_fence=fence)
             taken.filter(state=CommandState.PENDING).update(state=CommandState.SENT)
-    return [bytes(body) for _, body in rows]
+    return [_in_time(bytes(body), deadline_at, now) for _, body, deadline_at in rows]
+
+
+def _in_time(body: bytes, deadline_at: datetime | None, now: datetime) -> bytes:
+    """The command with no more time than its step still has, in whole seconds."""
+    if deadline_at is None:
+        return body
+    command = command_pb2.Command.FromString(body)
+    seconds = ceil((deadline_at - ANSWER_TIME - now).total_seconds())
+    left = max(timedelta(seconds=seconds), LEAST_TIME)
+    if left >= command.time_limit.ToTimedelta():
+        return body
+    command.time_limit.FromTimedelta(left)
+    return command.SerializeToString()

@@ -103,7 +103,7 @@ def _begin(provider: uuid.UUID, number: int) -> uuid.UUID:
 def _answer(provider: uuid.UUID) -> None:
     """Answers every command that waits."""
     with transaction.atomic():
-        bodies = claim_commands(provider, 1, 200)
+        bodies = claim_commands(provider, 1, datetime.now(UTC), 200)
     for body in bodies:
         command = command_pb2.Command.FromString(body)
         result = command_pb2.CommandResult(command_id=command.command_id)

@@ -41,20 +41,24 @@ def fail(*, transient: bool = False, code: str = "HostBusy") -> Answer:
 
 @dataclass
 class FakeProvider:
-    """A registered provider; `received` has every delivery in order, repeated ones too."""
+    """A registered provider; `received` has every delivery in order, repeated ones too.
+
+    `now` is the time of its gateway, which stands still unless a test moves it.
+    """
 
     vault_id: UUID
     id: UUID
+    now: datetime
     fence: int = 1
     received: list[command_pb2.Command] = field(default_factory=list)
 
     def fetch(self, limit: int = 20) -> list[command_pb2.Command]:
-        bodies = services.claim_commands(self.id, self.fence, limit)
+        bodies = services.claim_commands(self.id, self.fence, self.now, limit)
         return self._receive(bodies)
 
     def reconnect(self) -> list[command_pb2.Command]:
         self.fence += 1
-        return self._receive(services.commands_to_resend(self.id, self.fence))
+        return self._receive(services.commands_to_resend(self.id, self.fence, self.now))
 
     def answer(self, command: command_pb2.Command, now: datetime, how: Answer = succeed) -> bool:
         result = command_pb2.CommandResult(command_id=command.command_id)
@@ -82,4 +86,4 @@ def register(vault: Vault, name: str, now: datetime) -> FakeProvider:
         agent_version="1",
         registered_at=now,
     )
-    return FakeProvider(vault.id, provider.id)
+    return FakeProvider(vault.id, provider.id, now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -41,6 +42,29 @@ def test_commands_are_claimed_once_and_in_order(job: Job, provider: FakeProvider
     assert set(Command.objects.values_list("state", flat=True)) == {CommandState.SENT}
 
 
+def seconds_of(commands: list[command_pb2.Command]) -> list[float]:
+    return [each.time_limit.ToTimedelta().total_seconds() for each in commands]
+
+
+def test_a_command_that_waited_has_only_the_time_its_step_has_left(
+    job: Job, provider: FakeProvider, clock: Clock
+) -> None:
+    assert seconds_of(provider.fetch(limit=1)) == [600]
+    provider.now = clock() + timedelta(seconds=500)
+    assert seconds_of(provider.fetch(limit=1)) == [100]
+    assert seconds_of(provider.reconnect()) == [100, 100]
+
+
+def test_a_command_never_sent_whose_time_is_over_is_not_sent_any_more(
+    job: Job, provider: FakeProvider, clock: Clock
+) -> None:
+    provider.fetch(limit=1)
+    provider.now = clock() + timedelta(seconds=600)
+    assert provider.fetch() == []
+    # This one may be in the provider's journal, with its result.
+    assert seconds_of(provider.reconnect()) == [0.001]
+
+
 def test_another_provider_gets_none_of_them(job: Job, vault: Vault, clock: Clock) -> None:
     other = register(vault, "vmm-beijing", clock())
     assert other.fetch() == []
@@ -61,9 +85,9 @@ def test_a_new_session_gets_what_was_sent_and_not_answered(
 def test_what_an_older_session_took_meanwhile_reaches_the_newer_one(
     job: Job, provider: FakeProvider
 ) -> None:
-    assert services.commands_to_resend(provider.id, 2) == []
+    assert services.commands_to_resend(provider.id, 2, provider.now) == []
     provider.fetch(limit=1)
-    newer = services.claim_commands(provider.id, 2)
+    newer = services.claim_commands(provider.id, 2, provider.now)
     assert len(newer) == 3
     assert provider.fetch() == [], "the older session takes nothing from the newer"
 
