@@ -29,7 +29,6 @@ class FakePowerShell:
     async def run(self, *pipeline: Cmdlet, time_limit_seconds: float) -> list[PSRecord]:
         assert time_limit_seconds > 0
         self.pipelines.append(pipeline)
-        await asyncio.sleep(0)
         selection = pipeline[-1]
         assert selection.name == "Select-Object"
         found = self.answers.get(self._question(pipeline), ())

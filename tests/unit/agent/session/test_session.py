@@ -133,6 +133,8 @@ async def test_a_command_goes_on_while_the_coordinator_is_away(
         async with coordinator.serving():
             session = await coordinator.session(2)
             await coordinator.until(lambda: session.of("result"))
+            [result] = session.of("result")
+            assert (result.command_id, result.host_refreshed.host) == (number(1), HOST)
 
 
 async def test_a_command_delivered_twice_is_done_once(

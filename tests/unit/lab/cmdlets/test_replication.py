@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from deploy.lab.site.replicator import send_now
+from tests.unit.lab.site.conftest import until
 
 if TYPE_CHECKING:
     from tests.unit.lab.cmdlets.conftest import Shell
@@ -12,15 +11,6 @@ if TYPE_CHECKING:
 EAST = "hv-e1.contoso.com"
 WEST = "hv-w1.contoso.com"
 PORT = 8084
-
-
-async def until(condition: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
-    """Polls until the condition holds; fails after a deadline and says what never came true."""
-    deadline = asyncio.get_running_loop().time() + seconds
-    pause = 0.01
-    while not condition():
-        assert asyncio.get_running_loop().time() < deadline, what
-        await asyncio.sleep(pause)
 
 
 def state_of(shell: Shell) -> str:

@@ -177,7 +177,9 @@ def test_a_parameter_that_no_input_can_supply_is_missed_before_any_input_comes()
 
 
 def test_what_input_can_supply_is_not_missed_before_it_comes() -> None:
-    check_before_input(bind_arguments(facts("Start-VMFailover"), [("Confirm", False)]))
+    bindings = bind_arguments(facts("Start-VMFailover"), [("Confirm", False)])
+    check_before_input(bindings)
+    assert bind_input(bindings, VM).parameters["VM"] == [VM]
 
 
 def test_binding_one_input_object_leaves_nothing_for_the_next() -> None:

@@ -296,6 +296,8 @@ async def test_signal_and_close_of_a_pipeline_that_is_gone_are_acknowledged(
     for kind in ("Signal", "Close"):
         client.send(f"<{kind} PSGuid='{stranger}' />")
         await client.until(lambda kind=kind: (f"{kind}Ack", stranger) in client.acks)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+    answered = [kind for kind, target in client.acks if target == stranger]
+    assert answered == ["SignalAck", "CloseAck"]
 
 
 async def test_closing_the_pool_stops_what_runs_and_another_pool_can_be_opened(

@@ -46,6 +46,9 @@ async def serve_with(lab: Lab, thumbprint: str) -> None:
 
 async def test_good_certificates_connect(lab: Lab) -> None:
     await probe(lab, lab.thumbprints["East"])
+    lab.east.partition.cut("West")
+    with pytest.raises(HyperVError, match="0x00002EFD"):
+        await probe(lab, lab.thumbprints["East"])
 
 
 async def test_a_wrong_port_cannot_connect(lab: Lab) -> None:
