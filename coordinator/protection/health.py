@@ -50,7 +50,7 @@ def replication_health(sides: tuple[SideHealth, ...]) -> Health:
 
 
 def health_errors(sides: tuple[SideHealth, ...], seen_at: datetime) -> list[dict[str, object]]:
-    """ASR's healthErrors: one for each condition of each side, in ASR's codes."""
+    """ASR's healthErrors: one for each condition of each side, in ASR's codes where it had one."""
     return [
         _as_error(condition, side, seen_at) for side in sides for condition in _conditions(side)
     ]
@@ -87,6 +87,14 @@ _FAILED_OVER = _Condition(
     "Its direction has not been reversed yet.",
     "Commit the failover, then reverse replicate.",
 )
+# Not one of ASR's codes: there the machine's page just kept saying Protected.
+_PREPARED = _Condition(
+    "PreparedForFailover",
+    "Warning",
+    "The machine is shut down and prepared for a planned failover; nothing replicates.",
+    "A planned failover is in progress, or stopped before the replica took over.",
+    "Run the planned failover again: it takes up where it stopped.",
+)
 _MISSED = _Condition(
     "67518",
     "Warning",
@@ -102,6 +110,8 @@ def _conditions(side: SideHealth) -> list[_Condition]:
         found.append(_NOT_WORKING)
     if side.state == "Suspended":
         found.append(_PAUSED)
+    if side.primary and side.state == "PreparedForFailover":
+        found.append(_PREPARED)
     if side.state in FAILED_OVER:
         found.append(_FAILED_OVER)
     cycles = side.successful + side.missed

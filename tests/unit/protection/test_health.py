@@ -41,6 +41,7 @@ def test_the_worse_side_decides(healths: tuple[str, ...], worst: str) -> None:
         (side("WaitingForStartResynchronize"), "67501"),
         (side("Suspended"), "67502"),
         (side("FailedOverWaitingCompletion"), "67506"),
+        (side("PreparedForFailover"), "PreparedForFailover"),
         (side(successful=79, missed=21), "67518"),
     ],
 )
