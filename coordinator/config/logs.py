@@ -6,6 +6,24 @@ import logging
 import sys
 
 import structlog
+from structlog.typing import EventDict
+
+
+def printable(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Escapes control characters in texts that came from outside: they could move a terminal.
+
+    Ends of lines stay, the renderer escapes those.
+    """
+    return {
+        name: _escaped(value) if isinstance(value, str) and not value.isprintable() else value
+        for name, value in event.items()
+    }
+
+
+def _escaped(text: str) -> str:
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text
+    )
 
 
 def configure_logs(level: int = logging.INFO) -> None:
@@ -19,6 +37,7 @@ def configure_logs(level: int = logging.INFO) -> None:
         processors=[
             *shared,
             structlog.processors.format_exc_info,
+            printable,
             structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -29,6 +48,7 @@ def configure_logs(level: int = logging.INFO) -> None:
         foreign_pre_chain=[*shared, structlog.processors.format_exc_info],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            printable,
             structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
         ],
     )
