@@ -8,7 +8,7 @@ from uuid import UUID
 import structlog
 from django.db import transaction
 
-from coordinator.failures import RefusedError
+from coordinator.failures import RefusedError, refuse
 from coordinator.jobs.queries import running_job_for
 from coordinator.jobs.services import (
     BeginJob,
@@ -31,7 +31,7 @@ from coordinator.protection.finalizing_planner import (
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.sides import side_of_item
 from coordinator.protection.states import ActiveLocation, ProtectionState
-from coordinator.protection.transitions import item_lock
+from coordinator.protection.transitions import item_lock, lock_item
 
 log = structlog.get_logger(__name__)
 
@@ -81,9 +81,27 @@ def finalize(now: datetime, item_id: str) -> None:
         refuse_if_busy(item_lock(item.id))
         with transaction.atomic():
             begin_job(_job(item), now)
+            _refuse_if_moved_on(item)
     except RefusedError as error:
         # Busy: the finisher of that job asks again. Anything else: the item's next report does.
         log.info("finalizing.put_off", item_id=item_id, code=error.failure.code)
+
+
+def _refuse_if_moved_on(seen: ProtectedItem) -> None:
+    """Now that no other job can begin on the item: what was decided is of the state it is in.
+
+    Raises:
+        RefusedError: A job has come and gone since the item was read.
+    """
+    item = lock_item(seen.id)
+    if item.state != seen.state:
+        raise refuse(
+            "OperationNotAllowed",
+            f"{item.friendly_name} was {seen.state} and is {item.state} now.",
+            causes=["Another job ended while this one was about to begin."],
+            action="Nothing has to be done: the next report of the item decides anew.",
+            status=409,
+        )
 
 
 def _job(item: ProtectedItem) -> BeginJob:

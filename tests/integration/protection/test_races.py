@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection, transaction
 
+from coordinator.config.waiting import wait_for
 from coordinator.failures import RefusedError
-from coordinator.jobs.models import Job
+from coordinator.jobs.models import Job, OperationLock
 from coordinator.jobs.registry import Registry
+from coordinator.protection import services as protection
 from coordinator.protection.models import Pairing, ProtectedItem
+from coordinator.protection.states import ProtectionState
 from coordinator.recovery import services as recovery
 from tests.integration.protection.world import ORIGIN, World, make_world
 
@@ -106,3 +110,40 @@ def test_a_request_at_the_moment_a_job_ends_is_served_or_refused_and_never_deadl
     assert set(outcomes) <= {"done", "532", "OperationNotAllowed"}
     committed.turn()
     assert Job.objects.filter(scenario="CommitFailover").count() <= 1
+
+
+def somebody_waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return bool(cursor.fetchone()[0])
+
+
+@pytest.mark.spec("RE-2")
+def test_finalizing_that_was_decided_on_a_state_now_past_begins_nothing(committed: World) -> None:
+    item = committed.protect()
+    ProtectedItem.objects.update(state=ProtectionState.INITIAL_REPLICATION)
+    jobs = Job.objects.count()
+
+    def finalize() -> None:
+        try:
+            with transaction.atomic():
+                protection.finalize(committed.now, str(item.id))
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            # Another job on the item begins and ends, between the reading and the lock.
+            lock = OperationLock.objects.create(
+                key=f"item:{item.id}", job=Job.objects.earliest("created_at")
+            )
+            late = pool.submit(finalize)
+            wait_for("the lock to be wanted", somebody_waits_for_a_lock, limit_seconds=20)
+            ProtectedItem.objects.update(state=ProtectionState.PROTECTED)
+            lock.delete()
+        late.result(30)
+    assert Job.objects.count() == jobs
