@@ -57,7 +57,7 @@ def test_the_port_follows_the_authentication_when_it_is_not_given(
     assert fields.replication_port == port
 
 
-BAD = [
+BAD: list[tuple[str, object]] = [
     ("instanceType", None),
     ("instanceType", "HyperVReplicaAzure"),
     ("replicationFrequencyInSeconds", 60),
