@@ -124,7 +124,8 @@ class Listener:
         self._check_partition(primary_server)
         if self._authentication is Authentication.CERTIFICATE:
             tls = writer.get_extra_info("ssl_object")
-            check_peer(tls.getpeercert(binary_form=True), primary_server, self._site.clock.now())
+            peer, now = tls.getpeercert(binary_form=True), self._site.clock.now()
+            check_peer(self._host, peer, primary_server, now)
         return Caller(primary_server, {})
 
     def _check_partition(self, primary_server: str) -> None:

@@ -86,6 +86,8 @@ class Host:
     switches: list[VirtualSwitch] = field(default_factory=list)
     replication_server: ReplicationServer = field(default_factory=ReplicationServer)
     firewall_rules: list[FirewallRule] = field(default_factory=list)
+    # DisableCertRevocationCheck under Virtualization\\Replication in the registry.
+    revocation_check_disabled: bool = False
     powered: bool = True
 
 

@@ -150,7 +150,7 @@ async def _one_attempt(
     streams = await _open(site, host, endpoint, record.address)
     connection = ReplicaConnection(site, record.site, streams)
     try:
-        _check_certificate(site, streams[1], endpoint)
+        _check_certificate(site, host, streams[1], endpoint)
         await connection.be_welcomed()
     except BaseException:
         await connection.close()
@@ -158,10 +158,12 @@ async def _one_attempt(
     return connection
 
 
-def _check_certificate(site: SiteCore, writer: asyncio.StreamWriter, endpoint: Endpoint) -> None:
+def _check_certificate(
+    site: SiteCore, host: Host, writer: asyncio.StreamWriter, endpoint: Endpoint
+) -> None:
     if endpoint.authentication is Authentication.CERTIFICATE:
         tls = writer.get_extra_info("ssl_object")
-        check_peer(tls.getpeercert(binary_form=True), endpoint.server, site.clock.now())
+        check_peer(host, tls.getpeercert(binary_form=True), endpoint.server, site.clock.now())
 
 
 async def _open(

@@ -7,8 +7,14 @@ from datetime import datetime
 
 from cryptography import x509
 
-from deploy.lab.site.certificates import CertificateStore, describe, peer_problem
+from deploy.lab.site.certificates import (
+    CertificateStore,
+    describe,
+    peer_problem,
+    revocation_problem,
+)
 from deploy.lab.site.link_errors import LinkError, LinkFailure
+from deploy.lab.site.model import Host
 
 
 def _context(protocol: int, store: CertificateStore, thumbprint: str) -> ssl.SSLContext:
@@ -40,8 +46,8 @@ def server_context(store: CertificateStore, thumbprint: str) -> ssl.SSLContext:
     return _context(ssl.PROTOCOL_TLS_SERVER, store, thumbprint)
 
 
-def check_peer(peer_der: bytes | None, fqdn: str, now: datetime) -> None:
-    """Check expiry, both key usages and the name of a peer whose chain OpenSSL accepted.
+def check_peer(host: Host, peer_der: bytes | None, fqdn: str, now: datetime) -> None:
+    """Check expiry, purposes, revocation and name of a peer whose chain OpenSSL accepted.
 
     Raises:
         LinkError: (security) with the reason.
@@ -49,6 +55,6 @@ def check_peer(peer_der: bytes | None, fqdn: str, now: datetime) -> None:
     if peer_der is None:
         raise LinkError(LinkFailure.SECURITY, "The peer has no certificate.")
     certificate = describe(x509.load_der_x509_certificate(peer_der), has_private_key=False)
-    problem = peer_problem(certificate, fqdn, now)
+    problem = peer_problem(certificate, fqdn, now) or revocation_problem(host)
     if problem is not None:
         raise LinkError(LinkFailure.SECURITY, problem)

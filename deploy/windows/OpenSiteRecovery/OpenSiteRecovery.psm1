@@ -14,7 +14,9 @@ function Install-OsrReplicationCertificate {
         Puts a replication certificate with its key, and the root it ends in, into a host's stores.
     .DESCRIPTION
         Imports the PFX into LocalMachine\My (key not exportable) and the root into
-        LocalMachine\Root. Importing the same ones again changes nothing. Gives the certificate.
+        LocalMachine\Root, and tells Hyper-V Replica not to ask whether certificates are revoked: our
+        authority publishes no list the hosts could reach, and takes a host's rights away by removing
+        its authorization entries. Doing it again changes nothing. Gives the certificate.
     #>
     [CmdletBinding()]
     [OutputType([pscustomobject])]
@@ -40,6 +42,10 @@ function Install-OsrReplicationCertificate {
         $certificate = New-Object "$x509.X509Certificate2" -ArgumentList $Pfx, $Password, $flags
         $certificate.FriendlyName = $FriendlyName
         & $add 'My' $certificate
+        $key = 'HKLM:\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Virtualization\Replication'
+        if (-not (Test-Path -Path $key)) { $null = New-Item -Path $key }
+        $null = New-ItemProperty -Path $key -Name 'DisableCertRevocationCheck' -Value 1 `
+            -PropertyType DWord -Force
         $certificate.Thumbprint
     }
     Get-OsrReplicationCertificate -ComputerName $ComputerName |

@@ -51,6 +51,16 @@ async def test_good_certificates_connect(lab: Lab) -> None:
         await probe(lab, lab.thumbprints["East"])
 
 
+@pytest.mark.parametrize("side", ["east", "west"])
+async def test_a_host_that_asks_for_revocation_and_gets_no_answer_believes_nobody(
+    lab: Lab, side: str
+) -> None:
+    site = getattr(lab, side)
+    lab.host(site).revocation_check_disabled = False
+    with pytest.raises(HyperVError, match=r"0x00002F8F|0x80092013"):
+        await probe(lab, lab.thumbprints["East"])
+
+
 async def test_a_wrong_port_cannot_connect(lab: Lab) -> None:
     with pytest.raises(HyperVError, match="0x00002EFD"):
         await probe(lab, lab.thumbprints["East"], 8099)
