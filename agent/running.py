@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import structlog
 from opensiterecovery.provider.v1.command_pb2 import CommandResult
-from opensiterecovery.provider.v1.session_pb2 import AgentMessage
+from opensiterecovery.provider.v1.session_pb2 import AgentMessage, CommandProgress
 
 from agent.clock import Clock, utc_now
 from agent.exit_codes import ExitCode
@@ -149,11 +149,15 @@ def _executor(
     async def announce(result: CommandResult) -> None:
         await outbound.send(AgentMessage(result=result))
 
+    async def tell(progress: CommandProgress) -> None:
+        await outbound.send(AgentMessage(progress=progress))
+
     fabric = Fabric(
         powershell=pool.for_command,
         host_keys=HostKeyStore(database, settings.clock),
         verbs=VERBS,
         vmm_server=settings.vmm_server,
+        tell=tell,
     )
     return CommandExecutor(journal, fabric, announce, settings.clock)
 

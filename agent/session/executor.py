@@ -14,6 +14,7 @@ import structlog
 from google.protobuf.message import Message
 from opensiterecovery.provider.v1.command_pb2 import Command, CommandResult
 from opensiterecovery.provider.v1.failure_pb2 import Failure
+from opensiterecovery.provider.v1.session_pb2 import CommandProgress
 
 from agent.clock import Clock, to_timestamp
 from agent.failures import CommandError, failure
@@ -29,6 +30,12 @@ from agent.verbs.machines import machine_in
 from agent.verbs.registry import Verb, outcome_field, request_of
 
 log = structlog.get_logger(__name__)
+
+
+async def tell_nobody(progress: CommandProgress) -> None:
+    """For an executor whose commands nobody watches."""
+    del progress
+
 
 Announce: TypeAlias = Callable[[CommandResult], Awaitable[object]]
 
@@ -61,12 +68,14 @@ class Fabric:
         host_keys: Keys of host certificates.
         verbs: Name of the field in Command to the function.
         vmm_server: Name of the VMM server or cluster role.
+        tell: Given what a command is doing, for people; may lose it.
     """
 
     powershell: Callable[[UUID], PowerShell]
     host_keys: HostKeys
     verbs: Mapping[str, Verb]
     vmm_server: str = "localhost"
+    tell: Callable[[CommandProgress], Awaitable[object]] = tell_nobody
 
 
 class CommandExecutor:
@@ -226,6 +235,9 @@ class CommandExecutor:
             resumed=entry.state is CommandState.STARTED,
             poll_interval_seconds=self._settings.poll_interval_seconds,
             settle_seconds=self._settings.settle_seconds,
+            tell=lambda activity: self._fabric.tell(
+                CommandProgress(command_id=str(command_id), activity=activity)
+            ),
         )
 
     def _limit(self, command: Command) -> timedelta:

@@ -92,6 +92,7 @@ async def _try(
     context: VerbContext, action: str, acting: Awaitable[object]
 ) -> PowerShellError | None:
     log.info("goal.action_started", command_id=str(context.command_id), action=action)
+    await context.tell(action)
     try:
         await acting
     except PowerShellError as error:
@@ -129,10 +130,14 @@ async def _again_or_raise(
 
 async def _wait(context: VerbContext, goal: Goal[T]) -> T:
     """Looks until the goal is reached, at most until the deadline."""
+    said = ""
     while True:
         observed = await goal.observe()
         if goal.reached(observed):
             return observed
+        if (seen := goal.describe(observed)) != said:
+            said = seen
+            await context.tell(f"{goal.action}: waiting for {goal.expected}, now {seen}")
         if context.time_left_seconds() <= 0:
             raise CommandError(
                 failure(

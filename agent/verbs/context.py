@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -18,6 +19,11 @@ READ_SECONDS = 120.0
 _RESERVE_SHARE = 0.1
 _RESERVE_MOST_SECONDS = 10.0
 _LEAST_SECONDS = 1.0
+
+
+async def tell_nobody(activity: str) -> None:
+    """For a command nobody watches."""
+    del activity
 
 
 class HostKeys(Protocol):
@@ -44,6 +50,7 @@ class VerbContext:
         resumed: True when an earlier run of the agent may have acted already.
         poll_interval_seconds: Between two looks at a state that is being waited for.
         settle_seconds: How long a call whose answer was lost is given to show its effect.
+        tell: Says what is being done or waited for, for people; may be lost.
     """
 
     powershell: PowerShell
@@ -55,6 +62,7 @@ class VerbContext:
     resumed: bool = False
     poll_interval_seconds: float = 0.5
     settle_seconds: float = 30.0
+    tell: Callable[[str], Awaitable[object]] = tell_nobody
 
     @property
     def reader(self) -> PowerShell:

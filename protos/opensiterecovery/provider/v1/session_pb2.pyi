@@ -246,6 +246,8 @@ Global___CommandAcknowledgement: _TypeAlias = CommandAcknowledgement  # noqa: Y0
 
 @_typing.final
 class CommandProgress(_message.Message):
+    """What a command is doing or waiting for, told to people; it may be lost."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     COMMAND_ID_FIELD_NUMBER: _builtins.int
@@ -253,7 +255,7 @@ class CommandProgress(_message.Message):
     ACTIVITY_FIELD_NUMBER: _builtins.int
     command_id: _builtins.str
     percent: _builtins.int
-    """0 to 100; never falls."""
+    """0 to 100, never falls; 0 when it cannot be told."""
     activity: _builtins.str
     def __init__(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from opensiterecovery.provider.v1.command_pb2 import (
     ReadVirtualMachine,
@@ -200,3 +202,18 @@ async def test_machines_are_addressed_by_id_on_their_host_and_never_asked_to_con
     [action] = [pipeline for pipeline in hyperv.pipelines if pipeline[-1].name == "Stop-VM"]
     assert dict(action[0].parameters) == {"ComputerName": SHANGHAI, "Id": VM_ID}
     assert action[1].parameters["Confirm"] is False
+
+
+async def test_people_are_told_what_is_being_done(
+    hyperv: FakeHyperV, context: MakeContext, primary: VirtualMachineRef
+) -> None:
+    hyperv.add(SHANGHAI, FakeMachine(VM_ID, "SQL1"))
+    told: list[str] = []
+
+    async def tell(activity: str) -> None:
+        told.append(activity)
+
+    await stop_virtual_machine(StopVirtualMachine(vm=primary), replace(context(), tell=tell))
+    assert told[0] == "Stop-VM"
+    await stop_virtual_machine(StopVirtualMachine(vm=primary), replace(context(), tell=tell))
+    assert told.count("Stop-VM") == 1
