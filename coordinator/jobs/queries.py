@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -67,6 +67,7 @@ class JobView:
         state_description: "Completed", "CompletedWithInformation", "Failed", "Cancelled"; empty
             while the job runs.
         percent: 0 to 100 over all steps; 100 exactly when the job has ended.
+        affected_objects: What the job has to say about each of the objects it is about, by name.
     """
 
     id: UUID
@@ -88,6 +89,7 @@ class JobView:
     errors: tuple[JobError, ...]
     tasks: tuple[TaskView, ...]
     steps: tuple[StepView, ...]
+    affected_objects: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,6 +186,7 @@ def _view(job: Job, steps: Sequence[Step]) -> JobView:
         started_at=job.started_at,
         finished_at=job.finished_at,
         percent=percent,
+        affected_objects=job.arguments.get("affected_objects", {}),
         errors=tuple(_error(stored) for stored in job.errors),
         tasks=summarise_tasks(
             [TaskSpec(**task) for task in job.tasks], [_progress(s) for s in steps]

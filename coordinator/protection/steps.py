@@ -7,6 +7,8 @@ from pathlib import Path
 
 from coordinator.jobs.registry import Condition, Finisher, RecordFunction
 from coordinator.protection import (
+    disabling_planner,
+    disabling_records,
     enabling_planner,
     enabling_records,
     finalizing,
@@ -20,6 +22,7 @@ CONDITIONS: Mapping[str, Condition] = {}
 FINISHERS: Mapping[str, Finisher] = {
     pairing_planner.SCENARIO: pairing_records.pairing_finished,
     enabling_planner.SCENARIO: enabling_records.enabling_finished,
+    disabling_planner.SCENARIO: disabling_records.disabling_finished,
     finalizing_planner.PRIMARY_SCENARIO: enabling_records.finalizing_finished,
     finalizing_planner.RECOVERY_SCENARIO: enabling_records.finalizing_finished,
 }
@@ -43,4 +46,8 @@ def records(authority_folder: Path) -> Mapping[str, RecordFunction]:
         "protection.enabled": enabling_records.enabled,
         "protection.primary_finalized": enabling_records.primary_finalized,
         "protection.recovery_finalized": enabling_records.recovery_finalized,
+        "protection.check_replica": disabling_records.check_replica,
+        "protection.failover_completed": disabling_records.failover_completed,
+        "protection.disabled": disabling_records.disabled,
+        "protection.removed_from_vault": disabling_records.removed_from_vault,
     }
