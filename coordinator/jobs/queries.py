@@ -26,6 +26,7 @@ __all__ = [
     "job_view",
     "list_jobs",
     "providers_with_waiting_commands",
+    "results_of_steps",
     "running_job_for",
 ]
 
@@ -151,6 +152,14 @@ def list_jobs(vault_id: UUID, filters: JobFilters | None = None) -> tuple[JobVie
     )
     page = jobs.order_by("-created_at", "-id")[wanted.offset : wanted.offset + wanted.limit]
     return tuple(_view(job, list(job.steps.all())) for job in page.prefetch_related("steps"))
+
+
+def results_of_steps(target_id: str, action: str) -> list[Mapping[str, object]]:
+    """What steps of an action gave in all jobs about a target, oldest first."""
+    steps = Step.objects.filter(
+        job__target_id=target_id, action=action, state=StepState.SUCCEEDED
+    ).order_by("id")
+    return [result for result in steps.values_list("result", flat=True) if result is not None]
 
 
 def running_job_for(key: str) -> Job | None:

@@ -19,11 +19,14 @@ __all__ = [
     "allowed_operations",
     "host_generation_errors",
     "is_known_replica",
+    "pairing_in_use_failure",
     "readiness_errors",
     "replica_deletion_failure",
 ]
 
 MOST_DISKS = 16
+# So many machines are named in one message.
+MOST_NAMED = 10
 # VMM's words for a machine at rest differ between its versions.
 FIT_STATES = frozenset({"Running", "PowerOff", "Stopped", "Off"})
 FIT_FORMATS = frozenset({"VHD", "VHDX"})
@@ -192,6 +195,21 @@ def host_generation_errors(
         )
         for host, version in hosts
         if version and _generation(version) is not instance_type
+    )
+
+
+def pairing_in_use_failure(name: str, machines: tuple[str, ...]) -> Failure | None:
+    """Why a pairing cannot be removed; None when nothing is protected by it. Source: SPEC PA-4."""
+    if not machines:
+        return None
+    shown = ", ".join(machines[:MOST_NAMED])
+    more = len(machines) - MOST_NAMED
+    return Failure(
+        "PairingHasProtectedItems",
+        f"The pairing {name} cannot be removed: it protects {shown}"
+        + (f" and {more} more." if more > 0 else "."),
+        ("Machines of its clouds replicate by it.",),
+        "Disable the protection of these machines first.",
     )
 
 

@@ -16,6 +16,7 @@ from coordinator.protection.transitions import (
     record_failed_over,
     refuse_unless_allowed,
 )
+from coordinator.protection.unpairing_services import remove_pairing, remove_pairing_from_vault
 
 __all__ = [
     "PairingRequest",
@@ -34,4 +35,6 @@ __all__ = [
     "record_failed_over",
     "refuse_unless_allowed",
     "remove_from_vault",
+    "remove_pairing",
+    "remove_pairing_from_vault",
 ]

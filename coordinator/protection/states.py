@@ -19,6 +19,10 @@ class PairingState(StrEnum):
     PAIRED = "Paired"
     # Its last job failed; the same request again takes it up.
     PAIRING_FAILED = "PairingFailed"
+    # The job that takes back what pairing configured runs; no machine is protected.
+    UNPAIRING = "Unpairing"
+    # That job failed; hosts may be configured in part. Removing or pairing again takes it up.
+    UNPAIRING_FAILED = "UnpairingFailed"
 
 
 class ActiveLocation(StrEnum):

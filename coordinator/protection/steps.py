@@ -15,12 +15,15 @@ from coordinator.protection import (
     finalizing_planner,
     pairing_planner,
     pairing_records,
+    unpairing_planner,
+    unpairing_records,
 )
 
 CONDITIONS: Mapping[str, Condition] = {}
 
 FINISHERS: Mapping[str, Finisher] = {
     pairing_planner.SCENARIO: pairing_records.pairing_finished,
+    unpairing_planner.SCENARIO: unpairing_records.unpairing_finished,
     enabling_planner.SCENARIO: enabling_records.enabling_finished,
     disabling_planner.SCENARIO: disabling_records.disabling_finished,
     finalizing_planner.PRIMARY_SCENARIO: enabling_records.finalizing_finished,
@@ -41,6 +44,8 @@ def records(authority_folder: Path) -> Mapping[str, RecordFunction]:
         "protection.check_hosts": pairing_records.check_hosts,
         "protection.issue_certificate": pairing_records.issuing(authority_folder),
         "protection.pairing_completed": pairing_records.pairing_completed,
+        "protection.check_unpairing": unpairing_records.check_unpairing,
+        "protection.unpaired": unpairing_records.unpaired,
         "protection.check_machine": enabling_records.check_machine,
         "protection.choose_target": enabling_records.choose_target,
         "protection.enabled": enabling_records.enabled,

@@ -110,7 +110,7 @@ async def test_a_replica_that_vmm_does_not_find_is_not_deleted(
 ) -> None:
     hyperv.add(BEIJING, machine())
     hyperv.hosts["other"] = hyperv.hosts.pop(BEIJING)
-    with pytest.raises(Exception, match="ObjectNotFound|cannot be performed"):
+    with pytest.raises(Exception, match="cannot be performed"):
         await delete_replica(DeleteReplica(vm=replica), context())
     assert VM_ID in hyperv.hosts["other"].machines
 
