@@ -18,7 +18,9 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.spec("AP-1")]
 DISABLE = asr.DisableProtectionInput(
     properties=asr.DisableProtectionInputProperties(
         disable_protection_reason="MigrationComplete",
-        replication_provider_input=asr.DisableProtectionProviderSpecificInput(),
+        replication_provider_input=asr.DisableProtectionProviderSpecificInput(
+            instance_type="HyperVReplica2012R2"
+        ),
     )
 )
 UNPAIR = asr.RemoveProtectionContainerMappingInput(

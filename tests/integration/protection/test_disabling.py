@@ -102,13 +102,12 @@ def test_after_failover_and_reversal_the_copy_left_behind_is_the_replica(
     protected: World,
 ) -> None:
     item = protected.item()
-    for operation in (
-        lambda: recovery.planned_failover(protected.item(), None, ORIGIN, protected.now),
-        lambda: recovery.reverse_replicate(protected.item(), ORIGIN, protected.now),
-    ):
-        with transaction.atomic():
-            operation()
-        protected.turn()
+    with transaction.atomic():
+        recovery.planned_failover(protected.item(), None, ORIGIN, protected.now)
+    protected.turn()
+    with transaction.atomic():
+        recovery.reverse_replicate(protected.item(), ORIGIN, protected.now)
+    protected.turn()
     assert protected.item().active_location == "Recovery"
     assert run(protected).state == JobState.SUCCEEDED
     assert hosts_with(protected, item.vm_id) == {item.recovery_host: "None"}
