@@ -20,6 +20,8 @@ from agent.verbs.context import VerbContext
 _NOT_FOUND_CATEGORIES = frozenset({"ObjectNotFound", "InvalidArgument"})
 """Get-VM -Id is given a well-formed id, so an invalid argument is an id that no machine has."""
 
+VIRTUAL_MACHINE_NOT_FOUND = "VirtualMachineNotFound"
+"""Code of the failure that says: the host answers and has no such machine."""
 
 MACHINE_PROPERTIES = (
     "Id",
@@ -159,7 +161,7 @@ def machine_of(vm: VirtualMachineRef, record: PSRecord) -> Machine:
 
 def _not_found(vm: VirtualMachineRef) -> Failure:
     return failure(
-        "VirtualMachineNotFound",
+        VIRTUAL_MACHINE_NOT_FOUND,
         f"Host {vm.host} has no virtual machine with the id {vm.vm_id}.",
         [
             "The virtual machine was moved to another host since the last discovery.",

@@ -17,11 +17,13 @@ from agent.verbs.failover import (
     reverse_replication,
     start_failover,
 )
+from agent.verbs.host_removal import remove_host_replication
 from agent.verbs.host_replication import (
     configure_replication_server,
     read_host_replication,
     refresh_host,
 )
+from agent.verbs.removal import delete_replica, remove_replication
 from agent.verbs.replication import (
     enable_replication,
     read_replication_of,
@@ -55,6 +57,9 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "complete_failover": complete_failover,
         "reverse_replication": reverse_replication,
         "refresh_host": refresh_host,
+        "remove_replication": remove_replication,
+        "delete_replica": delete_replica,
+        "remove_host_replication": remove_host_replication,
     }
 )
 """Name of the field of Command's `verb` to the function; the names are the agent's capabilities."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
 from ninja import Path, Router, Schema
 
 from coordinator.api.addresses import ContainerPath, MappingPath, VaultPath
@@ -17,7 +19,12 @@ from coordinator.api.references import names_in_reference
 from coordinator.api.shapes.container_mappings import mapping_resource
 from coordinator.protection.models import Pairing
 from coordinator.protection.queries import find_pairing, pairings_of
-from coordinator.protection.services import PairingRequest, create_pairing
+from coordinator.protection.services import (
+    PairingRequest,
+    create_pairing,
+    remove_pairing,
+    remove_pairing_from_vault,
+)
 
 router = Router()
 
@@ -37,6 +44,12 @@ class MappingInput(Schema):
     """A pair to make."""
 
     properties: MappingInputProperties
+
+
+class RemovalInput(Schema):
+    """Words of other replication providers: nothing depends on them."""
+
+    properties: dict[str, Any] = {}  # noqa: RUF012 - pydantic copies it
 
 
 @router.get(f"{VAULT}/replicationProtectionContainerMappings")
@@ -83,6 +96,33 @@ def put_mapping(request: HttpRequest, path: Path[MappingPath], body: MappingInpu
         recovery_cloud=require_cloud(call, target["fabric_name"], target["container_name"]),
     )
     _, job = create_pairing(pairing, call.origin(_id(call, path)), call.now)
+    return accepted(call, _id(call, path), job)
+
+
+@router.post(f"{MAPPING}/remove")
+@served
+def remove_mapping(
+    request: HttpRequest, path: Path[MappingPath], body: RemovalInput | None = None
+) -> Answer:
+    """Dissociates two clouds: begins the job that takes back what pairing configured."""
+    del body
+    call = open_vault(request, path)
+    pairing = _find(call, path)
+    if pairing is None:
+        return HttpResponse(status=204)
+    job = remove_pairing(pairing, call.origin(_id(call, path)), call.now)
+    return accepted(call, _id(call, path), job)
+
+
+@router.delete(MAPPING)
+@served
+def purge_mapping(request: HttpRequest, path: Path[MappingPath]) -> Answer:
+    """Removes a pair from the vault only; the job's details say how to clean up by hand."""
+    call = open_vault(request, path)
+    pairing = _find(call, path)
+    if pairing is None:
+        return HttpResponse(status=204)
+    job = remove_pairing_from_vault(pairing, call.origin(_id(call, path)), call.now)
     return accepted(call, _id(call, path), job)
 
 

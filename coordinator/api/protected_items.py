@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from ninja import Path, Router, Schema
 
 from coordinator.api.addresses import ContainerPath, ItemPath, VaultPath
@@ -35,7 +36,12 @@ from coordinator.jobs.models import Job
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.queries import find_item, items_of, running_jobs
 from coordinator.protection.rules import allowed_operations
-from coordinator.protection.services import ProtectionRequest, enable_protection
+from coordinator.protection.services import (
+    ProtectionRequest,
+    disable_protection,
+    enable_protection,
+    remove_from_vault,
+)
 from coordinator.protection.states import FailoverDirection, ProtectionState
 from coordinator.recovery import services as recovery
 
@@ -79,6 +85,15 @@ class FailoverInput(Schema):
     """A planned failover or a reversal."""
 
     properties: FailoverInputProperties = FailoverInputProperties()
+
+
+class DisableInput(Schema):
+    """Why protection is disabled, and words of other replication providers: nothing depends on it.
+
+    What becomes of the replica is the policy's to say.
+    """
+
+    properties: dict[str, Any] = {}  # noqa: RUF012 - pydantic copies it
 
 
 @router.get(f"{VAULT}/replicationProtectedItems")
@@ -168,6 +183,33 @@ def reprotect(
     item = require_item(call, path)
     read_direction(body)
     job = recovery.reverse_replicate(item, call.origin(_id(call, path)), call.now)
+    return accepted(call, _id(call, path), job)
+
+
+@router.post(f"{PROTECTED_ITEM}/remove")
+@served
+def remove_item(
+    request: HttpRequest, path: Path[ItemPath], body: DisableInput | None = None
+) -> Answer:
+    """Disables protection: begins the job that takes replication apart on both sides."""
+    del body
+    call = open_vault(request, path)
+    item = find_item(call.vault.id, path.fabric_name, path.container_name, path.item_name)
+    if item is None:
+        return HttpResponse(status=204)
+    job = disable_protection(item, call.origin(_id(call, path)), call.now)
+    return accepted(call, _id(call, path), job)
+
+
+@router.delete(PROTECTED_ITEM)
+@served
+def purge_item(request: HttpRequest, path: Path[ItemPath]) -> Answer:
+    """Removes an item from the vault only; the job's details say how to clean up by hand."""
+    call = open_vault(request, path)
+    item = find_item(call.vault.id, path.fabric_name, path.container_name, path.item_name)
+    if item is None:
+        return HttpResponse(status=204)
+    job = remove_from_vault(item, call.origin(_id(call, path)), call.now)
     return accepted(call, _id(call, path), job)
 
 

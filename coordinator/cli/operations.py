@@ -84,6 +84,19 @@ def follow(session: Session, job_name: str, *, wait: bool, limit_seconds: float)
     )
 
 
+def tell_clean_up(session: Session, job_name: str) -> None:
+    """Shows what a job left for people to do, by host."""
+    clients = session.clients
+    job: Any = clients.site_recovery.replication_jobs.get(*clients.scope, job_name)
+    left = job.properties.custom_details.affected_object_details or {}
+    if left:
+        session.tell("The hosts are as they were. To clean up by hand, run:")
+    for host, commands in left.items():
+        session.tell(f"# for {host}")
+        for line in commands.split("; "):
+            session.tell(f"  {line}")
+
+
 def job_failure(job: Any) -> CommandError:
     """What a job that ended badly says."""
     errors = [

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
 from azure.mgmt.recoveryservicessiterecovery.models import (
     CreateProtectionContainerMappingInput,
     CreateProtectionContainerMappingInputProperties,
+    RemoveProtectionContainerMappingInput,
+    RemoveProtectionContainerMappingInputProperties,
 )
 
+from coordinator.cli.confirmation import YesOption, confirm
+from coordinator.cli.failures import not_found
 from coordinator.cli.names import container_of, find_cloud, find_policy, friendly_name
 from coordinator.cli.operations import (
     DEFAULT_LIMIT_SECONDS,
@@ -18,6 +23,7 @@ from coordinator.cli.operations import (
     WaitOption,
     begin,
     follow,
+    tell_clean_up,
 )
 from coordinator.cli.session import Session, command
 
@@ -69,6 +75,57 @@ def list_pairs(session: Session) -> None:
     """Lists the pairs."""
     mappings = session.clients.site_recovery.replication_protection_container_mappings
     session.show(list(mappings.list(*session.clients.scope)), COLUMNS)
+
+
+@command(app)
+def remove(
+    session: Session,
+    source: Annotated[str, typer.Argument(help="Cloud that the pair protects.")],
+    vault_only: Annotated[
+        bool,
+        typer.Option("--vault-only", help="Change nothing on the hosts, only forget the pair."),
+    ] = False,
+    yes: YesOption = False,
+    wait: WaitOption = True,
+    limit_seconds: LimitOption = DEFAULT_LIMIT_SECONDS,
+) -> None:
+    """Dissociates a pair of clouds: takes back what pairing configured on their hosts."""
+    clients = session.clients
+    mappings = clients.site_recovery.replication_protection_container_mappings
+    pair = find_pair(source, list(mappings.list(*clients.scope)))
+    name = source_of(pair)
+    target = pair.properties.target_protection_container_friendly_name
+    confirm(session, f"This ends the pairing of {name} with {target}.", name, yes=yes)
+    where = (*clients.scope, *container_of(pair.id), pair.name)
+    if vault_only:
+        job_name = begin(mappings.begin_purge, *where)
+    else:
+        wanted = RemoveProtectionContainerMappingInput(
+            properties=RemoveProtectionContainerMappingInputProperties()
+        )
+        job_name = begin(mappings.begin_delete, *where, wanted)
+    if not job_name:
+        return
+    follow(session, job_name, wait=wait, limit_seconds=limit_seconds)
+    if vault_only:
+        tell_clean_up(session, job_name)
+
+
+def find_pair(source: str, pairs: Sequence[Any]) -> Any:
+    """The pair with that source cloud or name; a cloud is in one pair only.
+
+    Raises:
+        CommandError: There is none.
+    """
+    wanted = source.casefold()
+    for pair in pairs:
+        if wanted in {source_of(pair).casefold(), str(pair.name).casefold()}:
+            return pair
+    raise not_found("pair of clouds", source, [source_of(pair) for pair in pairs])
+
+
+def source_of(pair: Any) -> str:
+    return str(pair.properties.source_protection_container_friendly_name)
 
 
 def mapping_name(source: str, target: str) -> str:

@@ -28,6 +28,9 @@ COLUMNS = {
     ),
     "Authentication": lambda policy: _authentication(policy.properties.provider_specific_details),
     "Port": lambda policy: str(policy.properties.provider_specific_details.replication_port),
+    "Replica deleted": lambda policy: str(
+        policy.properties.provider_specific_details.replica_deletion_option
+    ),
     "Compression": lambda policy: str(policy.properties.provider_specific_details.compression),
 }
 
@@ -43,7 +46,7 @@ AUTHENTICATION_NUMBERS = {Authentication.KERBEROS: 1, Authentication.CERTIFICATE
 
 
 @command(app)
-def create(
+def create(  # noqa: PLR0913, PLR0917 - each is an option of the command
     session: Session,
     name: NameArgument,
     frequency: Annotated[int, typer.Option(help="Seconds between copies: 30, 300, 900.")] = 300,
@@ -52,6 +55,9 @@ def create(
         int, typer.Option(help="Hours between application-consistent points; 0: none.")
     ] = 0,
     authentication: Annotated[Authentication, typer.Option()] = Authentication.CERTIFICATE,
+    delete_replica: Annotated[
+        bool, typer.Option(help="Delete the replica when protection is disabled.")
+    ] = False,
 ) -> None:
     """Makes a policy for Hyper-V hosts of 2012 R2 and later, copying over the network."""
     clients = session.clients
@@ -62,6 +68,7 @@ def create(
         application_consistent_snapshot_frequency_in_hours=application_consistent_hours,
         allowed_authentication_type=number,
         initial_replication_method="OverNetwork",
+        replica_deletion="Required" if delete_replica else "NotRequired",
     )
     wanted = CreatePolicyInput(
         properties=CreatePolicyInputProperties(provider_specific_input=details)

@@ -6,18 +6,22 @@ from typing import Annotated, Any
 
 import typer
 from azure.mgmt.recoveryservicessiterecovery.models import (
+    DisableProtectionInput,
+    DisableProtectionInputProperties,
     EnableProtectionInput,
     EnableProtectionInputProperties,
 )
 
+from coordinator.cli.confirmation import YesOption, confirm
 from coordinator.cli.machines import CloudOption, ServerOption, list_machines
-from coordinator.cli.names import container_of, find_protected_item, pick
+from coordinator.cli.names import container_of, find_protected_item, friendly_name, pick
 from coordinator.cli.operations import (
     DEFAULT_LIMIT_SECONDS,
     LimitOption,
     WaitOption,
     begin,
     follow,
+    tell_clean_up,
 )
 from coordinator.cli.session import Session, command
 
@@ -73,6 +77,37 @@ def enable(
     job_name = begin(operation, *clients.scope, *container_of(found.id), found.name, wanted)
     if job_name:
         follow(session, job_name, wait=wait, limit_seconds=limit_seconds)
+
+
+@command(app)
+def disable(
+    session: Session,
+    machine: MachineArgument,
+    vault_only: Annotated[
+        bool,
+        typer.Option("--vault-only", help="Change nothing on the hosts, only forget the machine."),
+    ] = False,
+    yes: YesOption = False,
+    wait: WaitOption = True,
+    limit_seconds: LimitOption = DEFAULT_LIMIT_SECONDS,
+) -> None:
+    """Ends a machine's protection; the policy says whether its replica is deleted."""
+    clients = session.clients
+    item = find_protected_item(clients, machine)
+    name = friendly_name(item)
+    confirm(session, f"This ends the protection of {name}.", name, yes=yes)
+    items = clients.site_recovery.replication_protected_items
+    where = (*clients.scope, *container_of(item.id), item.name)
+    if vault_only:
+        job_name = begin(items.begin_purge, *where)
+    else:
+        wanted = DisableProtectionInput(properties=DisableProtectionInputProperties())
+        job_name = begin(items.begin_delete, *where, wanted)
+    if not job_name:
+        return
+    follow(session, job_name, wait=wait, limit_seconds=limit_seconds)
+    if vault_only:
+        tell_clean_up(session, job_name)
 
 
 @command(app, "list")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -26,6 +26,7 @@ __all__ = [
     "job_view",
     "list_jobs",
     "providers_with_waiting_commands",
+    "results_of_steps",
     "running_job_for",
 ]
 
@@ -67,6 +68,7 @@ class JobView:
         state_description: "Completed", "CompletedWithInformation", "Failed", "Cancelled"; empty
             while the job runs.
         percent: 0 to 100 over all steps; 100 exactly when the job has ended.
+        affected_objects: What the job has to say about each of the objects it is about, by name.
     """
 
     id: UUID
@@ -88,6 +90,7 @@ class JobView:
     errors: tuple[JobError, ...]
     tasks: tuple[TaskView, ...]
     steps: tuple[StepView, ...]
+    affected_objects: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +154,14 @@ def list_jobs(vault_id: UUID, filters: JobFilters | None = None) -> tuple[JobVie
     return tuple(_view(job, list(job.steps.all())) for job in page.prefetch_related("steps"))
 
 
+def results_of_steps(target_id: str, action: str) -> list[Mapping[str, object]]:
+    """What steps of an action gave in all jobs about a target, oldest first."""
+    steps = Step.objects.filter(
+        job__target_id=target_id, action=action, state=StepState.SUCCEEDED
+    ).order_by("id")
+    return [result for result in steps.values_list("result", flat=True) if result is not None]
+
+
 def running_job_for(key: str) -> Job | None:
     """The job that holds the lock, for example of "item:<uuid>", or None."""
     lock = OperationLock.objects.select_related("job").filter(key=key).first()
@@ -184,6 +195,7 @@ def _view(job: Job, steps: Sequence[Step]) -> JobView:
         started_at=job.started_at,
         finished_at=job.finished_at,
         percent=percent,
+        affected_objects=job.arguments.get("affected_objects", {}),
         errors=tuple(_error(stored) for stored in job.errors),
         tasks=summarise_tasks(
             [TaskSpec(**task) for task in job.tasks], [_progress(s) for s in steps]

@@ -33,6 +33,9 @@ RESULT_FIELDS: Mapping[str, str] = {
     "complete_failover": "replication",
     "reverse_replication": "replication",
     "refresh_host": "host_refreshed",
+    "remove_replication": "replication",
+    "delete_replica": "replica_deleted",
+    "remove_host_replication": "host_replication",
 }
 
 

@@ -126,6 +126,9 @@ class ProtectedItem(models.Model):
     health_errors = models.JSONField(default=list)
     last_replicated_at = models.DateTimeField(null=True)
     last_failover_at = models.DateTimeField(null=True)
+    # What disabling protection set out to do, for its repetition after a failure:
+    # {"complete_failover", "delete_replica"}; null before.
+    disabling = models.JSONField(null=True)
     created_at = models.DateTimeField()
 
     class Meta:

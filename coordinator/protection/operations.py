@@ -20,7 +20,14 @@ class Operation(StrEnum):
 
 
 # What this version carries out; the table below says what the state itself would allow.
-CARRIED_OUT = frozenset({Operation.PLANNED_FAILOVER, Operation.COMMIT, Operation.REVERSE_REPLICATE})
+CARRIED_OUT = frozenset(
+    {
+        Operation.PLANNED_FAILOVER,
+        Operation.COMMIT,
+        Operation.REVERSE_REPLICATE,
+        Operation.DISABLE_PROTECTION,
+    }
+)
 
 _S = ProtectionState
 _O = Operation
@@ -38,16 +45,15 @@ ALLOWED: dict[ProtectionState, tuple[Operation, ...]] = {
     ),
     _S.PLANNED_FAILOVER: (),
     _S.PLANNED_FAILOVER_COMPLETING: (),
-    _S.PLANNED_FAILOVER_FAILED: (
-        _O.PLANNED_FAILOVER,
-        _O.UNPLANNED_FAILOVER,
-        _O.DISABLE_PROTECTION,
-    ),
+    # Which copy is the machine is unknown, so protection cannot be disabled.
+    _S.PLANNED_FAILOVER_FAILED: (_O.PLANNED_FAILOVER, _O.UNPLANNED_FAILOVER),
     _S.COMMIT_PENDING: (_O.COMMIT, _O.REVERSE_REPLICATE, _O.DISABLE_PROTECTION),
     _S.COMMITTING: (),
     _S.COMMITTED: (_O.REVERSE_REPLICATE, _O.DISABLE_PROTECTION),
     _S.REVERSING: (),
     _S.REVERSING_FAILED: (_O.REVERSE_REPLICATE, _O.DISABLE_PROTECTION),
+    _S.DISABLING: (),
+    _S.DISABLING_FAILED: (_O.DISABLE_PROTECTION,),
 }
 
 # (why an operation that needs more is not possible yet, what leads on)
@@ -103,6 +109,14 @@ _BLOCKED: dict[ProtectionState, tuple[str, str]] = {
     _S.REVERSING_FAILED: (
         "Replication could not be reversed.",
         "Reverse replicate again after removing the cause that the failed job names.",
+    ),
+    _S.DISABLING: (
+        "Protection is being disabled.",
+        "Wait until the job ends; the machine can then be protected again.",
+    ),
+    _S.DISABLING_FAILED: (
+        "Protection was disabled in part.",
+        "Disable protection again: it takes up where it stopped.",
     ),
 }
 

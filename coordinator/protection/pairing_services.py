@@ -95,6 +95,16 @@ def pairing_lock(pairing: Pairing) -> str:
     return f"pairing:{pairing.id}"
 
 
+def host_lock(host: Host) -> str:
+    """Key of a host's lock: it may serve several clouds, and one job at a time configures it."""
+    return f"host:{host.pk}"
+
+
+def trust_group_of(pairing: Pairing) -> str:
+    """Label that the authorizations of a pairing carry on its hosts."""
+    return f"osr-{pairing.id}"
+
+
 def _lock_clouds(request: PairingRequest) -> tuple[Cloud, Cloud]:
     """Holds both clouds' rows, so that no other pairing takes one of them (PA-2)."""
     wanted = (request.primary_cloud.pk, request.recovery_cloud.pk)
@@ -240,15 +250,14 @@ def _begin(
     )
     graph = plan_pairing(
         PairingSnapshot(
-            trust_group=f"osr-{pairing.id}",
+            trust_group=trust_group_of(pairing),
             authentication_type=Authentication(policy.authentication_type),
             replication_port=policy.replication_port,
             primary=primary,
             recovery=recovery,
         )
     )
-    # Hosts may serve several clouds; two jobs must not configure one host at once.
-    host_locks = tuple(f"host:{host.pk}" for hosts in sides for host in hosts)
+    host_locks = tuple(host_lock(host) for hosts in sides for host in hosts)
     return begin_job(
         BeginJob(
             vault_id=pairing.vault_id,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from coordinator.failures import Failure
 from coordinator.protection.operations import Operation, allowed_operations
 from coordinator.protection.policies import WIRE_AUTHENTICATION, Authentication, InstanceType
+from coordinator.protection.states import ProtectionState
 
 __all__ = [
     "WIRE_AUTHENTICATION",
@@ -17,13 +18,26 @@ __all__ = [
     "Operation",
     "allowed_operations",
     "host_generation_errors",
+    "is_known_replica",
+    "pairing_in_use_failure",
     "readiness_errors",
+    "replica_deletion_failure",
 ]
 
 MOST_DISKS = 16
+# So many machines are named in one message.
+MOST_NAMED = 10
 # VMM's words for a machine at rest differ between its versions.
 FIT_STATES = frozenset({"Running", "PowerOff", "Stopped", "Off"})
 FIT_FORMATS = frozenset({"VHD", "VHDX"})
+# States in which the copy that the machine does not run on is its replica, whichever side that is.
+WITH_REPLICA = frozenset(
+    {
+        ProtectionState.INITIAL_REPLICATION,
+        ProtectionState.INITIAL_REPLICATION_COMPLETED,
+        ProtectionState.PROTECTED,
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +196,66 @@ def host_generation_errors(
         for host, version in hosts
         if version and _generation(version) is not instance_type
     )
+
+
+def pairing_in_use_failure(name: str, machines: tuple[str, ...]) -> Failure | None:
+    """Why a pairing cannot be removed; None when nothing is protected by it. Source: SPEC PA-4."""
+    if not machines:
+        return None
+    shown = ", ".join(machines[:MOST_NAMED])
+    more = len(machines) - MOST_NAMED
+    return Failure(
+        "PairingHasProtectedItems",
+        f"The pairing {name} cannot be removed: it protects {shown}"
+        + (f" and {more} more." if more > 0 else "."),
+        ("Machines of its clouds replicate by it.",),
+        "Disable the protection of these machines first.",
+    )
+
+
+def is_known_replica(state: ProtectionState, observed_mode: str) -> bool:
+    """Whether the copy on the side that the machine does not run on is its replica for certain.
+
+    After a failover that was not reversed it is the machine itself as it was before, and after a
+    failed attempt to enable it may be a machine that was there before and has nothing to do with
+    this: nobody but its owner may delete those.
+
+    Args:
+        state: The item's.
+        observed_mode: VMReplicationMode that the side's host last showed; empty for none.
+    """
+    if state in WITH_REPLICA:
+        return True
+    return state is ProtectionState.ENABLING_FAILED and observed_mode == "Replica"
+
+
+def replica_deletion_failure(name: str, machine_state: str, replica_state: str) -> Failure | None:
+    """Why a replica must not be deleted now; None when it may.
+
+    Args:
+        name: Of the machine.
+        machine_state: VMState of the copy the machine runs on; empty when its host has none.
+        replica_state: VMState of the replica; empty when it is gone already.
+    """
+    if not machine_state:
+        return Failure(
+            "MachineMissing",
+            f"The replica of {name} is not deleted: the machine itself was not found.",
+            (
+                "The machine was deleted, and its replica is all that is left of it.",
+                "The machine was moved to another host a moment ago.",
+            ),
+            "If the machine was moved, refresh its server and disable protection again; else "
+            "remove the item from the vault only and decide about the replica by hand.",
+        )
+    if replica_state not in {"Off", ""}:
+        return Failure(
+            "ReplicaInUse",
+            f"The replica of {name} is not deleted: it is {replica_state}.",
+            ("Somebody started it after its replication was removed.",),
+            "Turn it off if it is not needed, then disable protection again.",
+        )
+    return None
 
 
 def _generation(version: str) -> InstanceType | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from coordinator.protection.disabling_services import disable_protection, remove_from_vault
 from coordinator.protection.enabling_services import enable_protection
 from coordinator.protection.finalizing import finalize
 from coordinator.protection.observation import ingest_replication
@@ -15,6 +16,7 @@ from coordinator.protection.transitions import (
     record_failed_over,
     refuse_unless_allowed,
 )
+from coordinator.protection.unpairing_services import remove_pairing, remove_pairing_from_vault
 
 __all__ = [
     "PairingRequest",
@@ -23,6 +25,7 @@ __all__ = [
     "create_pairing",
     "create_policy",
     "delete_policy",
+    "disable_protection",
     "enable_protection",
     "finalize",
     "ingest_replication",
@@ -31,4 +34,7 @@ __all__ = [
     "record_event",
     "record_failed_over",
     "refuse_unless_allowed",
+    "remove_from_vault",
+    "remove_pairing",
+    "remove_pairing_from_vault",
 ]

@@ -19,6 +19,10 @@ class PairingState(StrEnum):
     PAIRED = "Paired"
     # Its last job failed; the same request again takes it up.
     PAIRING_FAILED = "PairingFailed"
+    # The job that takes back what pairing configured runs; no machine is protected.
+    UNPAIRING = "Unpairing"
+    # That job failed; hosts may be configured in part. Removing or pairing again takes it up.
+    UNPAIRING_FAILED = "UnpairingFailed"
 
 
 class ActiveLocation(StrEnum):
@@ -77,6 +81,10 @@ class ProtectionState(StrEnum):
     REVERSING = "ReprotectInitiated"
     # Committed; the direction may or may not have been reversed.
     REVERSING_FAILED = "ReprotectFailed"
+    # The job DisableDr runs; either side may still replicate.
+    DISABLING = "DisableProtectionInitiated"
+    # Either side may still replicate; the machine runs where it did, its replica may be gone.
+    DISABLING_FAILED = "DisableProtectionFailed"
 
     @property
     def description(self) -> str:
@@ -106,6 +114,8 @@ class ItemEvent(StrEnum):
     REVERSING_BEGAN = "reversing_began"
     REVERSED = "reversed"
     REVERSING_FAILED = "reversing_failed"
+    DISABLING_BEGAN = "disabling_began"
+    DISABLING_FAILED = "disabling_failed"
 
 
 class WrongTransitionError(Exception):
@@ -141,6 +151,15 @@ TRANSITIONS: dict[tuple[ProtectionState, ItemEvent], ProtectionState] = {
     (_S.REVERSING_FAILED, _E.REVERSING_BEGAN): _S.REVERSING,
     (_S.REVERSING, _E.REVERSED): _S.PROTECTED,
     (_S.REVERSING, _E.REVERSING_FAILED): _S.REVERSING_FAILED,
+    (_S.ENABLING_FAILED, _E.DISABLING_BEGAN): _S.DISABLING,
+    (_S.INITIAL_REPLICATION, _E.DISABLING_BEGAN): _S.DISABLING,
+    (_S.INITIAL_REPLICATION_COMPLETED, _E.DISABLING_BEGAN): _S.DISABLING,
+    (_S.PROTECTED, _E.DISABLING_BEGAN): _S.DISABLING,
+    (_S.COMMIT_PENDING, _E.DISABLING_BEGAN): _S.DISABLING,
+    (_S.COMMITTED, _E.DISABLING_BEGAN): _S.DISABLING,
+    (_S.REVERSING_FAILED, _E.DISABLING_BEGAN): _S.DISABLING,
+    (_S.DISABLING_FAILED, _E.DISABLING_BEGAN): _S.DISABLING,
+    (_S.DISABLING, _E.DISABLING_FAILED): _S.DISABLING_FAILED,
 }
 
 DESCRIPTIONS: dict[ProtectionState, str] = {
@@ -157,6 +176,8 @@ DESCRIPTIONS: dict[ProtectionState, str] = {
     _S.COMMITTED: "Failover committed",
     _S.REVERSING: "Reverse replication in progress",
     _S.REVERSING_FAILED: "Reverse replication failed",
+    _S.DISABLING: "Disabling protection",
+    _S.DISABLING_FAILED: "Disabling protection failed",
 }
 
 

@@ -161,7 +161,10 @@ def _provider_error(failure: Failure) -> dict[str, object] | None:
 
 def _details(job: JobView) -> dict[str, object]:
     if job.scenario not in FAILOVER_SCENARIOS:
-        return {"instanceType": "AsrJobDetails", "affectedObjectDetails": {}}
+        return {
+            "instanceType": "AsrJobDetails",
+            "affectedObjectDetails": dict(job.affected_objects),
+        }
     return {
         "instanceType": "FailoverJobDetails",
         "affectedObjectDetails": {},

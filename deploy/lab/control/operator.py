@@ -165,6 +165,14 @@ class Operator:
         mappings = self.recovery.replication_protection_container_mappings
         return self._begin(mappings.begin_create, source.fabric_name, source.name, name, body)
 
+    def unpair(self, name: str, source: Cloud) -> str:
+        """Begins dissociating two clouds; gives the job's name."""
+        body = models.RemoveProtectionContainerMappingInput(
+            properties=models.RemoveProtectionContainerMappingInputProperties()
+        )
+        mappings = self.recovery.replication_protection_container_mappings
+        return self._begin(mappings.begin_delete, source.fabric_name, source.name, name, body)
+
     def protect(self, item: str, cloud: Cloud, machine_id: str, policy_id: str) -> str:
         """Begins replicating a machine; gives the job's name."""
         body = models.EnableProtectionInput(
@@ -174,6 +182,12 @@ class Operator:
         )
         items = self.recovery.replication_protected_items
         return self._begin(items.begin_create, cloud.fabric_name, cloud.name, item, body)
+
+    def disable(self, cloud: Cloud, item: str) -> str:
+        """Begins disabling a machine's protection; gives the job's name."""
+        body = models.DisableProtectionInput(properties=models.DisableProtectionInputProperties())
+        begin = self.recovery.replication_protected_items.begin_delete
+        return self._begin(begin, cloud.fabric_name, cloud.name, item, body)
 
     def item(self, cloud: Cloud, item: str) -> models.ReplicationProtectedItemProperties | None:
         """A protected item's properties; None before it is made."""

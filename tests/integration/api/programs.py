@@ -121,8 +121,10 @@ class Program:
             },
         )
 
-    def osr(self, *arguments: str, columns: int = 200) -> subprocess.CompletedProcess[str]:
-        """Runs the command with the program's connection file."""
+    def osr(
+        self, *arguments: str, columns: int = 200, typed: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs the command with the program's connection file; `typed` is its standard input."""
         environment = {
             **os.environ,
             "OSR_CONNECTION": str(self.connection_file),
@@ -131,6 +133,7 @@ class Program:
         return subprocess.run(
             [sys.executable, "-m", "coordinator.cli.main", *arguments],
             env=environment,
+            input=typed,
             capture_output=True,
             text=True,
             timeout=120,

@@ -45,12 +45,29 @@ def reversed_(job: Job) -> None:
     ProtectedItem.objects.filter(id=job.target_id).update(state=ProtectionState.PROTECTED)
 
 
+def disabled(job: Job) -> None:
+    ProtectedItem.objects.filter(id=job.target_id).delete()
+
+
+def unpaired(job: Job) -> None:
+    Pairing.objects.filter(id=job.target_id).delete()
+
+
+def nothing(job: Job) -> None:
+    """The vault forgot the object when the job began."""
+    del job
+
+
 EFFECTS: Mapping[str, Callable[[Job], None]] = {
     "AssociateProtectionProfile": paired,
     "EnableDr": enabled,
     "PlannedFailover": failed_over,
     "CommitFailover": committed,
     "ReverseReplication": reversed_,
+    "DisableDr": disabled,
+    "DissociateProtectionProfile": unpaired,
+    "PurgeDr": nothing,
+    "PurgeProtectionProfile": nothing,
 }
 
 

@@ -100,9 +100,13 @@ def test_the_sdk_pairs_protects_fails_over_commits_and_reverses(
 
     moved = items.begin_planned_failover(*where(program, sites), "Item-1", planned()).result()
     assert moved.properties.active_location == "Recovery"
-    assert moved.properties.allowed_operations == ["Commit", "ReverseReplicate"]
+    assert moved.properties.allowed_operations == [
+        "Commit",
+        "ReverseReplicate",
+        "DisableProtection",
+    ]
     final = items.begin_failover_commit(*where(program, sites), "Item-1").result()
-    assert final.properties.allowed_operations == ["ReverseReplicate"]
+    assert final.properties.allowed_operations == ["ReverseReplicate", "DisableProtection"]
     back = items.begin_reprotect(
         *where(program, sites),
         "Item-1",

@@ -66,6 +66,9 @@ class FakeHyperV:
             "complete_failover": self._complete,
             "reverse_replication": self._reverse,
             "refresh_host": self._refresh,
+            "remove_replication": self._remove_replication,
+            "delete_replica": self._delete_replica,
+            "remove_host_replication": self._remove_host,
         }
         verbs[verb](getattr(command, verb), result)
 
@@ -252,6 +255,49 @@ class FakeHyperV:
             other.mode, other.state, other.replica_server = "Replica", "Replicating", ""
             self.effects.append(f"replication.reversed {request.vm.host}")
         self._replication(request.vm, result)
+
+    def _remove_replication(self, request: command_pb2.RemoveReplication, result: Result) -> None:
+        copy = self.copies.get((request.vm.host, request.vm.vm_id))
+        result.replication.vm_id = request.vm.vm_id
+        result.replication.host = request.vm.host
+        result.replication.mode = "None"
+        if copy is None:
+            return
+        result.replication.vm_state = copy.vm_state
+        assert copy.state != "FailedOverWaitingCompletion"
+        if copy.mode != "None":
+            copy.mode, copy.state, copy.replica_server = "None", "Disabled", ""
+            self.effects.append(f"replication.removed {request.vm.host}")
+
+    def _delete_replica(self, request: command_pb2.DeleteReplica, result: Result) -> None:
+        copy = self.copies.pop((request.vm.host, request.vm.vm_id), None)
+        if copy is not None:
+            assert (copy.vm_state, copy.mode) == ("Off", "None")
+            self.effects.append(f"vm.removed {request.vm.host}")
+        result.replica_deleted.host = request.vm.host
+
+    def _remove_host(self, request: command_pb2.RemoveHostReplication, result: Result) -> None:
+        server = self._server(request.host)
+        left = [
+            entry
+            for entry in server.authorizations
+            if entry.trust_group != request.trust_group
+            or entry.allowed_primary_server in request.kept_primary_servers
+        ]
+        if len(left) < len(server.authorizations):
+            self.effects.append(f"authorizations.removed {request.host}")
+        del server.authorizations[:]
+        server.authorizations.extend(left)
+        if request.disable and not left:
+            server.replication_enabled = False
+            self.certificates[request.host] = [
+                certificate
+                for certificate in self.certificates.get(request.host, [])
+                # S303: Windows names certificates by SHA-1.
+                if certificate.fingerprint(hashes.SHA1()).hex().upper()
+                != request.certificate_thumbprint
+            ]
+        result.host_replication.CopyFrom(server)
 
     def _refresh(self, request: command_pb2.RefreshHost, result: Result) -> None:
         self.effects.append(f"host.refreshed {request.host}")

@@ -171,7 +171,7 @@ def test_a_first_copy_that_ends_before_the_job_is_finalized_when_the_job_ends(
 ) -> None:
     item, job = paired.enable()
     while not paired.hyperv.effects or not paired.hyperv.effects[-1].startswith("copy.started"):
-        paired._work()
+        paired.work()
         paired._serve(paired.shanghai)
     paired.hyperv.finish_copy(item.vm_id)
     paired.report()

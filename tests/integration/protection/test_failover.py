@@ -15,6 +15,7 @@ from coordinator.jobs.states import JobState
 from coordinator.protection.models import PairedHost, ProtectedItem
 from coordinator.protection.operations import Operation, allowed_operations
 from coordinator.protection.requests import RequestOrigin
+from coordinator.protection.services import disable_protection
 from coordinator.protection.states import ActiveLocation, FailoverDirection, ProtectionState
 from coordinator.recovery import services as recovery
 from tests.integration.protection.fake_hyperv import broken
@@ -31,6 +32,9 @@ OPERATIONS: dict[Operation, Callable[[World, RequestOrigin], Job]] = {
         world.item(), origin, world.now
     ),
     Operation.REVERSE_REPLICATE: lambda world, origin: recovery.reverse_replicate(
+        world.item(), origin, world.now
+    ),
+    Operation.DISABLE_PROTECTION: lambda world, origin: disable_protection(
         world.item(), origin, world.now
     ),
 }

@@ -53,10 +53,11 @@ class World:
 
     def turn(self) -> None:
         """Runs workers and providers until nothing is left to do now."""
-        while self._work() or self._serve(self.shanghai) or self._serve(self.beijing):
+        while self.work() or self._serve(self.shanghai) or self._serve(self.beijing):
             pass
 
-    def _work(self) -> bool:
+    def work(self) -> bool:
+        """One round of the workers; True when there may be more to do."""
         self.pass_(0.001)
         messages = list(OutboxMessage.objects.values_list("pk", flat=True))
         for pk in messages:

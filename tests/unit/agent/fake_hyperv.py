@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import pkcs12
@@ -36,6 +36,7 @@ class FakeMachine:
     frequency_seconds: int = 0
     initial_start: Any = None
     recovery_points: list[UUID] = field(default_factory=list)
+    known_to_vmm: bool = True
 
 
 @dataclass
@@ -247,6 +248,8 @@ class FakeHyperV:
 
     def _read_scvirtualmachine(self, _: Mapping[str, Any], objects: Objects) -> Objects:
         self._effect("host.refreshed", objects[0]["ID"])
+        for machine in self.hosts[objects[0]["ID"]].machines.values():
+            machine.known_to_vmm = True
         return []
 
     def _start_vm(self, _: Mapping[str, Any], objects: Objects) -> Objects:
@@ -323,6 +326,57 @@ class FakeHyperV:
         machine.mode, machine.replication_state = "Primary", "Replicating"
         machine.replica_server = parameters["ReplicaServerName"]
         self._effect("replication.reversed", machine.vm_id)
+        return []
+
+    def _remove_vmreplication(self, _: Mapping[str, Any], objects: Objects) -> Objects:
+        machine = objects[0]["_machine"]
+        if machine.mode == "None":
+            raise failure("InvalidState", "InvalidOperation", "Remove-VMReplication")
+        machine.mode, machine.replication_state = "None", "Disabled"
+        self._effect("replication.removed", machine.vm_id)
+        return []
+
+    def _get_scvirtualmachine(self, parameters: Mapping[str, Any], objects: Objects) -> Objects:
+        known = [
+            self._in_vmm(host, machine)
+            for host in self.hosts.values()
+            for machine in host.machines.values()
+            if machine.known_to_vmm
+        ]
+        if "ID" in parameters:
+            return [each for each in known if each["ID"] == parameters["ID"]]
+        return [each for each in known if each["HostName"] == objects[0]["ID"]]
+
+    def _in_vmm(self, host: FakeHost, machine: FakeMachine) -> dict[str, Any]:
+        return {
+            "_machine": machine,
+            "_host": host,
+            # Another than Hyper-V's, and another on each host.
+            "ID": uuid5(machine.vm_id, host.fqdn),
+            "VMId": str(machine.vm_id).upper(),
+            "HostName": host.fqdn,
+        }
+
+    def _remove_scvirtualmachine(self, parameters: Mapping[str, Any], objects: Objects) -> Objects:
+        assert "Force" not in parameters, "would only forget the machine"
+        for each in objects:
+            del each["_host"].machines[each["_machine"].vm_id]
+            self._effect("vm.removed", each["_host"].fqdn)
+        return []
+
+    def _remove_vmreplicationauthorizationentry(
+        self, parameters: Mapping[str, Any], _: Objects
+    ) -> Objects:
+        name = parameters["AllowedPrimaryServer"].casefold()
+        del self._host(parameters, "").entries[name]
+        self._effect("authorization.removed", name)
+        return []
+
+    def _remove_osrreplicationcertificate(
+        self, parameters: Mapping[str, Any], _: Objects
+    ) -> Objects:
+        del self._host(parameters, "").certificates[parameters["Thumbprint"]]
+        self._effect("certificate.removed", parameters["Thumbprint"])
         return []
 
     def _set_vmreplicationserver(self, parameters: Mapping[str, Any], _: Objects) -> Objects:

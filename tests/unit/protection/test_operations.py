@@ -14,11 +14,15 @@ from coordinator.protection.operations import (
 from coordinator.protection.states import ProtectionState
 
 EXPECTED = {
-    ProtectionState.PROTECTED: ["PlannedFailover"],
+    ProtectionState.ENABLING_FAILED: ["DisableProtection"],
+    ProtectionState.INITIAL_REPLICATION: ["DisableProtection"],
+    ProtectionState.INITIAL_REPLICATION_COMPLETED: ["DisableProtection"],
+    ProtectionState.PROTECTED: ["PlannedFailover", "DisableProtection"],
     ProtectionState.PLANNED_FAILOVER_FAILED: ["PlannedFailover"],
-    ProtectionState.COMMIT_PENDING: ["Commit", "ReverseReplicate"],
-    ProtectionState.COMMITTED: ["ReverseReplicate"],
-    ProtectionState.REVERSING_FAILED: ["ReverseReplicate"],
+    ProtectionState.COMMIT_PENDING: ["Commit", "ReverseReplicate", "DisableProtection"],
+    ProtectionState.COMMITTED: ["ReverseReplicate", "DisableProtection"],
+    ProtectionState.REVERSING_FAILED: ["ReverseReplicate", "DisableProtection"],
+    ProtectionState.DISABLING_FAILED: ["DisableProtection"],
 }
 
 

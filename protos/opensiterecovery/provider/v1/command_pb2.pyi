@@ -67,6 +67,9 @@ class Command(_message.Message):
     COMPLETE_FAILOVER_FIELD_NUMBER: _builtins.int
     REVERSE_REPLICATION_FIELD_NUMBER: _builtins.int
     REFRESH_HOST_FIELD_NUMBER: _builtins.int
+    REMOVE_REPLICATION_FIELD_NUMBER: _builtins.int
+    DELETE_REPLICA_FIELD_NUMBER: _builtins.int
+    REMOVE_HOST_REPLICATION_FIELD_NUMBER: _builtins.int
     command_id: _builtins.str
     """UUID whose last four bytes are zero: the agent counts its PowerShell pipelines in them, so that
     the pipeline id of every cmdlet names the command that caused it.
@@ -110,6 +113,12 @@ class Command(_message.Message):
     def reverse_replication(self) -> Global___ReverseReplication: ...
     @_builtins.property
     def refresh_host(self) -> Global___RefreshHost: ...
+    @_builtins.property
+    def remove_replication(self) -> Global___RemoveReplication: ...
+    @_builtins.property
+    def delete_replica(self) -> Global___DeleteReplica: ...
+    @_builtins.property
+    def remove_host_replication(self) -> Global___RemoveHostReplication: ...
     def __init__(
         self,
         *,
@@ -133,12 +142,15 @@ class Command(_message.Message):
         complete_failover: Global___CompleteFailover | None = ...,
         reverse_replication: Global___ReverseReplication | None = ...,
         refresh_host: Global___RefreshHost | None = ...,
+        remove_replication: Global___RemoveReplication | None = ...,
+        delete_replica: Global___DeleteReplica | None = ...,
+        remove_host_replication: Global___RemoveHostReplication | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["complete_failover", b"complete_failover", "configure_replication_server", b"configure_replication_server", "enable_replication", b"enable_replication", "install_host_certificate", b"install_host_certificate", "prepare_failover", b"prepare_failover", "prepare_host_certificate", b"prepare_host_certificate", "read_host_replication", b"read_host_replication", "read_replication", b"read_replication", "read_virtual_machine", b"read_virtual_machine", "refresh_host", b"refresh_host", "reverse_replication", b"reverse_replication", "start_failover", b"start_failover", "start_initial_replication", b"start_initial_replication", "start_virtual_machine", b"start_virtual_machine", "stop_virtual_machine", b"stop_virtual_machine", "test_replication_connection", b"test_replication_connection", "time_limit", b"time_limit", "verb", b"verb"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["complete_failover", b"complete_failover", "configure_replication_server", b"configure_replication_server", "delete_replica", b"delete_replica", "enable_replication", b"enable_replication", "install_host_certificate", b"install_host_certificate", "prepare_failover", b"prepare_failover", "prepare_host_certificate", b"prepare_host_certificate", "read_host_replication", b"read_host_replication", "read_replication", b"read_replication", "read_virtual_machine", b"read_virtual_machine", "refresh_host", b"refresh_host", "remove_host_replication", b"remove_host_replication", "remove_replication", b"remove_replication", "reverse_replication", b"reverse_replication", "start_failover", b"start_failover", "start_initial_replication", b"start_initial_replication", "start_virtual_machine", b"start_virtual_machine", "stop_virtual_machine", b"stop_virtual_machine", "test_replication_connection", b"test_replication_connection", "time_limit", b"time_limit", "verb", b"verb"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_id", b"command_id", "complete_failover", b"complete_failover", "configure_replication_server", b"configure_replication_server", "enable_replication", b"enable_replication", "install_host_certificate", b"install_host_certificate", "job_id", b"job_id", "prepare_failover", b"prepare_failover", "prepare_host_certificate", b"prepare_host_certificate", "read_host_replication", b"read_host_replication", "read_replication", b"read_replication", "read_virtual_machine", b"read_virtual_machine", "refresh_host", b"refresh_host", "reverse_replication", b"reverse_replication", "start_failover", b"start_failover", "start_initial_replication", b"start_initial_replication", "start_virtual_machine", b"start_virtual_machine", "step_key", b"step_key", "stop_virtual_machine", b"stop_virtual_machine", "test_replication_connection", b"test_replication_connection", "time_limit", b"time_limit", "verb", b"verb"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_id", b"command_id", "complete_failover", b"complete_failover", "configure_replication_server", b"configure_replication_server", "delete_replica", b"delete_replica", "enable_replication", b"enable_replication", "install_host_certificate", b"install_host_certificate", "job_id", b"job_id", "prepare_failover", b"prepare_failover", "prepare_host_certificate", b"prepare_host_certificate", "read_host_replication", b"read_host_replication", "read_replication", b"read_replication", "read_virtual_machine", b"read_virtual_machine", "refresh_host", b"refresh_host", "remove_host_replication", b"remove_host_replication", "remove_replication", b"remove_replication", "reverse_replication", b"reverse_replication", "start_failover", b"start_failover", "start_initial_replication", b"start_initial_replication", "start_virtual_machine", b"start_virtual_machine", "step_key", b"step_key", "stop_virtual_machine", b"stop_virtual_machine", "test_replication_connection", b"test_replication_connection", "time_limit", b"time_limit", "verb", b"verb"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_verb: _TypeAlias = _typing.Literal["read_host_replication", "prepare_host_certificate", "install_host_certificate", "configure_replication_server", "read_virtual_machine", "test_replication_connection", "enable_replication", "start_initial_replication", "read_replication", "stop_virtual_machine", "prepare_failover", "start_failover", "start_virtual_machine", "complete_failover", "reverse_replication", "refresh_host"]  # noqa: Y015
+    _WhichOneofReturnType_verb: _TypeAlias = _typing.Literal["read_host_replication", "prepare_host_certificate", "install_host_certificate", "configure_replication_server", "read_virtual_machine", "test_replication_connection", "enable_replication", "start_initial_replication", "read_replication", "stop_virtual_machine", "prepare_failover", "start_failover", "start_virtual_machine", "complete_failover", "reverse_replication", "refresh_host", "remove_replication", "delete_replica", "remove_host_replication"]  # noqa: Y015
     _WhichOneofArgType_verb: _TypeAlias = _typing.Literal["verb", b"verb"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_verb) -> _WhichOneofReturnType_verb | None: ...
 
@@ -159,6 +171,7 @@ class CommandResult(_message.Message):
     REPLICATION_FIELD_NUMBER: _builtins.int
     REPLICATION_CONNECTION_FIELD_NUMBER: _builtins.int
     HOST_REFRESHED_FIELD_NUMBER: _builtins.int
+    REPLICA_DELETED_FIELD_NUMBER: _builtins.int
     command_id: _builtins.str
     @_builtins.property
     def started_at(self) -> _timestamp_pb2.Timestamp: ...
@@ -180,6 +193,8 @@ class CommandResult(_message.Message):
     def replication_connection(self) -> Global___ReplicationConnection: ...
     @_builtins.property
     def host_refreshed(self) -> Global___HostRefreshed: ...
+    @_builtins.property
+    def replica_deleted(self) -> Global___ReplicaDeleted: ...
     def __init__(
         self,
         *,
@@ -194,12 +209,13 @@ class CommandResult(_message.Message):
         replication: _replication_pb2.ReplicationState | None = ...,
         replication_connection: Global___ReplicationConnection | None = ...,
         host_refreshed: Global___HostRefreshed | None = ...,
+        replica_deleted: Global___ReplicaDeleted | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure", "finished_at", b"finished_at", "host_certificate", b"host_certificate", "host_certificate_request", b"host_certificate_request", "host_refreshed", b"host_refreshed", "host_replication", b"host_replication", "outcome", b"outcome", "replication", b"replication", "replication_connection", b"replication_connection", "started_at", b"started_at", "virtual_machine", b"virtual_machine"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure", "finished_at", b"finished_at", "host_certificate", b"host_certificate", "host_certificate_request", b"host_certificate_request", "host_refreshed", b"host_refreshed", "host_replication", b"host_replication", "outcome", b"outcome", "replica_deleted", b"replica_deleted", "replication", b"replication", "replication_connection", b"replication_connection", "started_at", b"started_at", "virtual_machine", b"virtual_machine"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_id", b"command_id", "failure", b"failure", "finished_at", b"finished_at", "host_certificate", b"host_certificate", "host_certificate_request", b"host_certificate_request", "host_refreshed", b"host_refreshed", "host_replication", b"host_replication", "outcome", b"outcome", "replication", b"replication", "replication_connection", b"replication_connection", "started_at", b"started_at", "virtual_machine", b"virtual_machine"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_id", b"command_id", "failure", b"failure", "finished_at", b"finished_at", "host_certificate", b"host_certificate", "host_certificate_request", b"host_certificate_request", "host_refreshed", b"host_refreshed", "host_replication", b"host_replication", "outcome", b"outcome", "replica_deleted", b"replica_deleted", "replication", b"replication", "replication_connection", b"replication_connection", "started_at", b"started_at", "virtual_machine", b"virtual_machine"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["failure", "host_replication", "host_certificate_request", "host_certificate", "virtual_machine", "replication", "replication_connection", "host_refreshed"]  # noqa: Y015
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["failure", "host_replication", "host_certificate_request", "host_certificate", "virtual_machine", "replication", "replication_connection", "host_refreshed", "replica_deleted"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 
@@ -349,6 +365,49 @@ class ReplicationAuthorization(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReplicationAuthorization: _TypeAlias = ReplicationAuthorization  # noqa: Y015
+
+@_typing.final
+class RemoveHostReplication(_message.Message):
+    """Takes back what ConfigureReplicationServer and InstallHostCertificate did for one pairing.
+    Gives HostReplication.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOST_FIELD_NUMBER: _builtins.int
+    TRUST_GROUP_FIELD_NUMBER: _builtins.int
+    KEPT_PRIMARY_SERVERS_FIELD_NUMBER: _builtins.int
+    DISABLE_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_THUMBPRINT_FIELD_NUMBER: _builtins.int
+    host: _builtins.str
+    trust_group: _builtins.str
+    """Authorization entries with this trust group go; all others stay."""
+    disable: _builtins.bool
+    """No other pairing uses the host: it stops receiving replication, unless entries are left that
+    somebody else made.
+    """
+    certificate_thumbprint: _builtins.str
+    """Certificate to remove once the host no longer receives replication; empty for none."""
+    @_builtins.property
+    def kept_primary_servers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Entries of these primary servers stay all the same: another pairing needs them."""
+
+    def __init__(
+        self,
+        *,
+        host: _builtins.str = ...,
+        trust_group: _builtins.str = ...,
+        kept_primary_servers: _abc.Iterable[_builtins.str] | None = ...,
+        disable: _builtins.bool = ...,
+        certificate_thumbprint: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_thumbprint", b"certificate_thumbprint", "disable", b"disable", "host", b"host", "kept_primary_servers", b"kept_primary_servers", "trust_group", b"trust_group"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveHostReplication: _TypeAlias = RemoveHostReplication  # noqa: Y015
 
 @_typing.final
 class RefreshHost(_message.Message):
@@ -888,3 +947,73 @@ class ReverseReplication(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReverseReplication: _TypeAlias = ReverseReplication  # noqa: Y015
+
+@_typing.final
+class RemoveReplication(_message.Message):
+    """Remove-VMReplication on one side; the machine itself stays. Gives ReplicationState: mode "None",
+    and an empty vm_state when the host has no such machine.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VM_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def vm(self) -> Global___VirtualMachineRef: ...
+    def __init__(
+        self,
+        *,
+        vm: Global___VirtualMachineRef | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["vm", b"vm"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["vm", b"vm"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveReplication: _TypeAlias = RemoveReplication  # noqa: Y015
+
+@_typing.final
+class DeleteReplica(_message.Message):
+    """Deletes a machine that was a replica, with its files (Remove-SCVirtualMachine). Refused while the
+    machine runs or still takes part in a replication. Gives ReplicaDeleted.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VM_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def vm(self) -> Global___VirtualMachineRef: ...
+    def __init__(
+        self,
+        *,
+        vm: Global___VirtualMachineRef | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["vm", b"vm"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["vm", b"vm"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteReplica: _TypeAlias = DeleteReplica  # noqa: Y015
+
+@_typing.final
+class ReplicaDeleted(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VM_ID_FIELD_NUMBER: _builtins.int
+    HOST_FIELD_NUMBER: _builtins.int
+    vm_id: _builtins.str
+    host: _builtins.str
+    def __init__(
+        self,
+        *,
+        vm_id: _builtins.str = ...,
+        host: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["host", b"host", "vm_id", b"vm_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplicaDeleted: _TypeAlias = ReplicaDeleted  # noqa: Y015

@@ -178,6 +178,34 @@ async def test_replication_is_paused_resumed_measured_and_removed(
     assert state_of(east) == "Disabled"
 
 
+async def test_a_replica_is_removed_with_its_files_once_its_replication_is(
+    pair: tuple[Shell, Shell], step: Any
+) -> None:
+    east, west = pair
+    await replicate(pair, step)
+    for shell, host in ((east, EAST), (west, WEST)):
+        on_host = step("Get-VM", ComputerName=host)
+        await shell.objects(on_host, step("Remove-VMReplication", Confirm=False))
+        again = await shell.run(on_host, step("Remove-VMReplication", Confirm=False))
+        assert len(again.errors) == 1
+        # The machine itself stays on both sides.
+        assert len(await shell.objects(on_host)) == 1
+    server = step("Get-SCVMMServer", ComputerName="localhost")
+    host = step("Get-SCVMHost", ComputerName=WEST)
+    await west.objects(server, host, step("Read-SCVirtualMachine"))
+    [known] = await west.objects(server, host, step("Get-SCVirtualMachine"))
+    [vm] = west.site.virtual_machines
+    files = list(west.site.all_disk_files(vm).values())
+    assert all(file.exists() for file in files)
+    await west.objects(
+        server,
+        step("Get-SCVirtualMachine", ID=known.ID),
+        step("Remove-SCVirtualMachine", Confirm=False),
+    )
+    assert await west.objects(step("Get-VM", ComputerName=WEST)) == []
+    assert not any(file.exists() for file in files)
+
+
 async def test_a_certificate_is_listed_and_removed(pair: tuple[Shell, Shell], step: Any) -> None:
     east = pair[0]
     listing = step("Get-OsrReplicationCertificate", ComputerName=EAST)

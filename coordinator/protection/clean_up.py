@@ -1,0 +1,52 @@
+"""What to run by hand after an item or a pairing was removed from the vault only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+HostName = str
+
+
+def item_clean_up(
+    vm_id: str, active_host: HostName, passive_host: HostName, *, delete_replica: bool
+) -> Mapping[str, str]:
+    """PowerShell for the hosts of an item, by host.
+
+    The machine is named by Hyper-V's id, which is unique and needs no quoting. What ASR's pages
+    add, Set-SCVirtualMachine -ClearDRProtection, takes back a mark in VMM that is not set here.
+
+    Args:
+        vm_id: Hyper-V's id, equal on both sides.
+        active_host: FQDN of the host the machine runs on.
+        passive_host: FQDN of the other copy's host; empty when there is none.
+        delete_replica: The other copy is a replica that the policy wants deleted.
+
+    Source: SPEC RE-7.
+    """
+    commands = {active_host: _removal(vm_id, active_host)}
+    if passive_host:
+        commands[passive_host] = _removal(vm_id, passive_host)
+        if delete_replica:
+            commands[passive_host] += "; " + _deletion(vm_id, passive_host)
+    return commands
+
+
+def pairing_clean_up(trust_group: str, hosts: Iterable[HostName]) -> Mapping[str, str]:
+    """PowerShell for the hosts of a pairing, by host. Source: SPEC PA-4."""
+    return {
+        host: f"Remove-VMReplicationAuthorizationEntry -ComputerName {host}"
+        f" -TrustGroup {trust_group}"
+        for host in hosts
+    }
+
+
+def _removal(vm_id: str, host: HostName) -> str:
+    return f"Get-VM -ComputerName {host} -Id {vm_id} | Remove-VMReplication"
+
+
+def _deletion(vm_id: str, host: HostName) -> str:
+    return (
+        f"Get-SCVMHost -ComputerName {host} | Read-SCVirtualMachine;"
+        f" Get-SCVMHost -ComputerName {host} | Get-SCVirtualMachine"
+        f" | Where-Object VMId -eq {vm_id} | Remove-SCVirtualMachine"
+    )

@@ -1,0 +1,185 @@
+"""The graphs of DisableDr and of removing an item from the vault only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from coordinator.jobs.steps import FailureRule, Graph, Output, StepKind, StepSpec, TaskSpec
+
+SCENARIO = "DisableDr"
+FRIENDLY_NAME = "Disable protection"
+# No recording shows ASR's name of it.
+PURGE_SCENARIO = "PurgeDr"
+PURGE_FRIENDLY_NAME = "Remove from the vault only"
+
+PRIMARY = "DisableProtectionOnPrimary"
+SECONDARY = "DisableProtectionOnSecondary"
+UPDATE = "UpdateDraState"
+
+NO_REPLICA = "No recovery host was chosen: there is nothing to remove."
+# Also how long a provider that is away may take to come back for its command.
+REMOVAL_SECONDS = 3600
+
+
+@dataclass(frozen=True)
+class DisablingSide:
+    """One copy of the machine: who reaches its host."""
+
+    provider_id: str
+    host: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DisablingSnapshot:
+    """What there is to take apart.
+
+    Attributes:
+        active: The side the machine runs on.
+        passive: The other side; None when nothing was ever placed there.
+        complete_failover: A failover is not committed, and Hyper-V removes no replication then.
+        delete_replica: The copy on the passive side is known to be a replica and is to go.
+    """
+
+    vm_id: str
+    active: DisablingSide
+    passive: DisablingSide | None
+    complete_failover: bool
+    delete_replica: bool
+
+    def at(self, side: DisablingSide) -> dict[str, object]:
+        """The wire's VirtualMachineRef of the machine on a side."""
+        return {"vm_id": self.vm_id, "host": side.host}
+
+
+def plan_disabling(snapshot: DisablingSnapshot) -> Graph:
+    """Removes replication where the machine runs, then on the other side, where its copy may go.
+
+    The sending side comes first, so that it sends nothing to a side that no longer receives.
+    Nothing is deleted before both sides have said how they are. Source: SPEC RE-7; ASR's DisableDr.
+    """
+    return Graph(
+        tasks=(
+            TaskSpec(PRIMARY, "Disabling protection on the primary virtual machine"),
+            TaskSpec(
+                SECONDARY,
+                "Disabling protection on the recovery virtual machine",
+                "" if snapshot.passive is not None else NO_REPLICA,
+            ),
+            TaskSpec(UPDATE, "Updating the provider states"),
+        ),
+        steps=tuple(_steps(snapshot)),
+    )
+
+
+def plan_purge() -> Graph:
+    """Tells what is left on the hosts; the vault has forgotten the item already."""
+    return Graph(
+        tasks=(TaskSpec(UPDATE, "Updating the provider states"),),
+        steps=(
+            StepSpec(
+                key="update/record",
+                task=UPDATE,
+                kind=StepKind.RECORD,
+                action="protection.removed_from_vault",
+            ),
+        ),
+    )
+
+
+def _steps(snapshot: DisablingSnapshot) -> Iterator[StepSpec]:
+    yield from _active_steps(snapshot)
+    last = "primary/remove"
+    if snapshot.passive is not None:
+        yield _removal(snapshot, snapshot.passive, "secondary/remove", SECONDARY, after=(last,))
+        last = "secondary/remove"
+        if snapshot.delete_replica:
+            yield from _deletion_steps(snapshot, snapshot.passive)
+            last = "secondary/delete"
+    yield StepSpec(
+        key="update/record",
+        task=UPDATE,
+        kind=StepKind.RECORD,
+        action="protection.disabled",
+        after=(last,),
+    )
+    for name, side in (("active", snapshot.active), ("passive", snapshot.passive)):
+        if side is not None:
+            yield _refresh(name, side)
+
+
+def _active_steps(snapshot: DisablingSnapshot) -> Iterator[StepSpec]:
+    if snapshot.complete_failover:
+        yield StepSpec(
+            key="primary/complete",
+            task=PRIMARY,
+            kind=StepKind.COMMAND,
+            action="complete_failover",
+            provider=snapshot.active.provider_id,
+            inputs={"vm": snapshot.at(snapshot.active)},
+            time_limit_seconds=REMOVAL_SECONDS,
+        )
+        yield StepSpec(
+            key="primary/completed",
+            task=PRIMARY,
+            kind=StepKind.RECORD,
+            action="protection.failover_completed",
+            after=("primary/complete",),
+        )
+    before = ("primary/completed",) if snapshot.complete_failover else ()
+    yield _removal(snapshot, snapshot.active, "primary/remove", PRIMARY, after=before)
+
+
+def _removal(
+    snapshot: DisablingSnapshot, side: DisablingSide, key: str, task: str, *, after: tuple[str, ...]
+) -> StepSpec:
+    return StepSpec(
+        key=key,
+        task=task,
+        kind=StepKind.COMMAND,
+        action="remove_replication",
+        provider=side.provider_id,
+        inputs={"vm": snapshot.at(side)},
+        after=after,
+        time_limit_seconds=REMOVAL_SECONDS,
+    )
+
+
+def _deletion_steps(snapshot: DisablingSnapshot, passive: DisablingSide) -> Iterator[StepSpec]:
+    yield StepSpec(
+        key="secondary/check",
+        task=SECONDARY,
+        kind=StepKind.RECORD,
+        action="protection.check_replica",
+        inputs={
+            "machine": Output("primary/remove", "vm_state"),
+            "replica": Output("secondary/remove", "vm_state"),
+        },
+        after=("secondary/remove",),
+    )
+    yield StepSpec(
+        key="secondary/delete",
+        task=SECONDARY,
+        kind=StepKind.COMMAND,
+        action="delete_replica",
+        provider=passive.provider_id,
+        inputs={"vm": snapshot.at(passive)},
+        after=("secondary/check",),
+        time_limit_seconds=1800,
+        point_of_no_return=True,
+    )
+
+
+def _refresh(name: str, side: DisablingSide) -> StepSpec:
+    return StepSpec(
+        key=f"update/refresh-{name}",
+        task=UPDATE,
+        kind=StepKind.COMMAND,
+        action="refresh_host",
+        provider=side.provider_id,
+        inputs={"host": side.host},
+        after=("update/record",),
+        # VMM looks at its hosts by itself too; the machine is unprotected either way.
+        on_failure=FailureRule.WARN,
+        time_limit_seconds=300,
+    )

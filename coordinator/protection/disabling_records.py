@@ -1,0 +1,53 @@
+"""Record functions and the finisher of DisableDr."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from coordinator.failures import Failure
+from coordinator.jobs.registry import FinishedJob, RecordCall, StepFailedError
+from coordinator.jobs.states import JobState
+from coordinator.protection.rules import replica_deletion_failure
+from coordinator.protection.states import ItemEvent, ProtectionState
+from coordinator.protection.transitions import lock_item, record_event
+
+
+def check_replica(call: RecordCall) -> Mapping[str, object]:
+    """Refuses the deletion of what may be the only or the running copy."""
+    item = lock_item(str(call.arguments["item_id"]))
+    failure: Failure | None = replica_deletion_failure(
+        item.friendly_name, str(call.inputs["machine"]), str(call.inputs["replica"])
+    )
+    if failure is not None:
+        raise StepFailedError(failure)
+    return {}
+
+
+def failover_completed(call: RecordCall) -> Mapping[str, object]:
+    """A repetition must not complete it again: by then the replication may be gone."""
+    item = lock_item(str(call.arguments["item_id"]))
+    item.disabling = {**(item.disabling or {}), "complete_failover": False}
+    item.save(update_fields=["disabling"])
+    item.points.all().delete()
+    return {}
+
+
+def disabled(call: RecordCall) -> Mapping[str, object]:
+    """Nothing replicates any more: the item goes, its machine can be protected again."""
+    lock_item(str(call.arguments["item_id"])).delete()
+    return {}
+
+
+def disabling_finished(job: FinishedJob) -> None:
+    """After a failure either side may still replicate; the same request takes it up."""
+    if job.state is not JobState.SUCCEEDED:
+        record_event(
+            str(job.arguments["item_id"]),
+            ItemEvent.DISABLING_FAILED,
+            only_in=[ProtectionState.DISABLING],
+        )
+
+
+def removed_from_vault(call: RecordCall) -> Mapping[str, object]:
+    """The item went when the job began; the job keeps what is left to do by hand."""
+    return {"commands": call.arguments["affected_objects"]}

@@ -1,0 +1,185 @@
+"""Disabling protection: taking replication apart, or only forgetting it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from coordinator.failures import refuse
+from coordinator.jobs.models import Job
+from coordinator.jobs.services import (
+    BeginJob,
+    JobTarget,
+    QueueName,
+    begin_job,
+    begun_job,
+    refuse_if_busy,
+)
+from coordinator.protection.clean_up import item_clean_up
+from coordinator.protection.disabling_planner import (
+    FRIENDLY_NAME,
+    PURGE_FRIENDLY_NAME,
+    PURGE_SCENARIO,
+    SCENARIO,
+    DisablingSide,
+    DisablingSnapshot,
+    plan_disabling,
+    plan_purge,
+)
+from coordinator.protection.inventory import provider_of
+from coordinator.protection.models import ProtectedItem
+from coordinator.protection.operations import Operation
+from coordinator.protection.requests import RequestOrigin
+from coordinator.protection.rules import is_known_replica
+from coordinator.protection.sides import fabric_of_side, host_of_side
+from coordinator.protection.states import ActiveLocation, ItemEvent, ProtectionState
+from coordinator.protection.transitions import (
+    change_state,
+    item_lock,
+    lock_item,
+    refuse_unless_allowed,
+)
+
+
+def disable_protection(item: ProtectedItem, origin: RequestOrigin, now: datetime) -> Job:
+    """Begins the job that ends a machine's replication on both sides and forgets the item.
+
+    The replica goes too when the policy says so and the other copy is known to be one; the copy
+    the machine runs on is never deleted. A provider that is away gets its command when it is back.
+
+    Returns:
+        The job DisableDr.
+
+    Raises:
+        RefusedError: 532 while a job runs on the item; OperationNotAllowed (409) in a state in
+            which it is unclear what is the machine and what its replica; ProviderNotRegistered.
+
+    Idempotent: By the origin's client request id.
+
+    Source: SPEC RE-7.
+    """
+    begun = begun_job(item.vault_id, SCENARIO, str(item.id), origin.client_request_id)
+    if begun is not None:
+        return begun
+    refuse_if_busy(item_lock(item.id))
+    fresh = _fresh(item)
+    refuse_unless_allowed(fresh, Operation.DISABLE_PROTECTION)
+    aims = _aims(fresh)
+    job = begin_job(
+        BeginJob(
+            vault_id=fresh.vault_id,
+            scenario=SCENARIO,
+            friendly_name=FRIENDLY_NAME,
+            target=_target(fresh, origin),
+            graph=plan_disabling(_snapshot(fresh, aims)),
+            locks=(item_lock(fresh.id),),
+            queue=QueueName.REPLICATION,
+            started_by=origin.started_by,
+            client_request_id=origin.client_request_id,
+            arguments={"item_id": str(fresh.id)},
+        ),
+        now,
+    )
+    if job.created_at == now:
+        _enter(fresh, aims)
+    return job
+
+
+def remove_from_vault(item: ProtectedItem, origin: RequestOrigin, now: datetime) -> Job:
+    """Forgets an item at once and changes nothing on any host, in whatever state it is.
+
+    Returns:
+        The job, whose details say by host which commands clean up by hand.
+
+    Raises:
+        RefusedError: 532 while a job runs on the item.
+
+    Source: SPEC RE-7.
+    """
+    refuse_if_busy(item_lock(item.id))
+    fresh = _fresh(item)
+    active = ActiveLocation(fresh.active_location)
+    commands = item_clean_up(
+        fresh.vm_id,
+        host_of_side(fresh, active),
+        host_of_side(fresh, active.other),
+        delete_replica=bool(_aims(fresh)["delete_replica"]),
+    )
+    job = begin_job(
+        BeginJob(
+            vault_id=fresh.vault_id,
+            scenario=PURGE_SCENARIO,
+            friendly_name=PURGE_FRIENDLY_NAME,
+            target=_target(fresh, origin),
+            graph=plan_purge(),
+            locks=(item_lock(fresh.id),),
+            queue=QueueName.REPLICATION,
+            started_by=origin.started_by,
+            client_request_id=origin.client_request_id,
+            arguments={"affected_objects": dict(commands)},
+        ),
+        now,
+    )
+    lock_item(fresh.id).delete()
+    return job
+
+
+def _fresh(item: ProtectedItem) -> ProtectedItem:
+    return ProtectedItem.objects.select_related(
+        "pairing__policy", "pairing__primary_fabric", "pairing__recovery_fabric"
+    ).get(id=item.id)
+
+
+def _target(item: ProtectedItem, origin: RequestOrigin) -> JobTarget:
+    return JobTarget("ProtectionEntity", str(item.id), item.friendly_name, origin.target_resource)
+
+
+def _aims(item: ProtectedItem) -> dict[str, object]:
+    """What disabling sets out to do; a repetition after a failure has the aims of the first run.
+
+    By then the hosts no longer show what was a replica.
+    """
+    if item.state == ProtectionState.DISABLING_FAILED and item.disabling is not None:
+        return dict(item.disabling)
+    active = ActiveLocation(item.active_location)
+    observed = item.recovery_observed if active is ActiveLocation.PRIMARY else item.primary_observed
+    known = is_known_replica(ProtectionState(item.state), str((observed or {}).get("mode", "")))
+    return {
+        "complete_failover": item.state == ProtectionState.COMMIT_PENDING,
+        "delete_replica": item.pairing.policy.delete_replica and known,
+    }
+
+
+def _snapshot(item: ProtectedItem, aims: dict[str, object]) -> DisablingSnapshot:
+    active = ActiveLocation(item.active_location)
+    return DisablingSnapshot(
+        vm_id=item.vm_id,
+        active=_side(item, active),
+        passive=_side(item, active.other) if host_of_side(item, active.other) else None,
+        complete_failover=bool(aims["complete_failover"]),
+        delete_replica=bool(aims["delete_replica"]),
+    )
+
+
+def _side(item: ProtectedItem, location: ActiveLocation) -> DisablingSide:
+    provider = provider_of(fabric_of_side(item.pairing, location))
+    return DisablingSide(str(provider.id), host_of_side(item, location))
+
+
+def _enter(seen: ProtectedItem, aims: dict[str, object]) -> None:
+    """Moves the item on, now that no other operation can begin on it.
+
+    Raises:
+        RefusedError: Another operation has come and gone since the item was read.
+    """
+    item = lock_item(seen.id)
+    if (item.state, item.active_location) != (seen.state, seen.active_location):
+        raise refuse(
+            "OperationNotAllowed",
+            f"{seen.friendly_name} changed while disabling its protection was asked for.",
+            causes=[f"Its state was {seen.state} and is {item.state}."],
+            action="Look at the item's state, then try again.",
+            status=409,
+        )
+    change_state(item, ItemEvent.DISABLING_BEGAN)
+    item.disabling = aims
+    item.save(update_fields=["state", "disabling"])
