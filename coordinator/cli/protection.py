@@ -13,6 +13,7 @@ from azure.mgmt.recoveryservicessiterecovery.models import (
 )
 
 from coordinator.cli.confirmation import YesOption, confirm
+from coordinator.cli.first_copy import choose_copy_display, wait_for_protection
 from coordinator.cli.machines import CloudOption, ServerOption, list_machines
 from coordinator.cli.names import container_of, find_protected_item, friendly_name, pick
 from coordinator.cli.operations import (
@@ -23,7 +24,7 @@ from coordinator.cli.operations import (
     follow,
     tell_clean_up,
 )
-from coordinator.cli.session import Session, command
+from coordinator.cli.session import Session, as_plain, command
 
 app = typer.Typer(no_args_is_help=True, help="Protected machines.")
 
@@ -121,6 +122,24 @@ def list_items(session: Session) -> None:
 def show(session: Session, machine: MachineArgument) -> None:
     """Shows a protected machine."""
     session.show_one(find_protected_item(session.clients, machine), DETAILS)
+
+
+@command(app)
+def watch(
+    session: Session,
+    machine: MachineArgument,
+    limit_seconds: LimitOption = DEFAULT_LIMIT_SECONDS,
+) -> None:
+    """Follows a machine's first copy until it is protected and can fail over."""
+    display = choose_copy_display(session.notes, quiet=session.as_json)
+
+    def read() -> Any:
+        return find_protected_item(session.clients, machine)
+
+    item = wait_for_protection(read, display, limit_seconds)
+    if session.as_json:
+        session.show_json(as_plain(item))
+    session.tell(f"{friendly_name(item)} is protected.")
 
 
 def _time(details: Any) -> str:

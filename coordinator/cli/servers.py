@@ -26,7 +26,7 @@ COLUMNS = {
 def list_servers(session: Session) -> None:
     """Lists the servers with their connection."""
     providers = session.clients.site_recovery.replication_recovery_services_providers
-    session.show(list(providers.list(*session.clients.scope)), COLUMNS)
+    session.show(list(providers.list(*session.clients.scope)), COLUMNS, whole="Name")
 
 
 @command(app)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -17,11 +18,60 @@ INTERVAL_SECONDS = 0.5
 
 
 class Display(Protocol):
-    """Shows how a job stands."""
+    """Shows how something stands."""
 
-    def update(self, job: Any) -> None: ...
+    def update(self, resource: Any) -> None: ...
 
     def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What is waited for.
+
+    Attributes:
+        read: Gives the resource as it is now.
+        ended: Whether there is nothing more to wait for.
+        late: The error when the time is over.
+    """
+
+    read: Callable[[], Any]
+    ended: Callable[[Any], bool]
+    late: Callable[[Any], CommandError]
+
+
+def wait_until(
+    waiting: Waiting,
+    display: Display,
+    limit_seconds: float,
+    interval_seconds: float = INTERVAL_SECONDS,
+) -> Any:
+    """Reads a resource until it has come to its end, showing every reading.
+
+    Args:
+        waiting: What is waited for.
+        display: Is shown every reading.
+        limit_seconds: How long to go on.
+        interval_seconds: Between two readings.
+
+    Returns:
+        The resource as it was read last.
+
+    Raises:
+        CommandError: The time is over; what was waited for goes on.
+    """
+    end = time.monotonic() + limit_seconds
+    try:
+        while True:
+            resource = waiting.read()
+            display.update(resource)
+            if waiting.ended(resource):
+                return resource
+            if time.monotonic() + interval_seconds > end:
+                raise waiting.late(resource)
+            time.sleep(interval_seconds)
+    finally:
+        display.close()
 
 
 def wait_for_job(
@@ -32,34 +82,22 @@ def wait_for_job(
 ) -> Any:
     """Reads a job until it has ended.
 
-    Args:
-        read: Gives the job as it is now.
-        display: Is shown every reading.
-        limit_seconds: How long to go on.
-        interval_seconds: Between two readings.
-
     Returns:
         The job, ended well or not.
 
     Raises:
         CommandError: The time is over; the job goes on.
     """
-    end = time.monotonic() + limit_seconds
-    try:
-        while True:
-            job = read()
-            display.update(job)
-            if job.properties.state in ENDED:
-                return job
-            if time.monotonic() + interval_seconds > end:
-                raise CommandError(
-                    ExitCode.TIME_OVER,
-                    f"The job {job.name} still runs after {limit_seconds:.0f} s; it goes on.",
-                    recommended_action=f"Look at it again with: osr job watch {job.name}",
-                )
-            time.sleep(interval_seconds)
-    finally:
-        display.close()
+
+    def late(job: Any) -> CommandError:
+        return CommandError(
+            ExitCode.TIME_OVER,
+            f"The job {job.name} still runs after {limit_seconds:.0f} s; it goes on.",
+            recommended_action=f"Look at it again with: osr job watch {job.name}",
+        )
+
+    waiting = Waiting(read, lambda job: job.properties.state in ENDED, late)
+    return wait_until(waiting, display, limit_seconds, interval_seconds)
 
 
 def choose_display(console: Console, *, quiet: bool) -> Display:

@@ -69,9 +69,10 @@ def test_a_machine_goes_there_and_back_by_commands_alone(stage: Stage, paired: S
     story = paired.of(Cast(machine=MACHINE))
     protected = osr(stage, "protect", "enable", MACHINE, "--cloud", "GoldCloud1")
     assert protected.returncode == 0, protected.stdout + protected.stderr
-    item = protected_name(stage)
-    story.item = item
-    story.wait_for_state("Protected")
+    story.item = protected_name(stage)
+    watched = osr(stage, "protect", "watch", MACHINE)
+    assert watched.returncode == 0, watched.stderr
+    assert f"{MACHINE} is protected." in watched.stdout
     for command in (
         ("failover", "planned", MACHINE),
         ("commit", MACHINE),
