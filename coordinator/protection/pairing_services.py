@@ -245,7 +245,7 @@ def _begin(
 ) -> Job:
     policy = pairing.policy
     primary, recovery = (
-        PairingSide(str(provider.id), _planned_hosts(hosts, now))
+        PairingSide(str(provider.id), _planned_hosts(pairing, hosts, now))
         for hosts, provider in zip(sides, providers, strict=True)
     )
     graph = plan_pairing(
@@ -277,11 +277,19 @@ def _begin(
     )
 
 
-def _planned_hosts(hosts: Sequence[Host], now: datetime) -> tuple[PairingHost, ...]:
+def _planned_hosts(
+    pairing: Pairing, hosts: Sequence[Host], now: datetime
+) -> tuple[PairingHost, ...]:
+    """Hosts with the certificates they go on using.
+
+    A host that another pairing configured keeps that certificate. What this pairing gave is given
+    anew: who asks again wants it mended, and a certificate may be gone from its host.
+    """
     points = connection_points(hosts)
     known = (
         PairedHost.objects.filter(host__in=hosts, certificate_not_after__gt=now + CERTIFICATE_REUSE)
         .exclude(certificate_thumbprint="")
+        .exclude(pairing=pairing)
         .order_by("configured_at")
     )
     certificates = {

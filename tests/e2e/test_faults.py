@@ -152,7 +152,7 @@ def test_a_recovery_site_that_lost_its_power_comes_back_and_goes_on_receiving(
 
 @pytest.mark.timeout(120)
 @pytest.mark.spec("PO-3")
-def test_replication_stops_when_the_replica_hosts_certificate_is_gone(
+def test_replication_stops_without_the_replica_hosts_certificate_which_pairing_again_renews(
     protected: Story, sites: Sites
 ) -> None:
     machine = sites.machine("VM3", site="Beijing")
@@ -164,3 +164,8 @@ def test_replication_stops_when_the_replica_hosts_certificate_is_gone(
         return sites.machine("VM3", site="Shanghai").replication_health == "Critical"
 
     wait_for("replication to fail", noticed, JOB_LIMIT_SECONDS)
+
+    before = len(sites.effects())
+    protected.pair_clouds()
+    renewed = sites.effects()[before:]
+    assert ("certificate.installed", machine.host) in {(e.effect, e.host) for e in renewed}
