@@ -19,6 +19,8 @@ class LabTransport:
         self._on_line = on_line
         self._on_end = on_end
         self._reason = "left"
+        # Why it was ended by force; empty when it left by itself.
+        self.killed_for = ""
         self._reading = asyncio.create_task(self._read())
         self._leaving: asyncio.Task[None] | None = None
 
@@ -35,6 +37,7 @@ class LabTransport:
         self._leaving = asyncio.create_task(self._lab.close())
 
     def kill(self, reason: str) -> None:
+        self.killed_for = reason
         self._reading.cancel()
         self._on_end(PowerShellGone(reason))
         self.close_input()

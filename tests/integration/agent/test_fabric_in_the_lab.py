@@ -1,6 +1,5 @@
 """Discovery and reading of replication against the lab's PowerShell and a simulated site."""
 
-import asyncio
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,16 +12,14 @@ from agent.fabric.host_replication import read_host_replication
 from agent.fabric.inventory import Inventory
 from agent.fabric.replication_state import read_replication
 from agent.powershell.cmdlet import cmdlet
-from agent.powershell.errors import PowerShellFailure, PowerShellGone
+from agent.powershell.errors import PowerShellFailure
 from agent.powershell.failures import to_failure
 from agent.powershell.pool import PowerShellPool
-from agent.powershell.transport import EndHandler, LineHandler
-from deploy.lab.powershell.in_process import InProcessPowerShell
-from deploy.lab.powershell.site_backend import SiteBackend
 from deploy.lab.site.environment import Environment
 from deploy.lab.site.power import boot, open_site, shut_down
 from deploy.lab.site.site import Site
 from deploy.lab.site.topology import parse_topology
+from tests.integration.agent.lab_powershell import LabPowerShells
 
 HOST = "hv-e1.contoso.com"
 TOPOLOGY = r"""
@@ -50,40 +47,6 @@ disks = [{ path = 'C:\ClusterStorage\V1', mib = 3 }, { path = 'C:\ClusterStorage
 """
 
 
-class LabTransport:
-    """Carries lines to a PowerShell of the lab in the same process."""
-
-    def __init__(self, lab: InProcessPowerShell, on_line: LineHandler, on_end: EndHandler) -> None:
-        self._lab = lab
-        self._on_line = on_line
-        self._on_end = on_end
-        self._reading = asyncio.create_task(self._read())
-        self._leaving: asyncio.Task[None] | None = None
-
-    def send(self, line: bytes) -> None:
-        self._lab.write(line)
-
-    async def flushed(self) -> None:
-        return
-
-    def close_input(self) -> None:
-        self._leaving = asyncio.create_task(self._lab.close())
-
-    def kill(self, reason: str) -> None:
-        pytest.fail(f"the agent had to end PowerShell: {reason}")
-
-    async def ended(self) -> None:
-        await self._reading
-
-    async def _read(self) -> None:
-        rest = b""
-        while data := await self._lab.read():
-            *lines, rest = (rest + data).split(b"\n")
-            for line in lines:
-                self._on_line(line)
-        self._on_end(PowerShellGone("left"))
-
-
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     environment = Environment(state_dir=tmp_path, random=random.Random(1))
@@ -95,12 +58,11 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 
 @pytest.fixture
 async def pool(site: Site) -> AsyncIterator[PowerShellPool]:
-    async def start(on_line: LineHandler, on_end: EndHandler) -> LabTransport:
-        return LabTransport(InProcessPowerShell(SiteBackend(site)), on_line, on_end)
-
-    made = PowerShellPool(start)
+    shells = LabPowerShells(site)
+    made = PowerShellPool(shells.start)
     yield made
     await made.close()
+    assert [shell.killed_for for shell in shells.started if shell.killed_for] == []
 
 
 def of_kind(inventory: Inventory, kind: str) -> list[object]:

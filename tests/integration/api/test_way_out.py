@@ -63,12 +63,14 @@ def test_the_sdk_disables_unpairs_and_deletes_the_policy(
 
 @pytest.mark.spec("RE-7", "PA-4")
 def test_what_is_gone_already_is_removed_without_complaint(program: Program, sites: Sites) -> None:
-    items = program.site_recovery.replication_protected_items
-    items.begin_delete(*where(program, sites), "nothing", DISABLE).result()
-    items.begin_purge(*where(program, sites), "nothing").result()
-    mappings = program.site_recovery.replication_protection_container_mappings
-    mappings.begin_delete(*where(program, sites), "nothing", UNPAIR).result()
-    mappings.begin_purge(*where(program, sites), "nothing").result()
+    client, place = program.site_recovery, (*where(program, sites), "nothing")
+    items = client.replication_protected_items
+    mappings = client.replication_protection_container_mappings
+    assert items.begin_delete(*place, DISABLE).result() is None
+    assert items.begin_purge(*place).result() is None
+    assert mappings.begin_delete(*place, UNPAIR).result() is None
+    assert mappings.begin_purge(*place).result() is None
+    assert list(client.replication_jobs.list(*program.scope)) == []
 
 
 @pytest.mark.spec("RE-7", "PA-4")
