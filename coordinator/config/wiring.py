@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from coordinator.config.configuration import Configuration
 from coordinator.jobs.domain_tasks import DomainTask
@@ -25,3 +26,9 @@ def domain_tasks(configuration: Configuration) -> Mapping[str, DomainTask]:
     """Everything an outbox row may name."""
     del configuration
     return {**protection.TASKS, **recovery.TASKS}
+
+
+def periods(configuration: Configuration) -> Mapping[str, timedelta]:
+    """Which of them begin by themselves, and how often."""
+    del configuration
+    return protection.PERIODIC

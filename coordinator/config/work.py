@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from coordinator.config.celery import WORKER_TIMEOUT_SECONDS, make_app, worker_arguments
 from coordinator.config.configuration import Configuration
-from coordinator.config.wiring import build_registry, domain_tasks
+from coordinator.config.wiring import build_registry, domain_tasks, periods
 from coordinator.jobs.hints import HintPublisher
 from coordinator.jobs.tasks import register_domain_tasks, register_tasks
 
@@ -15,7 +15,9 @@ def run_worker(configuration: Configuration, queues: str, concurrency: int) -> N
     """Takes work from the queues, most urgent first, until stopped."""
     app = make_app(configuration, WORKER_TIMEOUT_SECONDS)
     announce = HintPublisher(configuration.redis_url)
-    register_tasks(app, build_registry(configuration), timezone.now, announce)
+    register_tasks(
+        app, build_registry(configuration), timezone.now, announce, periods(configuration)
+    )
     register_domain_tasks(app, domain_tasks(configuration), timezone.now)
     app.worker_main(worker_arguments(queues, concurrency))
 

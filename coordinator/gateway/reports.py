@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC
 
 import structlog
@@ -18,7 +18,7 @@ from coordinator.fabrics.services import InventoryOutcome, ProviderIdentity, app
 from coordinator.failures import RefusedError
 from coordinator.gateway.inventory_parts import InventoryParts, PartMissingError
 from coordinator.gateway.settings import GatewayContext
-from coordinator.protection.services import ingest_replication
+from coordinator.protection.services import ingest_replication, inventory_changed
 
 log = structlog.get_logger(__name__)
 
@@ -59,9 +59,7 @@ class Reports:
             return
         try:
             async with self._gateway.inventory_turns:
-                outcome = await self._gateway.database.run(
-                    apply_inventory, self._identity.fabric_id, whole, self._gateway.clock()
-                )
+                outcome = await self._gateway.database.run(self._store_inventory, whole)
         except RefusedError as error:
             # Commands go on being carried out with the inventory there is.
             log.error("inventory.refused", **self._names(), reason=str(error))  # noqa: TRY400 - the agent's fault, not ours
@@ -71,6 +69,14 @@ class Reports:
             await self._send(CoordinatorMessage(inventory_stored=stored))
         else:
             await self._ask_for_all()
+
+    def _store_inventory(self, parts: Sequence[InventoryUpdate]) -> InventoryOutcome:
+        """The revision, and the work that follows from it, in one transaction."""
+        now = self._gateway.clock()
+        outcome = apply_inventory(self._identity.fabric_id, parts, now)
+        if outcome is InventoryOutcome.STORED:
+            inventory_changed(self._identity.fabric_id, now)
+        return outcome
 
     async def _ask_for_all(self) -> None:
         request = InventoryRequest(full=True)

@@ -184,3 +184,14 @@ class OutboxMessage(models.Model):
 
     def __str__(self) -> str:
         return self.task
+
+
+class PeriodicWork(models.Model):
+    """When a domain task that begins by itself is due next."""
+
+    # Name of a registered domain task.
+    task = models.CharField(max_length=64, primary_key=True)
+    due_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.task

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import structlog
@@ -11,6 +12,7 @@ from django.db.models import Q
 from coordinator.jobs import outbox
 from coordinator.jobs.messages import ADVANCE_TASK, send
 from coordinator.jobs.models import Command, Job
+from coordinator.jobs.periodic import begin_due_work
 from coordinator.jobs.states import UNFINISHED_JOBS, CommandState
 
 log = structlog.get_logger(__name__)
@@ -22,16 +24,22 @@ ASK_AGAIN_SECONDS = 10
 LIMIT = 1000
 
 
-def sweep(now: datetime) -> None:
+def sweep(now: datetime, periods: Mapping[str, timedelta] | None = None) -> None:
     """Sends the messages for everything that is due and, it seems, was not asked for.
 
     Finds jobs whose time to wake has come (deadlines, retries, conditions, jobs just begun), jobs
-    with results that nobody took, and outbox rows still here. Idempotent; several may run at once.
+    with results that nobody took, outbox rows still here, and periodic work. Idempotent; several
+    may run at once.
+
+    Args:
+        now: The time.
+        periods: By domain task without arguments, how often it is due.
     """
+    begun = begin_due_work(periods or {}, now)
     relayed = outbox.relay(now)
     asked = ask_for_due_jobs(now)
-    if relayed or asked:
-        log.info("sweep.asked", jobs=asked, outbox_messages=relayed)
+    if begun or relayed or asked:
+        log.info("sweep.asked", jobs=asked, outbox_messages=relayed, periodic=begun)
 
 
 def ask_for_due_jobs(now: datetime) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from celery import Celery
@@ -32,6 +32,7 @@ def register_tasks(
     registry: Registry,
     clock: Callable[[], datetime],
     announce: Announce = announce_nothing,
+    periods: Mapping[str, timedelta] | None = None,
 ) -> None:
     """Gives the app the engine's tasks: one advance of a job, and the sweep.
 
@@ -40,6 +41,7 @@ def register_tasks(
         registry: The functions behind the names in graphs.
         clock: Gives the time, UTC.
         announce: Tells gateways of new commands, see `hints.HintPublisher`.
+        periods: By domain task without arguments, how often it begins by itself.
     """
 
     @app.task(name=ADVANCE_TASK, acks_late=True, ignore_result=True, shared=False)
@@ -50,7 +52,7 @@ def register_tasks(
     @app.task(name=SWEEP_TASK, acks_late=True, ignore_result=True, shared=False)
     def sweep_all() -> None:
         with _connection():
-            sweep(clock())
+            sweep(clock(), periods)
 
 
 def register_domain_tasks(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from coordinator.failures import Failure
 from coordinator.protection.operations import Operation, allowed_operations
-from coordinator.protection.policies import WIRE_AUTHENTICATION, Authentication, InstanceType
+from coordinator.protection.policies.rules import WIRE_AUTHENTICATION, Authentication, InstanceType
 from coordinator.protection.states import ProtectionState
 
 __all__ = [

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from coordinator.protection.disabling_services import disable_protection, remove_from_vault
-from coordinator.protection.enabling_services import enable_protection
-from coordinator.protection.finalizing import finalize
-from coordinator.protection.observation import ingest_replication
-from coordinator.protection.pairing_services import create_pairing
-from coordinator.protection.policy_services import create_policy, delete_policy
+from coordinator.protection.disabling.services import disable_protection, remove_from_vault
+from coordinator.protection.enabling.finalizing import finalize
+from coordinator.protection.enabling.services import enable_protection
+from coordinator.protection.inventory_followers import inventory_changed
+from coordinator.protection.pairing.services import create_pairing
+from coordinator.protection.pairing.unpairing_services import (
+    remove_pairing,
+    remove_pairing_from_vault,
+)
+from coordinator.protection.policies.services import create_policy, delete_policy
+from coordinator.protection.replication.observation import ingest_replication
 from coordinator.protection.requests import PairingRequest, ProtectionRequest, RequestOrigin
 from coordinator.protection.transitions import (
     item_lock,
@@ -16,7 +21,6 @@ from coordinator.protection.transitions import (
     record_failed_over,
     refuse_unless_allowed,
 )
-from coordinator.protection.unpairing_services import remove_pairing, remove_pairing_from_vault
 
 __all__ = [
     "PairingRequest",
@@ -29,6 +33,7 @@ __all__ = [
     "enable_protection",
     "finalize",
     "ingest_replication",
+    "inventory_changed",
     "item_lock",
     "record_committed",
     "record_event",

@@ -9,7 +9,7 @@ from coordinator.fabrics.models import FabricObject, VirtualMachine
 from coordinator.jobs.models import Job, OutboxMessage
 from coordinator.jobs.states import JobState
 from coordinator.protection import services
-from coordinator.protection.enabling_services import start_time_after
+from coordinator.protection.enabling.services import start_time_after
 from coordinator.protection.models import PairedHost, ProtectedItem
 from coordinator.protection.states import ProtectionState
 from tests.integration.protection.fake_hyperv import broken

@@ -9,8 +9,8 @@ import pytest
 
 from coordinator.jobs.graph import validate_graph
 from coordinator.jobs.steps import FailureRule
-from coordinator.protection.clean_up import item_clean_up
-from coordinator.protection.disabling_planner import (
+from coordinator.protection.disabling.clean_up import item_clean_up
+from coordinator.protection.disabling.planner import (
     DisablingSide,
     DisablingSnapshot,
     plan_disabling,

@@ -8,13 +8,13 @@ import pytest
 
 from coordinator.jobs.graph import validate_graph
 from coordinator.jobs.steps import Output
-from coordinator.protection.enabling_planner import EnablingSnapshot, plan_enabling
-from coordinator.protection.finalizing_planner import (
+from coordinator.protection.enabling.finalizing_planner import (
     FinalizingSnapshot,
     plan_primary_completion,
     plan_recovery_completion,
 )
-from coordinator.protection.policies import Authentication
+from coordinator.protection.enabling.planner import EnablingSnapshot, plan_enabling
+from coordinator.protection.policies.rules import Authentication
 from coordinator.protection.steps import records
 
 PROVIDER = str(UUID(int=1))

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from coordinator.protection.health import SideHealth, health_errors, replication_health
+from coordinator.protection.replication.health import SideHealth, health_errors, replication_health
 
 SEEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

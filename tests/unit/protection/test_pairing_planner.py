@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from coordinator.jobs.graph import validate_graph
 from coordinator.jobs.steps import Graph, Output
-from coordinator.protection.pairing_planner import (
+from coordinator.protection.pairing.planner import (
     PairingHost,
     PairingSide,
     PairingSnapshot,
     plan_pairing,
 )
-from coordinator.protection.policies import Authentication
+from coordinator.protection.policies.rules import Authentication
 from coordinator.protection.steps import records
 
 SHANGHAI, BEIJING = str(UUID(int=1)), str(UUID(int=2))

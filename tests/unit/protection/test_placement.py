@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.protection.placement import (
+from coordinator.protection.placement.rules import (
     GIBIBYTE,
     HostCandidate,
     MachineNeeds,

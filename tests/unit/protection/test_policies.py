@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coordinator.failures import RefusedError
-from coordinator.protection.policies import (
+from coordinator.protection.policies.rules import (
     FIELDS,
     Authentication,
     InitialReplicationMethod,

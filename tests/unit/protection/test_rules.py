@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from coordinator.protection.policies import InstanceType
+from coordinator.protection.policies.rules import InstanceType
 from coordinator.protection.rules import (
     DiskFacts,
     MachineFacts,

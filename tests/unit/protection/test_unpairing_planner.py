@@ -7,15 +7,15 @@ from uuid import UUID
 import pytest
 
 from coordinator.jobs.graph import validate_graph
-from coordinator.protection.clean_up import pairing_clean_up
-from coordinator.protection.rules import pairing_in_use_failure
-from coordinator.protection.steps import records
-from coordinator.protection.unpairing_planner import (
+from coordinator.protection.disabling.clean_up import pairing_clean_up
+from coordinator.protection.pairing.unpairing_planner import (
     UnpairingHost,
     UnpairingSnapshot,
     plan_purge,
     plan_unpairing,
 )
+from coordinator.protection.rules import pairing_in_use_failure
+from coordinator.protection.steps import records
 
 pytestmark = pytest.mark.spec("PA-4")
 

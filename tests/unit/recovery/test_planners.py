@@ -8,7 +8,7 @@ import pytest
 
 from coordinator.jobs.graph import validate_graph
 from coordinator.jobs.steps import FailureRule, Graph
-from coordinator.protection.policies import Authentication
+from coordinator.protection.policies.rules import Authentication
 from coordinator.recovery.commit import plan_commit
 from coordinator.recovery.planned_failover import plan_planned_failover
 from coordinator.recovery.reverse_replication import plan_reverse_replication

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from coordinator.failures import refuse
 from coordinator.protection.models import Policy
-from coordinator.protection.policies import (
+from coordinator.protection.policies.rules import (
     InitialReplicationMethod,
     PolicyFields,
     check_name,

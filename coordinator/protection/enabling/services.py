@@ -15,7 +15,7 @@ from coordinator.jobs.services import (
     begun_job,
     refuse_if_busy,
 )
-from coordinator.protection.enabling_planner import (
+from coordinator.protection.enabling.planner import (
     FRIENDLY_NAME,
     SCENARIO,
     EnablingSnapshot,
@@ -23,7 +23,7 @@ from coordinator.protection.enabling_planner import (
 )
 from coordinator.protection.inventory import cloud_of, machine_facts
 from coordinator.protection.models import Pairing, ProtectedItem
-from coordinator.protection.policies import Authentication
+from coordinator.protection.policies.rules import Authentication
 from coordinator.protection.requests import ProtectionRequest, RequestOrigin
 from coordinator.protection.resource_names import check_resource_name
 from coordinator.protection.rules import readiness_errors

@@ -14,8 +14,8 @@ from coordinator.jobs.services import (
     begun_job,
     refuse_if_busy,
 )
-from coordinator.protection.clean_up import item_clean_up
-from coordinator.protection.disabling_planner import (
+from coordinator.protection.disabling.clean_up import item_clean_up
+from coordinator.protection.disabling.planner import (
     FRIENDLY_NAME,
     PURGE_FRIENDLY_NAME,
     PURGE_SCENARIO,

@@ -19,7 +19,7 @@ from coordinator.jobs.services import (
     refuse_if_busy,
 )
 from coordinator.jobs.steps import Graph
-from coordinator.protection.finalizing_planner import (
+from coordinator.protection.enabling.finalizing_planner import (
     PRIMARY_FRIENDLY_NAME,
     PRIMARY_SCENARIO,
     RECOVERY_FRIENDLY_NAME,

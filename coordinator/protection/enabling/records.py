@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from coordinator.failures import Failure
 from coordinator.jobs.registry import FinishedJob, RecordCall, StepFailedError
 from coordinator.jobs.states import JobState
-from coordinator.protection.finalizing import finalize_when_copied
+from coordinator.protection.enabling.finalizing import finalize_when_copied
 from coordinator.protection.models import ProtectedItem
-from coordinator.protection.placing import place
+from coordinator.protection.placement.placing import place
 from coordinator.protection.sides import side_of_item
 from coordinator.protection.states import ActiveLocation, ItemEvent, ProtectionState
 from coordinator.protection.transitions import lock_item, record_event

@@ -17,14 +17,11 @@ from coordinator.jobs.services import (
     begun_job,
     refuse_if_busy,
 )
-from coordinator.protection.clean_up import pairing_clean_up
+from coordinator.protection.disabling.clean_up import pairing_clean_up
 from coordinator.protection.inventory import connection_points, provider_of
 from coordinator.protection.models import PairedHost, Pairing
-from coordinator.protection.pairing_services import host_lock, pairing_lock, trust_group_of
-from coordinator.protection.requests import RequestOrigin
-from coordinator.protection.rules import pairing_in_use_failure
-from coordinator.protection.states import PairingState
-from coordinator.protection.unpairing_planner import (
+from coordinator.protection.pairing.services import host_lock, pairing_lock, trust_group_of
+from coordinator.protection.pairing.unpairing_planner import (
     FRIENDLY_NAME,
     PURGE_FRIENDLY_NAME,
     PURGE_SCENARIO,
@@ -34,6 +31,9 @@ from coordinator.protection.unpairing_planner import (
     plan_purge,
     plan_unpairing,
 )
+from coordinator.protection.requests import RequestOrigin
+from coordinator.protection.rules import pairing_in_use_failure
+from coordinator.protection.states import PairingState
 
 
 def remove_pairing(pairing: Pairing, origin: RequestOrigin, now: datetime) -> Job:

@@ -11,9 +11,9 @@ from google.protobuf import json_format
 from opensiterecovery.provider.v1 import replication_pb2
 
 from coordinator.fabrics.models import Fabric
-from coordinator.protection.finalizing import finalize_when_idle
-from coordinator.protection.health import SideHealth, health_errors, replication_health
+from coordinator.protection.enabling.finalizing import finalize_when_idle
 from coordinator.protection.models import ProtectedItem, RecoveryPoint
+from coordinator.protection.replication.health import SideHealth, health_errors, replication_health
 from coordinator.protection.states import ActiveLocation
 from coordinator.stored_texts import without_nul
 

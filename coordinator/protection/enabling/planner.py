@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from coordinator.jobs.steps import Graph, Output, StepKind, StepSpec, TaskSpec
-from coordinator.protection.policies import WIRE_AUTHENTICATION, Authentication
+from coordinator.protection.policies.rules import WIRE_AUTHENTICATION, Authentication
 
 SCENARIO = "EnableDr"
 FRIENDLY_NAME = "Enable replication"

@@ -23,7 +23,7 @@ from coordinator.protection.inventory import (
     host_message,
 )
 from coordinator.protection.models import PairedHost, Pairing, Policy
-from coordinator.protection.pairing_planner import (
+from coordinator.protection.pairing.planner import (
     FRIENDLY_NAME,
     SCENARIO,
     PairingHost,
@@ -31,7 +31,7 @@ from coordinator.protection.pairing_planner import (
     PairingSnapshot,
     plan_pairing,
 )
-from coordinator.protection.policies import Authentication, InstanceType
+from coordinator.protection.policies.rules import Authentication, InstanceType
 from coordinator.protection.requests import PairingRequest, RequestOrigin
 from coordinator.protection.resource_names import check_resource_name
 from coordinator.protection.rules import host_generation_errors

@@ -1,0 +1,1 @@
+"""Disabling protection of machines."""

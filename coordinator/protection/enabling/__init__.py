@@ -1,0 +1,1 @@
+"""Enabling protection of machines, up to the end of the first copy."""

@@ -1,0 +1,43 @@
+"""What protection does by itself when a fabric's inventory has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TypeAlias
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+
+from coordinator.fabrics.models import Fabric
+from coordinator.jobs.services import QueueName, enqueue
+
+log = structlog.get_logger(__name__)
+
+FOLLOW_TASK = "protection.follow_inventory"
+
+# Called with the fabric and the time, inside a transaction; looks at the tables, may begin jobs.
+# Called often and for nothing: it must cost little when nothing is to be done.
+InventoryFollower: TypeAlias = Callable[[Fabric, datetime], None]
+
+FOLLOWERS: Mapping[str, InventoryFollower] = {}
+
+
+def inventory_changed(fabric_id: UUID, now: datetime) -> None:
+    """Has a worker look at what follows from a changed inventory, soon."""
+    enqueue(FOLLOW_TASK, QueueName.INVENTORY, str(fabric_id), now=now)
+
+
+def follow_inventory(now: datetime, fabric_id: str) -> None:
+    """Calls every follower for a fabric; what one of them breaks keeps no other from its work."""
+    fabric = Fabric.objects.filter(id=UUID(fabric_id)).first()
+    if fabric is None:
+        return
+    for name, follower in FOLLOWERS.items():
+        try:
+            with transaction.atomic():
+                follower(fabric, now)
+        except Exception:
+            # A border: the others go on, and the next change calls this one again.
+            log.exception("inventory.not_followed", follower=name, fabric_id=fabric_id)

@@ -1,0 +1,77 @@
+"""Tables of protected items."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+
+from coordinator.protection.models.pairings import Pairing
+from coordinator.vaults.models import Vault
+
+
+class ProtectedItem(models.Model):
+    """A virtual machine that replicates."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    vault = models.ForeignKey(Vault, on_delete=models.CASCADE, related_name="protected_items")
+    pairing = models.ForeignKey(Pairing, on_delete=models.PROTECT, related_name="items")
+    # Name in resource ids, chosen by the client.
+    name = models.CharField(max_length=128)
+    friendly_name = models.CharField(max_length=255)
+    # Hyper-V's id, equal on both sites; VMM's id at the primary site.
+    vm_id = models.CharField(max_length=36)
+    protectable_item_id = models.CharField(max_length=128)
+    # A value of protection.states.ProtectionState.
+    state = models.CharField(max_length=64)
+    # "Primary" or "Recovery": the side the machine runs on; flips at failover.
+    active_location = models.CharField(max_length=8, default="Primary")
+    # Raised by failover only: whose copy may run (DESIGN, invariant 7).
+    role_epoch = models.BigIntegerField(default=1)
+    # FQDN in lower case; the recovery host is empty until placement.
+    primary_host = models.CharField(max_length=255)
+    recovery_host = models.CharField(max_length=255, default="")
+    # Why that host: [{"host", "score", "reasons"}].
+    placement = models.JSONField(default=list)
+    # The wire's ReplicationState of each side as JSON, and when it was seen.
+    primary_observed = models.JSONField(null=True)
+    primary_observed_at = models.DateTimeField(null=True)
+    recovery_observed = models.JSONField(null=True)
+    recovery_observed_at = models.DateTimeField(null=True)
+    replication_health = models.CharField(max_length=16, default="None")
+    health_errors = models.JSONField(default=list)
+    last_replicated_at = models.DateTimeField(null=True)
+    last_failover_at = models.DateTimeField(null=True)
+    # What disabling protection set out to do, for its repetition after a failure:
+    # {"complete_failover", "delete_replica"}; null before.
+    disabling = models.JSONField(null=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            # Resource ids have the cloud in them.
+            models.UniqueConstraint(fields=["pairing", "name"], name="item_name_unique"),
+            models.UniqueConstraint(fields=["vault", "vm_id"], name="item_machine_unique"),
+        ]
+        indexes = [models.Index(fields=["vm_id"])]
+
+    def __str__(self) -> str:
+        return self.friendly_name
+
+
+class RecoveryPoint(models.Model):
+    """A point the replica can be taken to."""
+
+    id = models.BigAutoField(primary_key=True)
+    item = models.ForeignKey(ProtectedItem, on_delete=models.CASCADE, related_name="points")
+    # Id of the VMSnapshot on the replica's host.
+    point_id = models.CharField(max_length=64)
+    time = models.DateTimeField()
+    # "ApplicationConsistent" or "CrashConsistent".
+    type = models.CharField(max_length=32)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["item", "point_id"], name="point_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.time:%Y-%m-%d %H:%M:%S}"

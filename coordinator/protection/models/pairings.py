@@ -1,0 +1,64 @@
+"""Tables of paired clouds and their hosts."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+
+from coordinator.fabrics.models import Cloud, Fabric, Host
+from coordinator.protection.models.policies import Policy
+from coordinator.vaults.models import Vault
+
+
+class Pairing(models.Model):
+    """A protection container mapping: two clouds and the policy between them."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    vault = models.ForeignKey(Vault, on_delete=models.CASCADE, related_name="pairings")
+    name = models.CharField(max_length=64)
+    policy = models.ForeignKey(Policy, on_delete=models.PROTECT, related_name="pairings")
+    primary_fabric = models.ForeignKey(Fabric, on_delete=models.PROTECT, related_name="+")
+    recovery_fabric = models.ForeignKey(Fabric, on_delete=models.PROTECT, related_name="+")
+    primary_cloud = models.ForeignKey(
+        Cloud, on_delete=models.PROTECT, related_name="pairings_as_primary"
+    )
+    recovery_cloud = models.ForeignKey(
+        Cloud, on_delete=models.PROTECT, related_name="pairings_as_recovery"
+    )
+    # A value of protection.states.PairingState.
+    state = models.CharField(max_length=32)
+    created_at = models.DateTimeField()
+    errors = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [
+            # A cloud is in exactly one pair (PA-2); that it is not both source and target is
+            # checked under a lock of its row. Resource ids have the primary cloud in them, so
+            # the name needs no constraint of its own.
+            models.UniqueConstraint(fields=["primary_cloud"], name="pairing_primary_unique"),
+            models.UniqueConstraint(fields=["recovery_cloud"], name="pairing_recovery_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PairedHost(models.Model):
+    """A host that a pairing configured for replication."""
+
+    id = models.BigAutoField(primary_key=True)
+    pairing = models.ForeignKey(Pairing, on_delete=models.CASCADE, related_name="hosts")
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="+")
+    certificate_thumbprint = models.CharField(max_length=64, default="")
+    certificate_not_after = models.DateTimeField(null=True)
+    storage_location = models.CharField(max_length=1024)
+    configured_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["pairing", "host"], name="paired_host_unique")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.host_id} in {self.pairing_id}"

@@ -1,0 +1,1 @@
+"""Pairing clouds: configuring their hosts for replication, and taking it back."""

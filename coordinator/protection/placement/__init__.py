@@ -1,0 +1,1 @@
+"""Choosing the host and the storage of a replica."""

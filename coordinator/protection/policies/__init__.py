@@ -1,0 +1,1 @@
+"""Replication policies: their fields, and keeping them."""

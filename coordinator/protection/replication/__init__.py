@@ -1,0 +1,1 @@
+"""Replication as it runs: what hosts report of it, and what that means."""
