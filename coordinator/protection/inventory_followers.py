@@ -29,12 +29,14 @@ def inventory_changed(fabric_id: UUID, now: datetime) -> None:
     enqueue(FOLLOW_TASK, QueueName.INVENTORY, str(fabric_id), now=now)
 
 
-def follow_inventory(now: datetime, fabric_id: str) -> None:
+def follow_inventory(
+    now: datetime, fabric_id: str, followers: Mapping[str, InventoryFollower] | None = None
+) -> None:
     """Calls every follower for a fabric; what one of them breaks keeps no other from its work."""
     fabric = Fabric.objects.filter(id=UUID(fabric_id)).first()
     if fabric is None:
         return
-    for name, follower in FOLLOWERS.items():
+    for name, follower in (FOLLOWERS if followers is None else followers).items():
         try:
             with transaction.atomic():
                 follower(fabric, now)

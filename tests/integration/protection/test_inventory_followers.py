@@ -1,0 +1,42 @@
+"""What follows from an inventory is looked at by every follower, whatever one of them breaks."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from coordinator.fabrics.models import Fabric
+from coordinator.jobs.models import OutboxMessage
+from coordinator.protection.inventory_followers import (
+    FOLLOW_TASK,
+    follow_inventory,
+    inventory_changed,
+)
+from tests.integration.protection.world import World
+
+
+@pytest.mark.django_db
+def test_one_that_breaks_undoes_its_own_work_only(world: World) -> None:
+    fabric = Fabric.objects.all()[0]
+    seen: list[str] = []
+
+    def breaks(looked_at: Fabric, now: datetime) -> None:
+        inventory_changed(looked_at.id, now)
+        raise ValueError(looked_at.name)
+
+    def looks(looked_at: Fabric, _now: datetime) -> None:
+        seen.append(looked_at.name)
+
+    follow_inventory(world.now, str(fabric.id), {"breaks": breaks, "looks": looks})
+    assert seen == [fabric.name]
+    assert not OutboxMessage.objects.filter(task=FOLLOW_TASK).exists()
+
+
+@pytest.mark.django_db
+def test_a_fabric_that_is_gone_is_nothing_to_follow(world: World) -> None:
+    fabric = Fabric.objects.all()[0]
+    inventory_changed(fabric.id, world.now)
+    message = OutboxMessage.objects.get(task=FOLLOW_TASK)
+    follow_inventory(world.now, *message.arguments)
+    follow_inventory(world.now, "00000000-0000-0000-0000-000000000000")
