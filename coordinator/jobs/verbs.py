@@ -36,6 +36,7 @@ RESULT_FIELDS: Mapping[str, str] = {
     "remove_replication": "replication",
     "delete_replica": "replica_deleted",
     "remove_host_replication": "host_replication",
+    "change_replication": "replication",
 }
 
 

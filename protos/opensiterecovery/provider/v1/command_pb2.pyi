@@ -9,9 +9,19 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
-from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from opensiterecovery.provider.v1 import failure_pb2 as _failure_pb2
 from opensiterecovery.provider.v1 import replication_pb2 as _replication_pb2
+from opensiterecovery.provider.v1 import virtual_machine_pb2 as _virtual_machine_pb2
+from opensiterecovery.provider.v1.replication_pb2 import AUTHENTICATION_TYPE_CERTIFICATE as AUTHENTICATION_TYPE_CERTIFICATE
+from opensiterecovery.provider.v1.replication_pb2 import AUTHENTICATION_TYPE_KERBEROS as AUTHENTICATION_TYPE_KERBEROS
+from opensiterecovery.provider.v1.replication_pb2 import AUTHENTICATION_TYPE_UNSPECIFIED as AUTHENTICATION_TYPE_UNSPECIFIED
+from opensiterecovery.provider.v1.replication_pb2 import AuthenticationType as AuthenticationType
+from opensiterecovery.provider.v1.replication_pb2 import ChangeReplication as ChangeReplication
+from opensiterecovery.provider.v1.replication_pb2 import RecoveryPoint as RecoveryPoint
+from opensiterecovery.provider.v1.replication_pb2 import ReplicationReport as ReplicationReport
+from opensiterecovery.provider.v1.replication_pb2 import ReplicationState as ReplicationState
+from opensiterecovery.provider.v1.replication_pb2 import ReplicationWatch as ReplicationWatch
+from opensiterecovery.provider.v1.virtual_machine_pb2 import VirtualMachineRef as VirtualMachineRef
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -22,24 +32,6 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
-
-class _AuthenticationType:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _AuthenticationTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AuthenticationType.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    AUTHENTICATION_TYPE_UNSPECIFIED: _AuthenticationType.ValueType  # 0
-    AUTHENTICATION_TYPE_KERBEROS: _AuthenticationType.ValueType  # 1
-    AUTHENTICATION_TYPE_CERTIFICATE: _AuthenticationType.ValueType  # 2
-
-class AuthenticationType(_AuthenticationType, metaclass=_AuthenticationTypeEnumTypeWrapper):
-    """---- hosts ---------------------------------------------------------------------------------------"""
-
-AUTHENTICATION_TYPE_UNSPECIFIED: AuthenticationType.ValueType  # 0
-AUTHENTICATION_TYPE_KERBEROS: AuthenticationType.ValueType  # 1
-AUTHENTICATION_TYPE_CERTIFICATE: AuthenticationType.ValueType  # 2
-Global___AuthenticationType: _TypeAlias = AuthenticationType  # noqa: Y015
 
 @_typing.final
 class Command(_message.Message):
@@ -70,6 +62,7 @@ class Command(_message.Message):
     REMOVE_REPLICATION_FIELD_NUMBER: _builtins.int
     DELETE_REPLICA_FIELD_NUMBER: _builtins.int
     REMOVE_HOST_REPLICATION_FIELD_NUMBER: _builtins.int
+    CHANGE_REPLICATION_FIELD_NUMBER: _builtins.int
     command_id: _builtins.str
     """UUID whose last four bytes are zero: the agent counts its PowerShell pipelines in them, so that
     the pipeline id of every cmdlet names the command that caused it.
@@ -119,6 +112,8 @@ class Command(_message.Message):
     def delete_replica(self) -> Global___DeleteReplica: ...
     @_builtins.property
     def remove_host_replication(self) -> Global___RemoveHostReplication: ...
+    @_builtins.property
+    def change_replication(self) -> _replication_pb2.ChangeReplication: ...
     def __init__(
         self,
         *,
@@ -145,12 +140,13 @@ class Command(_message.Message):
         remove_replication: Global___RemoveReplication | None = ...,
         delete_replica: Global___DeleteReplica | None = ...,
         remove_host_replication: Global___RemoveHostReplication | None = ...,
+        change_replication: _replication_pb2.ChangeReplication | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["complete_failover", b"complete_failover", "configure_replication_server", b"configure_replication_server", "delete_replica", b"delete_replica", "enable_replication", b"enable_replication", "install_host_certificate", b"install_host_certificate", "prepare_failover", b"prepare_failover", "prepare_host_certificate", b"prepare_host_certificate", "read_host_replication", b"read_host_replication", "read_replication", b"read_replication", "read_virtual_machine", b"read_virtual_machine", "refresh_host", b"refresh_host", "remove_host_replication", b"remove_host_replication", "remove_replication", b"remove_replication", "reverse_replication", b"reverse_replication", "start_failover", b"start_failover", "start_initial_replication", b"start_initial_replication", "start_virtual_machine", b"start_virtual_machine", "stop_virtual_machine", b"stop_virtual_machine", "test_replication_connection", b"test_replication_connection", "time_limit", b"time_limit", "verb", b"verb"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change_replication", b"change_replication", "complete_failover", b"complete_failover", "configure_replication_server", b"configure_replication_server", "delete_replica", b"delete_replica", "enable_replication", b"enable_replication", "install_host_certificate", b"install_host_certificate", "prepare_failover", b"prepare_failover", "prepare_host_certificate", b"prepare_host_certificate", "read_host_replication", b"read_host_replication", "read_replication", b"read_replication", "read_virtual_machine", b"read_virtual_machine", "refresh_host", b"refresh_host", "remove_host_replication", b"remove_host_replication", "remove_replication", b"remove_replication", "reverse_replication", b"reverse_replication", "start_failover", b"start_failover", "start_initial_replication", b"start_initial_replication", "start_virtual_machine", b"start_virtual_machine", "stop_virtual_machine", b"stop_virtual_machine", "test_replication_connection", b"test_replication_connection", "time_limit", b"time_limit", "verb", b"verb"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_id", b"command_id", "complete_failover", b"complete_failover", "configure_replication_server", b"configure_replication_server", "delete_replica", b"delete_replica", "enable_replication", b"enable_replication", "install_host_certificate", b"install_host_certificate", "job_id", b"job_id", "prepare_failover", b"prepare_failover", "prepare_host_certificate", b"prepare_host_certificate", "read_host_replication", b"read_host_replication", "read_replication", b"read_replication", "read_virtual_machine", b"read_virtual_machine", "refresh_host", b"refresh_host", "remove_host_replication", b"remove_host_replication", "remove_replication", b"remove_replication", "reverse_replication", b"reverse_replication", "start_failover", b"start_failover", "start_initial_replication", b"start_initial_replication", "start_virtual_machine", b"start_virtual_machine", "step_key", b"step_key", "stop_virtual_machine", b"stop_virtual_machine", "test_replication_connection", b"test_replication_connection", "time_limit", b"time_limit", "verb", b"verb"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_replication", b"change_replication", "command_id", b"command_id", "complete_failover", b"complete_failover", "configure_replication_server", b"configure_replication_server", "delete_replica", b"delete_replica", "enable_replication", b"enable_replication", "install_host_certificate", b"install_host_certificate", "job_id", b"job_id", "prepare_failover", b"prepare_failover", "prepare_host_certificate", b"prepare_host_certificate", "read_host_replication", b"read_host_replication", "read_replication", b"read_replication", "read_virtual_machine", b"read_virtual_machine", "refresh_host", b"refresh_host", "remove_host_replication", b"remove_host_replication", "remove_replication", b"remove_replication", "reverse_replication", b"reverse_replication", "start_failover", b"start_failover", "start_initial_replication", b"start_initial_replication", "start_virtual_machine", b"start_virtual_machine", "step_key", b"step_key", "stop_virtual_machine", b"stop_virtual_machine", "test_replication_connection", b"test_replication_connection", "time_limit", b"time_limit", "verb", b"verb"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_verb: _TypeAlias = _typing.Literal["read_host_replication", "prepare_host_certificate", "install_host_certificate", "configure_replication_server", "read_virtual_machine", "test_replication_connection", "enable_replication", "start_initial_replication", "read_replication", "stop_virtual_machine", "prepare_failover", "start_failover", "start_virtual_machine", "complete_failover", "reverse_replication", "refresh_host", "remove_replication", "delete_replica", "remove_host_replication"]  # noqa: Y015
+    _WhichOneofReturnType_verb: _TypeAlias = _typing.Literal["read_host_replication", "prepare_host_certificate", "install_host_certificate", "configure_replication_server", "read_virtual_machine", "test_replication_connection", "enable_replication", "start_initial_replication", "read_replication", "stop_virtual_machine", "prepare_failover", "start_failover", "start_virtual_machine", "complete_failover", "reverse_replication", "refresh_host", "remove_replication", "delete_replica", "remove_host_replication", "change_replication"]  # noqa: Y015
     _WhichOneofArgType_verb: _TypeAlias = _typing.Literal["verb", b"verb"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_verb) -> _WhichOneofReturnType_verb | None: ...
 
@@ -223,7 +219,10 @@ Global___CommandResult: _TypeAlias = CommandResult  # noqa: Y015
 
 @_typing.final
 class ReadHostReplication(_message.Message):
-    """Get-VMReplicationServer, Get-VMReplicationAuthorizationEntry, Get-VMHost. Gives HostReplication."""
+    """---- hosts ---------------------------------------------------------------------------------------
+
+    Get-VMReplicationServer, Get-VMReplicationAuthorizationEntry, Get-VMHost. Gives HostReplication.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -315,7 +314,7 @@ class ConfigureReplicationServer(_message.Message):
     DEFAULT_STORAGE_LOCATION_FIELD_NUMBER: _builtins.int
     AUTHORIZATIONS_FIELD_NUMBER: _builtins.int
     host: _builtins.str
-    authentication_type: Global___AuthenticationType.ValueType
+    authentication_type: _replication_pb2.AuthenticationType.ValueType
     port: _builtins.int
     certificate_thumbprint: _builtins.str
     """Upper-case SHA-1 of the certificate; empty with Kerberos."""
@@ -326,7 +325,7 @@ class ConfigureReplicationServer(_message.Message):
         self,
         *,
         host: _builtins.str = ...,
-        authentication_type: Global___AuthenticationType.ValueType = ...,
+        authentication_type: _replication_pb2.AuthenticationType.ValueType = ...,
         port: _builtins.int = ...,
         certificate_thumbprint: _builtins.str = ...,
         default_storage_location: _builtins.str = ...,
@@ -445,7 +444,7 @@ class HostReplication(_message.Message):
     VIRTUAL_HARD_DISK_PATH_FIELD_NUMBER: _builtins.int
     host: _builtins.str
     replication_enabled: _builtins.bool
-    authentication_type: Global___AuthenticationType.ValueType
+    authentication_type: _replication_pb2.AuthenticationType.ValueType
     port: _builtins.int
     certificate_thumbprint: _builtins.str
     default_storage_location: _builtins.str
@@ -460,7 +459,7 @@ class HostReplication(_message.Message):
         *,
         host: _builtins.str = ...,
         replication_enabled: _builtins.bool = ...,
-        authentication_type: Global___AuthenticationType.ValueType = ...,
+        authentication_type: _replication_pb2.AuthenticationType.ValueType = ...,
         port: _builtins.int = ...,
         certificate_thumbprint: _builtins.str = ...,
         default_storage_location: _builtins.str = ...,
@@ -545,46 +544,21 @@ class HostRefreshed(_message.Message):
 Global___HostRefreshed: _TypeAlias = HostRefreshed  # noqa: Y015
 
 @_typing.final
-class VirtualMachineRef(_message.Message):
+class ReadVirtualMachine(_message.Message):
     """---- virtual machines ----------------------------------------------------------------------------
 
-    A virtual machine on a host. The id is Hyper-V's (equal on both sites).
+    Gives VirtualMachineState.
     """
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    VM_ID_FIELD_NUMBER: _builtins.int
-    HOST_FIELD_NUMBER: _builtins.int
-    vm_id: _builtins.str
-    host: _builtins.str
-    """FQDN of the Hyper-V host that holds it."""
-    def __init__(
-        self,
-        *,
-        vm_id: _builtins.str = ...,
-        host: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["host", b"host", "vm_id", b"vm_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___VirtualMachineRef: _TypeAlias = VirtualMachineRef  # noqa: Y015
-
-@_typing.final
-class ReadVirtualMachine(_message.Message):
-    """Gives VirtualMachineState."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     VM_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def vm(self) -> Global___VirtualMachineRef: ...
+    def vm(self) -> _virtual_machine_pb2.VirtualMachineRef: ...
     def __init__(
         self,
         *,
-        vm: Global___VirtualMachineRef | None = ...,
+        vm: _virtual_machine_pb2.VirtualMachineRef | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["vm", b"vm"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -606,11 +580,11 @@ class StopVirtualMachine(_message.Message):
     TURN_OFF_FIELD_NUMBER: _builtins.int
     turn_off: _builtins.bool
     @_builtins.property
-    def vm(self) -> Global___VirtualMachineRef: ...
+    def vm(self) -> _virtual_machine_pb2.VirtualMachineRef: ...
     def __init__(
         self,
         *,
-        vm: Global___VirtualMachineRef | None = ...,
+        vm: _virtual_machine_pb2.VirtualMachineRef | None = ...,
         turn_off: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["vm", b"vm"]  # noqa: Y015
@@ -629,11 +603,11 @@ class StartVirtualMachine(_message.Message):
 
     VM_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def vm(self) -> Global___VirtualMachineRef: ...
+    def vm(self) -> _virtual_machine_pb2.VirtualMachineRef: ...
     def __init__(
         self,
         *,
-        vm: Global___VirtualMachineRef | None = ...,
+        vm: _virtual_machine_pb2.VirtualMachineRef | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["vm", b"vm"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -703,7 +677,7 @@ class TestReplicationConnection(_message.Message):
     host: _builtins.str
     replica_server: _builtins.str
     port: _builtins.int
-    authentication_type: Global___AuthenticationType.ValueType
+    authentication_type: _replication_pb2.AuthenticationType.ValueType
     certificate_thumbprint: _builtins.str
     def __init__(
         self,
@@ -711,7 +685,7 @@ class TestReplicationConnection(_message.Message):
         host: _builtins.str = ...,
         replica_server: _builtins.str = ...,
         port: _builtins.int = ...,
-        authentication_type: Global___AuthenticationType.ValueType = ...,
+        authentication_type: _replication_pb2.AuthenticationType.ValueType = ...,
         certificate_thumbprint: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
@@ -761,7 +735,7 @@ class EnableReplication(_message.Message):
     APPLICATION_CONSISTENT_HOURS_FIELD_NUMBER: _builtins.int
     replica_server: _builtins.str
     port: _builtins.int
-    authentication_type: Global___AuthenticationType.ValueType
+    authentication_type: _replication_pb2.AuthenticationType.ValueType
     certificate_thumbprint: _builtins.str
     compression: _builtins.bool
     frequency_seconds: _builtins.int
@@ -771,14 +745,14 @@ class EnableReplication(_message.Message):
     application_consistent_hours: _builtins.int
     """0 for none."""
     @_builtins.property
-    def vm(self) -> Global___VirtualMachineRef: ...
+    def vm(self) -> _virtual_machine_pb2.VirtualMachineRef: ...
     def __init__(
         self,
         *,
-        vm: Global___VirtualMachineRef | None = ...,
+        vm: _virtual_machine_pb2.VirtualMachineRef | None = ...,
         replica_server: _builtins.str = ...,
         port: _builtins.int = ...,
-        authentication_type: Global___AuthenticationType.ValueType = ...,
+        authentication_type: _replication_pb2.AuthenticationType.ValueType = ...,
         certificate_thumbprint: _builtins.str = ...,
         compression: _builtins.bool = ...,
         frequency_seconds: _builtins.int = ...,
@@ -802,7 +776,7 @@ class StartInitialReplication(_message.Message):
     VM_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def vm(self) -> Global___VirtualMachineRef: ...
+    def vm(self) -> _virtual_machine_pb2.VirtualMachineRef: ...
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Unset: now. At most seven days ahead."""
@@ -810,7 +784,7 @@ class StartInitialReplication(_message.Message):
     def __init__(
         self,
         *,
-        vm: Global___VirtualMachineRef | None = ...,
+        vm: _virtual_machine_pb2.VirtualMachineRef | None = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time", "vm", b"vm"]  # noqa: Y015
@@ -829,11 +803,11 @@ class ReadReplication(_message.Message):
 
     VM_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def vm(self) -> Global___VirtualMachineRef: ...
+    def vm(self) -> _virtual_machine_pb2.VirtualMachineRef: ...
     def __init__(
         self,
         *,
-        vm: Global___VirtualMachineRef | None = ...,
+        vm: _virtual_machine_pb2.VirtualMachineRef | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["vm", b"vm"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -851,11 +825,11 @@ class PrepareFailover(_message.Message):
 
     VM_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def vm(self) -> Global___VirtualMachineRef: ...
+    def vm(self) -> _virtual_machine_pb2.VirtualMachineRef: ...
     def __init__(
         self,
         *,
-        vm: Global___VirtualMachineRef | None = ...,
+        vm: _virtual_machine_pb2.VirtualMachineRef | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["vm", b"vm"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -876,11 +850,11 @@ class StartFailover(_message.Message):
     recovery_point_id: _builtins.str
     """Id of the VMSnapshot to go to; empty: the latest."""
     @_builtins.property
-    def vm(self) -> Global___VirtualMachineRef: ...
+    def vm(self) -> _virtual_machine_pb2.VirtualMachineRef: ...
     def __init__(
         self,
         *,
-        vm: Global___VirtualMachineRef | None = ...,
+        vm: _virtual_machine_pb2.VirtualMachineRef | None = ...,
         recovery_point_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["vm", b"vm"]  # noqa: Y015
@@ -899,11 +873,11 @@ class CompleteFailover(_message.Message):
 
     VM_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def vm(self) -> Global___VirtualMachineRef: ...
+    def vm(self) -> _virtual_machine_pb2.VirtualMachineRef: ...
     def __init__(
         self,
         *,
-        vm: Global___VirtualMachineRef | None = ...,
+        vm: _virtual_machine_pb2.VirtualMachineRef | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["vm", b"vm"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -927,17 +901,17 @@ class ReverseReplication(_message.Message):
     replica_server: _builtins.str
     """FQDN of the host that becomes the replica's."""
     port: _builtins.int
-    authentication_type: Global___AuthenticationType.ValueType
+    authentication_type: _replication_pb2.AuthenticationType.ValueType
     certificate_thumbprint: _builtins.str
     @_builtins.property
-    def vm(self) -> Global___VirtualMachineRef: ...
+    def vm(self) -> _virtual_machine_pb2.VirtualMachineRef: ...
     def __init__(
         self,
         *,
-        vm: Global___VirtualMachineRef | None = ...,
+        vm: _virtual_machine_pb2.VirtualMachineRef | None = ...,
         replica_server: _builtins.str = ...,
         port: _builtins.int = ...,
-        authentication_type: Global___AuthenticationType.ValueType = ...,
+        authentication_type: _replication_pb2.AuthenticationType.ValueType = ...,
         certificate_thumbprint: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["vm", b"vm"]  # noqa: Y015
@@ -958,11 +932,11 @@ class RemoveReplication(_message.Message):
 
     VM_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def vm(self) -> Global___VirtualMachineRef: ...
+    def vm(self) -> _virtual_machine_pb2.VirtualMachineRef: ...
     def __init__(
         self,
         *,
-        vm: Global___VirtualMachineRef | None = ...,
+        vm: _virtual_machine_pb2.VirtualMachineRef | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["vm", b"vm"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -982,11 +956,11 @@ class DeleteReplica(_message.Message):
 
     VM_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def vm(self) -> Global___VirtualMachineRef: ...
+    def vm(self) -> _virtual_machine_pb2.VirtualMachineRef: ...
     def __init__(
         self,
         *,
-        vm: Global___VirtualMachineRef | None = ...,
+        vm: _virtual_machine_pb2.VirtualMachineRef | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["vm", b"vm"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

@@ -5,6 +5,16 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from opensiterecovery.provider.v1.replication_pb2 import AUTHENTICATION_TYPE_CERTIFICATE as AUTHENTICATION_TYPE_CERTIFICATE
+from opensiterecovery.provider.v1.replication_pb2 import AUTHENTICATION_TYPE_KERBEROS as AUTHENTICATION_TYPE_KERBEROS
+from opensiterecovery.provider.v1.replication_pb2 import AUTHENTICATION_TYPE_UNSPECIFIED as AUTHENTICATION_TYPE_UNSPECIFIED
+from opensiterecovery.provider.v1.replication_pb2 import AuthenticationType as AuthenticationType
+from opensiterecovery.provider.v1.replication_pb2 import ChangeReplication as ChangeReplication
+from opensiterecovery.provider.v1.replication_pb2 import RecoveryPoint as RecoveryPoint
+from opensiterecovery.provider.v1.replication_pb2 import ReplicationReport as ReplicationReport
+from opensiterecovery.provider.v1.replication_pb2 import ReplicationState as ReplicationState
+from opensiterecovery.provider.v1.replication_pb2 import ReplicationWatch as ReplicationWatch
+from opensiterecovery.provider.v1.virtual_machine_pb2 import VirtualMachineRef as VirtualMachineRef
 import abc as _abc_1
 import grpc as _grpc
 import typing as _typing

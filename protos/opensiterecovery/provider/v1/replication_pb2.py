@@ -24,21 +24,26 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from opensiterecovery.provider.v1 import virtual_machine_pb2 as opensiterecovery_dot_provider_dot_v1_dot_virtual__machine__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.opensiterecovery/provider/v1/replication.proto\x12\x1copensiterecovery.provider.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\"\n\x10ReplicationWatch\x12\x0e\n\x06vm_ids\x18\x01 \x03(\t\"\x96\x01\n\x11ReplicationReport\x12/\n\x0bobserved_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63omplete\x18\x02 \x01(\x08\x12>\n\x06states\x18\x03 \x03(\x0b\x32..opensiterecovery.provider.v1.ReplicationState\"\xb9\x05\n\x10ReplicationState\x12\r\n\x05vm_id\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x0c\n\x04mode\x18\x03 \x01(\t\x12\r\n\x05state\x18\x04 \x01(\t\x12\x0e\n\x06health\x18\x05 \x01(\t\x12\x10\n\x08vm_state\x18\x06 \x01(\t\x12\x16\n\x0eprimary_server\x18\x07 \x01(\t\x12\x16\n\x0ereplica_server\x18\x08 \x01(\t\x12\x1e\n\x16\x63urrent_replica_server\x18\t \x01(\t\x12\x39\n\x15last_replication_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x39\n\x15last_applied_log_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x19pending_replication_bytes\x18\x0c \x01(\x04\x12!\n\x19\x61verage_replication_bytes\x18\r \x01(\x04\x12>\n\x1b\x61verage_replication_latency\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1f\n\x17successful_replications\x18\x0f \x01(\r\x12\x1b\n\x13missed_replications\x18\x10 \x01(\r\x12\x1a\n\x12replication_errors\x18\x11 \x01(\r\x12\x19\n\x0c\x63opy_percent\x18\x12 \x01(\rH\x00\x88\x01\x01\x12\x19\n\x11\x66requency_seconds\x18\x13 \x01(\r\x12\x16\n\x0ehealth_details\x18\x14 \x03(\t\x12\x44\n\x0frecovery_points\x18\x15 \x03(\x0b\x32+.opensiterecovery.provider.v1.RecoveryPointB\x0f\n\r_copy_percent\"Y\n\rRecoveryPoint\x12\n\n\x02id\x18\x01 \x01(\t\x12.\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04type\x18\x03 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.opensiterecovery/provider/v1/replication.proto\x12\x1copensiterecovery.provider.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x32opensiterecovery/provider/v1/virtual_machine.proto\"\"\n\x10ReplicationWatch\x12\x0e\n\x06vm_ids\x18\x01 \x03(\t\"\x96\x01\n\x11ReplicationReport\x12/\n\x0bobserved_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63omplete\x18\x02 \x01(\x08\x12>\n\x06states\x18\x03 \x03(\x0b\x32..opensiterecovery.provider.v1.ReplicationState\"\xb9\x05\n\x10ReplicationState\x12\r\n\x05vm_id\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x0c\n\x04mode\x18\x03 \x01(\t\x12\r\n\x05state\x18\x04 \x01(\t\x12\x0e\n\x06health\x18\x05 \x01(\t\x12\x10\n\x08vm_state\x18\x06 \x01(\t\x12\x16\n\x0eprimary_server\x18\x07 \x01(\t\x12\x16\n\x0ereplica_server\x18\x08 \x01(\t\x12\x1e\n\x16\x63urrent_replica_server\x18\t \x01(\t\x12\x39\n\x15last_replication_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x39\n\x15last_applied_log_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x19pending_replication_bytes\x18\x0c \x01(\x04\x12!\n\x19\x61verage_replication_bytes\x18\r \x01(\x04\x12>\n\x1b\x61verage_replication_latency\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1f\n\x17successful_replications\x18\x0f \x01(\r\x12\x1b\n\x13missed_replications\x18\x10 \x01(\r\x12\x1a\n\x12replication_errors\x18\x11 \x01(\r\x12\x19\n\x0c\x63opy_percent\x18\x12 \x01(\rH\x00\x88\x01\x01\x12\x19\n\x11\x66requency_seconds\x18\x13 \x01(\r\x12\x16\n\x0ehealth_details\x18\x14 \x03(\t\x12\x44\n\x0frecovery_points\x18\x15 \x03(\x0b\x32+.opensiterecovery.provider.v1.RecoveryPointB\x0f\n\r_copy_percent\"Y\n\rRecoveryPoint\x12\n\n\x02id\x18\x01 \x01(\t\x12.\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04type\x18\x03 \x01(\t\"\xc5\x05\n\x11\x43hangeReplication\x12;\n\x02vm\x18\x01 \x01(\x0b\x32/.opensiterecovery.provider.v1.VirtualMachineRef\x12#\n\x16\x63\x65rtificate_thumbprint\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x11\n\x04port\x18\x03 \x01(\rH\x01\x88\x01\x01\x12R\n\x13\x61uthentication_type\x18\x04 \x01(\x0e\x32\x30.opensiterecovery.provider.v1.AuthenticationTypeH\x02\x88\x01\x01\x12\x18\n\x0b\x63ompression\x18\x05 \x01(\x08H\x03\x88\x01\x01\x12\x1e\n\x11\x66requency_seconds\x18\x06 \x01(\rH\x04\x88\x01\x01\x12\x1c\n\x0frecovery_points\x18\x07 \x01(\rH\x05\x88\x01\x01\x12)\n\x1c\x61pplication_consistent_hours\x18\x08 \x01(\rH\x06\x88\x01\x01\x12\x1d\n\x15replicated_disk_paths\x18\t \x03(\t\x12\x1f\n\x12\x61uto_resynchronize\x18\n \x01(\x08H\x07\x88\x01\x01\x12;\n\x18\x61uto_resynchronize_start\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x39\n\x16\x61uto_resynchronize_end\x18\x0c \x01(\x0b\x32\x19.google.protobuf.DurationB\x19\n\x17_certificate_thumbprintB\x07\n\x05_portB\x16\n\x14_authentication_typeB\x0e\n\x0c_compressionB\x14\n\x12_frequency_secondsB\x12\n\x10_recovery_pointsB\x1f\n\x1d_application_consistent_hoursB\x15\n\x13_auto_resynchronize*\x80\x01\n\x12\x41uthenticationType\x12#\n\x1f\x41UTHENTICATION_TYPE_UNSPECIFIED\x10\x00\x12 \n\x1c\x41UTHENTICATION_TYPE_KERBEROS\x10\x01\x12#\n\x1f\x41UTHENTICATION_TYPE_CERTIFICATE\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'opensiterecovery.provider.v1.replication_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REPLICATIONWATCH']._serialized_start=145
-  _globals['_REPLICATIONWATCH']._serialized_end=179
-  _globals['_REPLICATIONREPORT']._serialized_start=182
-  _globals['_REPLICATIONREPORT']._serialized_end=332
-  _globals['_REPLICATIONSTATE']._serialized_start=335
-  _globals['_REPLICATIONSTATE']._serialized_end=1032
-  _globals['_RECOVERYPOINT']._serialized_start=1034
-  _globals['_RECOVERYPOINT']._serialized_end=1123
+  _globals['_AUTHENTICATIONTYPE']._serialized_start=1890
+  _globals['_AUTHENTICATIONTYPE']._serialized_end=2018
+  _globals['_REPLICATIONWATCH']._serialized_start=197
+  _globals['_REPLICATIONWATCH']._serialized_end=231
+  _globals['_REPLICATIONREPORT']._serialized_start=234
+  _globals['_REPLICATIONREPORT']._serialized_end=384
+  _globals['_REPLICATIONSTATE']._serialized_start=387
+  _globals['_REPLICATIONSTATE']._serialized_end=1084
+  _globals['_RECOVERYPOINT']._serialized_start=1086
+  _globals['_RECOVERYPOINT']._serialized_end=1175
+  _globals['_CHANGEREPLICATION']._serialized_start=1178
+  _globals['_CHANGEREPLICATION']._serialized_end=1887
 # @@protoc_insertion_point(module_scope)

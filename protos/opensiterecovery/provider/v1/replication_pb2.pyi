@@ -9,6 +9,8 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from opensiterecovery.provider.v1 import virtual_machine_pb2 as _virtual_machine_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -19,6 +21,23 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _AuthenticationType:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AuthenticationTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AuthenticationType.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    AUTHENTICATION_TYPE_UNSPECIFIED: _AuthenticationType.ValueType  # 0
+    AUTHENTICATION_TYPE_KERBEROS: _AuthenticationType.ValueType  # 1
+    AUTHENTICATION_TYPE_CERTIFICATE: _AuthenticationType.ValueType  # 2
+
+class AuthenticationType(_AuthenticationType, metaclass=_AuthenticationTypeEnumTypeWrapper): ...
+
+AUTHENTICATION_TYPE_UNSPECIFIED: AuthenticationType.ValueType  # 0
+AUTHENTICATION_TYPE_KERBEROS: AuthenticationType.ValueType  # 1
+AUTHENTICATION_TYPE_CERTIFICATE: AuthenticationType.ValueType  # 2
+Global___AuthenticationType: _TypeAlias = AuthenticationType  # noqa: Y015
 
 @_typing.final
 class ReplicationWatch(_message.Message):
@@ -193,3 +212,104 @@ class RecoveryPoint(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecoveryPoint: _TypeAlias = RecoveryPoint  # noqa: Y015
+
+@_typing.final
+class ChangeReplication(_message.Message):
+    """Set-VMReplication on one side of a relationship: changes what is set and nothing else. A replica
+    knows fewer settings than its primary; which side takes what is said at each field. Gives
+    ReplicationState.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VM_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_THUMBPRINT_FIELD_NUMBER: _builtins.int
+    PORT_FIELD_NUMBER: _builtins.int
+    AUTHENTICATION_TYPE_FIELD_NUMBER: _builtins.int
+    COMPRESSION_FIELD_NUMBER: _builtins.int
+    FREQUENCY_SECONDS_FIELD_NUMBER: _builtins.int
+    RECOVERY_POINTS_FIELD_NUMBER: _builtins.int
+    APPLICATION_CONSISTENT_HOURS_FIELD_NUMBER: _builtins.int
+    REPLICATED_DISK_PATHS_FIELD_NUMBER: _builtins.int
+    AUTO_RESYNCHRONIZE_FIELD_NUMBER: _builtins.int
+    AUTO_RESYNCHRONIZE_START_FIELD_NUMBER: _builtins.int
+    AUTO_RESYNCHRONIZE_END_FIELD_NUMBER: _builtins.int
+    certificate_thumbprint: _builtins.str
+    """Certificate the side sends with, when it is or becomes the primary. Both sides."""
+    port: _builtins.int
+    """The rest: primary side only."""
+    authentication_type: Global___AuthenticationType.ValueType
+    compression: _builtins.bool
+    frequency_seconds: _builtins.int
+    """30, 300 or 900."""
+    recovery_points: _builtins.int
+    """Additional recovery points, one an hour; 0: the latest only."""
+    application_consistent_hours: _builtins.int
+    """0: none. Hyper-V takes it only with additional recovery points."""
+    auto_resynchronize: _builtins.bool
+    @_builtins.property
+    def vm(self) -> _virtual_machine_pb2.VirtualMachineRef: ...
+    @_builtins.property
+    def replicated_disk_paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """All disks that shall replicate, as paths on the primary host; empty: leave them as they are."""
+
+    @_builtins.property
+    def auto_resynchronize_start(self) -> _duration_pb2.Duration:
+        """Window of automatic resynchronisation, since midnight of the host's local time."""
+
+    @_builtins.property
+    def auto_resynchronize_end(self) -> _duration_pb2.Duration: ...
+    def __init__(
+        self,
+        *,
+        vm: _virtual_machine_pb2.VirtualMachineRef | None = ...,
+        certificate_thumbprint: _builtins.str | None = ...,
+        port: _builtins.int | None = ...,
+        authentication_type: Global___AuthenticationType.ValueType | None = ...,
+        compression: _builtins.bool | None = ...,
+        frequency_seconds: _builtins.int | None = ...,
+        recovery_points: _builtins.int | None = ...,
+        application_consistent_hours: _builtins.int | None = ...,
+        replicated_disk_paths: _abc.Iterable[_builtins.str] | None = ...,
+        auto_resynchronize: _builtins.bool | None = ...,
+        auto_resynchronize_start: _duration_pb2.Duration | None = ...,
+        auto_resynchronize_end: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_application_consistent_hours", b"_application_consistent_hours", "_authentication_type", b"_authentication_type", "_auto_resynchronize", b"_auto_resynchronize", "_certificate_thumbprint", b"_certificate_thumbprint", "_compression", b"_compression", "_frequency_seconds", b"_frequency_seconds", "_port", b"_port", "_recovery_points", b"_recovery_points", "application_consistent_hours", b"application_consistent_hours", "authentication_type", b"authentication_type", "auto_resynchronize", b"auto_resynchronize", "auto_resynchronize_end", b"auto_resynchronize_end", "auto_resynchronize_start", b"auto_resynchronize_start", "certificate_thumbprint", b"certificate_thumbprint", "compression", b"compression", "frequency_seconds", b"frequency_seconds", "port", b"port", "recovery_points", b"recovery_points", "vm", b"vm"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_application_consistent_hours", b"_application_consistent_hours", "_authentication_type", b"_authentication_type", "_auto_resynchronize", b"_auto_resynchronize", "_certificate_thumbprint", b"_certificate_thumbprint", "_compression", b"_compression", "_frequency_seconds", b"_frequency_seconds", "_port", b"_port", "_recovery_points", b"_recovery_points", "application_consistent_hours", b"application_consistent_hours", "authentication_type", b"authentication_type", "auto_resynchronize", b"auto_resynchronize", "auto_resynchronize_end", b"auto_resynchronize_end", "auto_resynchronize_start", b"auto_resynchronize_start", "certificate_thumbprint", b"certificate_thumbprint", "compression", b"compression", "frequency_seconds", b"frequency_seconds", "port", b"port", "recovery_points", b"recovery_points", "replicated_disk_paths", b"replicated_disk_paths", "vm", b"vm"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__application_consistent_hours: _TypeAlias = _typing.Literal["application_consistent_hours"]  # noqa: Y015
+    _WhichOneofArgType__application_consistent_hours: _TypeAlias = _typing.Literal["_application_consistent_hours", b"_application_consistent_hours"]  # noqa: Y015
+    _WhichOneofReturnType__authentication_type: _TypeAlias = _typing.Literal["authentication_type"]  # noqa: Y015
+    _WhichOneofArgType__authentication_type: _TypeAlias = _typing.Literal["_authentication_type", b"_authentication_type"]  # noqa: Y015
+    _WhichOneofReturnType__auto_resynchronize: _TypeAlias = _typing.Literal["auto_resynchronize"]  # noqa: Y015
+    _WhichOneofArgType__auto_resynchronize: _TypeAlias = _typing.Literal["_auto_resynchronize", b"_auto_resynchronize"]  # noqa: Y015
+    _WhichOneofReturnType__certificate_thumbprint: _TypeAlias = _typing.Literal["certificate_thumbprint"]  # noqa: Y015
+    _WhichOneofArgType__certificate_thumbprint: _TypeAlias = _typing.Literal["_certificate_thumbprint", b"_certificate_thumbprint"]  # noqa: Y015
+    _WhichOneofReturnType__compression: _TypeAlias = _typing.Literal["compression"]  # noqa: Y015
+    _WhichOneofArgType__compression: _TypeAlias = _typing.Literal["_compression", b"_compression"]  # noqa: Y015
+    _WhichOneofReturnType__frequency_seconds: _TypeAlias = _typing.Literal["frequency_seconds"]  # noqa: Y015
+    _WhichOneofArgType__frequency_seconds: _TypeAlias = _typing.Literal["_frequency_seconds", b"_frequency_seconds"]  # noqa: Y015
+    _WhichOneofReturnType__port: _TypeAlias = _typing.Literal["port"]  # noqa: Y015
+    _WhichOneofArgType__port: _TypeAlias = _typing.Literal["_port", b"_port"]  # noqa: Y015
+    _WhichOneofReturnType__recovery_points: _TypeAlias = _typing.Literal["recovery_points"]  # noqa: Y015
+    _WhichOneofArgType__recovery_points: _TypeAlias = _typing.Literal["_recovery_points", b"_recovery_points"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__application_consistent_hours) -> _WhichOneofReturnType__application_consistent_hours | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__authentication_type) -> _WhichOneofReturnType__authentication_type | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__auto_resynchronize) -> _WhichOneofReturnType__auto_resynchronize | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__certificate_thumbprint) -> _WhichOneofReturnType__certificate_thumbprint | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__compression) -> _WhichOneofReturnType__compression | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__frequency_seconds) -> _WhichOneofReturnType__frequency_seconds | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__port) -> _WhichOneofReturnType__port | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__recovery_points) -> _WhichOneofReturnType__recovery_points | None: ...
+
+Global___ChangeReplication: _TypeAlias = ChangeReplication  # noqa: Y015
