@@ -30,6 +30,8 @@ _STATES: dict[VMState, tuple[str, str]] = {
     VMState.OFF: ("PowerOff", "Stopped"),
     VMState.STARTING: ("Starting", "Starting"),
     VMState.STOPPING: ("PoweringOff", "Stopping"),
+    VMState.SAVED: ("Saved", "Saved State"),
+    VMState.PAUSED: ("Paused", "Paused"),
 }
 
 

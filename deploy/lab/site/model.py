@@ -3,12 +3,52 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
+from deploy.lab.site.generations import FACTS, Generation
 from deploy.lab.site.replication_model import Replication
+from deploy.lab.site.replication_server_model import (
+    AuthenticationType,
+    AuthorizationEntry,
+    ReplicationServer,
+)
+from deploy.lab.site.vmm_model import (
+    Cloud,
+    FileShare,
+    HostCluster,
+    HostGroup,
+    IsolationType,
+    LogicalNetwork,
+    StaticPool,
+    StorageClassification,
+    VmmDatabase,
+    VmmServer,
+    VmNetwork,
+    VmSubnet,
+    Volume,
+)
 
-__all__ = ["Replication"]
+__all__ = [
+    "AuthenticationType",
+    "AuthorizationEntry",
+    "Cloud",
+    "FileShare",
+    "Generation",
+    "HostCluster",
+    "HostGroup",
+    "IsolationType",
+    "LogicalNetwork",
+    "Replication",
+    "ReplicationServer",
+    "StaticPool",
+    "StorageClassification",
+    "VmNetwork",
+    "VmSubnet",
+    "VmmDatabase",
+    "VmmServer",
+    "Volume",
+]
 
 
 class VMState(StrEnum):
@@ -16,39 +56,8 @@ class VMState(StrEnum):
     OFF = "Off"
     STARTING = "Starting"
     STOPPING = "Stopping"
-
-
-class AuthenticationType(StrEnum):
-    """What a replication server accepts."""
-
-    KERBEROS = "Kerberos"
-    CERTIFICATE = "Certificate"
-    CERTIFICATE_AND_KERBEROS = "CertificateAndKerberos"
-
-
-@dataclass(kw_only=True)
-class AuthorizationEntry:
-    allowed_primary_server: str
-    replica_storage_location: str
-    trust_group: str
-
-
-@dataclass(kw_only=True)
-class ReplicationServer:
-    """A host's receiver settings; operational_status is "Ok" or "Error" (a listener is down)."""
-
-    enabled: bool = False
-    authentication: AuthenticationType | None = None
-    kerberos_port: int = 80
-    certificate_port: int = 443
-    certificate_thumbprint: str = ""
-    default_storage_location: str = ""
-    allow_any_server: bool = False
-    authorization_entries: list[AuthorizationEntry] = field(default_factory=list)
-    monitoring_interval: timedelta = timedelta(hours=12)
-    monitoring_start: timedelta = timedelta(hours=9)
-    operational_status: str = "Ok"
-    status_descriptions: list[str] = field(default_factory=list)
+    SAVED = "Saved"
+    PAUSED = "Paused"
 
 
 @dataclass(kw_only=True)
@@ -69,7 +78,10 @@ class VirtualSwitch:
 
 @dataclass(kw_only=True)
 class Host:
-    """A Hyper-V host; site is the name of its site ("Shanghai")."""
+    """A Hyper-V host; site is the name of its site ("Shanghai").
+
+    A host that is not ``powered`` has crashed or was switched off, and answers nobody.
+    """
 
     fqdn: str
     vmm_id: str
@@ -77,8 +89,9 @@ class Host:
     address: str
     host_group_path: str
     cluster_fqdn: str | None = None
-    operating_system: str = "Microsoft Windows Server 2019 Datacenter"
-    os_version: str = "10.0.17763.0"
+    generation: Generation = Generation.WS2019
+    operating_system: str = FACTS[Generation.WS2019].operating_system
+    os_version: str = FACTS[Generation.WS2019].os_version
     logical_processors: int = 16
     total_memory_bytes: int = 64 * 1024**3
     default_virtual_hard_disk_path: str = r"C:\Hyper-V\Virtual Hard Disks"
@@ -93,7 +106,11 @@ class Host:
 
 @dataclass(kw_only=True)
 class Disk:
-    """A VHDX: path is what Hyper-V shows, file is the real file below the site's folder."""
+    """A disk of a VM: path is what Hyper-V shows, file is the real file below the site's folder.
+
+    A pass-through disk is a disk of the host itself, not a VHDX; a shared one belongs to several
+    VMs at once.
+    """
 
     id: str
     path: str
@@ -103,11 +120,29 @@ class Disk:
     controller_number: int = 0
     controller_location: int = 0
     classification: str | None = None
+    vhd_format: str = "VHDX"
+    vhd_type: str = "DynamicallyExpanding"
+    pass_through: bool = False
+    shared: bool = False
+
+
+@dataclass(kw_only=True)
+class VmCheckpoint:
+    """A checkpoint that somebody made; recovery points of replicas are not among them."""
+
+    id: str
+    name: str
+    created: datetime
+    type: str = "Standard"
+    parent_id: str | None = None
 
 
 @dataclass(kw_only=True)
 class NetworkAdapter:
-    """An adapter; the VMM side names are empty while it is not connected."""
+    """An adapter; the VMM side names are empty while it is not connected.
+
+    ``ipv4_address_type`` is VMM's: Static when the address comes from a pool of VMM.
+    """
 
     id: str
     vmm_id: str
@@ -119,6 +154,7 @@ class NetworkAdapter:
     vm_subnet_id: str | None = None
     vlan_id: int | None = None
     ip_addresses: list[str] = field(default_factory=list)
+    ipv4_address_type: str = "Dynamic"
     test_replica_switch_name: str | None = None
     failover_ipv4: dict[str, str] = field(default_factory=dict)
     failover_ipv6: dict[str, str] = field(default_factory=dict)
@@ -130,7 +166,9 @@ class VirtualMachine:
 
     ``known_to_vmm`` turns true when VMM refreshes the host; ``was_running`` is what
     AutomaticStartAction "StartIfRunning" looks at when the host boots. ``boot_digests`` are the
-    SHA-256 of each disk at the last boot, before the guest wrote anything.
+    SHA-256 of each disk at the last boot, before the guest wrote anything. ``encrypted`` says that
+    its state and migration traffic are, with a virtual TPM. Old integration services, or none, are
+    an empty ``integration_services_version``.
     """
 
     vm_id: str
@@ -147,6 +185,12 @@ class VirtualMachine:
     adapters: list[NetworkAdapter] = field(default_factory=list)
     replication: Replication | None = None
     highly_available: bool = False
+    fibre_channel_adapters: int = 0
+    encrypted: bool = False
+    shielded: bool = False
+    integration_services_version: str = "10.0.17763.0"
+    checkpoints: list[VmCheckpoint] = field(default_factory=list)
+    computer_name: str = ""
     operating_system: str = "Windows Server 2019 Datacenter"
     path: str = ""
     notes: str = ""
@@ -160,122 +204,8 @@ class VirtualMachine:
     boot_digests: dict[str, str] = field(default_factory=dict)
     boot_ledger_last: int | None = None
 
-
-@dataclass(kw_only=True)
-class VmmServer:
-    id: str
-    name: str
-    fqdn: str
-    installation_id: str
-    port: int = 8100
-    product_version: str = "10.19.2591.0"
-    server_interface_version: str = "2.3.0"
-
-
-@dataclass(kw_only=True)
-class HostGroup:
-    id: str
-    name: str
-    path: str
-    parent_path: str | None = None
-
-
-@dataclass(kw_only=True)
-class HostCluster:
-    id: str
-    fqdn: str
-    host_group_path: str
-    nodes: list[str] = field(default_factory=list)
-
-
-@dataclass(kw_only=True)
-class Cloud:
-    id: str
-    name: str
-    description: str = ""
-    host_group_paths: list[str] = field(default_factory=list)
-    logical_networks: list[str] = field(default_factory=list)
-    storage_classifications: list[str] = field(default_factory=list)
-    disaster_recovery_supported: bool = False
-    is_dr_protected: bool = False
-    is_dr_provider: bool = False
-
-
-@dataclass(kw_only=True)
-class LogicalNetwork:
-    id: str
-    name: str
-
-
-@dataclass(kw_only=True)
-class StaticPool:
-    id: str
-    name: str
-    first_address: str
-    last_address: str
-
-
-@dataclass(kw_only=True)
-class VmSubnet:
-    id: str
-    name: str
-    subnet: str
-    vlan_id: int = 0
-    static_pools: list[StaticPool] = field(default_factory=list)
-
-
-@dataclass(kw_only=True)
-class VmNetwork:
-    id: str
-    name: str
-    logical_network: str
-    subnets: list[VmSubnet] = field(default_factory=list)
-
-
-@dataclass(kw_only=True)
-class StorageClassification:
-    id: str
-    name: str
-    description: str = ""
-
-
-@dataclass(kw_only=True)
-class FileShare:
-    """An SMB share; path is the UNC path that hosts store VMs under."""
-
-    id: str
-    name: str
-    path: str
-    classification: str | None = None
-    capacity_bytes: int = 1024**4
-    free_bytes: int = 900 * 1024**3
-    hosts: list[str] = field(default_factory=list)
-
-
-@dataclass(kw_only=True)
-class Volume:
-    """A host's volume; mount_point is a drive or a cluster shared volume's folder."""
-
-    id: str
-    mount_point: str
-    host_fqdn: str
-    classification: str | None = None
-    label: str = ""
-    capacity_bytes: int = 1024**4
-    free_bytes: int = 900 * 1024**3
-    is_cluster_shared_volume: bool = False
-
-
-@dataclass(kw_only=True)
-class VmmDatabase:
-    """What the VMM server of the site knows besides hosts and VMs."""
-
-    server: VmmServer
-    host_groups: list[HostGroup] = field(default_factory=list)
-    host_clusters: list[HostCluster] = field(default_factory=list)
-    clouds: list[Cloud] = field(default_factory=list)
-    logical_networks: list[LogicalNetwork] = field(default_factory=list)
-    vm_networks: list[VmNetwork] = field(default_factory=list)
-    storage_classifications: list[StorageClassification] = field(default_factory=list)
-    file_shares: list[FileShare] = field(default_factory=list)
-    volumes: list[Volume] = field(default_factory=list)
+    @property
+    def guest_ipv6(self) -> bool:
+        """Whether the guest uses an IPv6 address other than link-local ones."""
+        addresses = [address for each in self.adapters for address in each.ip_addresses]
+        return any(":" in each and not each.lower().startswith("fe80:") for each in addresses)
