@@ -36,7 +36,9 @@ RESULT_FIELDS: Mapping[str, str] = {
     "remove_replication": "replication",
     "delete_replica": "replica_deleted",
     "remove_host_replication": "host_replication",
+    "remove_host_certificates": "host_certificates_removed",
     "change_replication": "replication",
+    "refresh_fabric": "fabric_refreshed",
 }
 
 

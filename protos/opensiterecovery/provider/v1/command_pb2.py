@@ -25,75 +25,78 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from opensiterecovery.provider.v1 import failure_pb2 as opensiterecovery_dot_provider_dot_v1_dot_failure__pb2
+from opensiterecovery.provider.v1 import inventory_pb2 as opensiterecovery_dot_provider_dot_v1_dot_inventory__pb2
+from opensiterecovery.provider.v1 import host_pb2 as opensiterecovery_dot_provider_dot_v1_dot_host__pb2
 from opensiterecovery.provider.v1 import replication_pb2 as opensiterecovery_dot_provider_dot_v1_dot_replication__pb2
 from opensiterecovery.provider.v1 import virtual_machine_pb2 as opensiterecovery_dot_provider_dot_v1_dot_virtual__machine__pb2
 
+from opensiterecovery.provider.v1.host_pb2 import *
 from opensiterecovery.provider.v1.replication_pb2 import *
 from opensiterecovery.provider.v1.virtual_machine_pb2 import *
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*opensiterecovery/provider/v1/command.proto\x12\x1copensiterecovery.provider.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a*opensiterecovery/provider/v1/failure.proto\x1a.opensiterecovery/provider/v1/replication.proto\x1a\x32opensiterecovery/provider/v1/virtual_machine.proto\"\xde\r\n\x07\x43ommand\x12\x12\n\ncommand_id\x18\x01 \x01(\t\x12\x0e\n\x06job_id\x18\x02 \x01(\t\x12\x10\n\x08step_key\x18\x03 \x01(\t\x12-\n\ntime_limit\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12R\n\x15read_host_replication\x18\n \x01(\x0b\x32\x31.opensiterecovery.provider.v1.ReadHostReplicationH\x00\x12X\n\x18prepare_host_certificate\x18\x0b \x01(\x0b\x32\x34.opensiterecovery.provider.v1.PrepareHostCertificateH\x00\x12X\n\x18install_host_certificate\x18\x0c \x01(\x0b\x32\x34.opensiterecovery.provider.v1.InstallHostCertificateH\x00\x12`\n\x1c\x63onfigure_replication_server\x18\r \x01(\x0b\x32\x38.opensiterecovery.provider.v1.ConfigureReplicationServerH\x00\x12P\n\x14read_virtual_machine\x18\x0e \x01(\x0b\x32\x30.opensiterecovery.provider.v1.ReadVirtualMachineH\x00\x12^\n\x1btest_replication_connection\x18\x0f \x01(\x0b\x32\x37.opensiterecovery.provider.v1.TestReplicationConnectionH\x00\x12M\n\x12\x65nable_replication\x18\x10 \x01(\x0b\x32/.opensiterecovery.provider.v1.EnableReplicationH\x00\x12Z\n\x19start_initial_replication\x18\x11 \x01(\x0b\x32\x35.opensiterecovery.provider.v1.StartInitialReplicationH\x00\x12I\n\x10read_replication\x18\x12 \x01(\x0b\x32-.opensiterecovery.provider.v1.ReadReplicationH\x00\x12P\n\x14stop_virtual_machine\x18\x13 \x01(\x0b\x32\x30.opensiterecovery.provider.v1.StopVirtualMachineH\x00\x12I\n\x10prepare_failover\x18\x14 \x01(\x0b\x32-.opensiterecovery.provider.v1.PrepareFailoverH\x00\x12\x45\n\x0estart_failover\x18\x15 \x01(\x0b\x32+.opensiterecovery.provider.v1.StartFailoverH\x00\x12R\n\x15start_virtual_machine\x18\x16 \x01(\x0b\x32\x31.opensiterecovery.provider.v1.StartVirtualMachineH\x00\x12K\n\x11\x63omplete_failover\x18\x17 \x01(\x0b\x32..opensiterecovery.provider.v1.CompleteFailoverH\x00\x12O\n\x13reverse_replication\x18\x18 \x01(\x0b\x32\x30.opensiterecovery.provider.v1.ReverseReplicationH\x00\x12\x41\n\x0crefresh_host\x18\x19 \x01(\x0b\x32).opensiterecovery.provider.v1.RefreshHostH\x00\x12M\n\x12remove_replication\x18\x1a \x01(\x0b\x32/.opensiterecovery.provider.v1.RemoveReplicationH\x00\x12\x45\n\x0e\x64\x65lete_replica\x18\x1b \x01(\x0b\x32+.opensiterecovery.provider.v1.DeleteReplicaH\x00\x12V\n\x17remove_host_replication\x18\x1c \x01(\x0b\x32\x33.opensiterecovery.provider.v1.RemoveHostReplicationH\x00\x12M\n\x12\x63hange_replication\x18\x31 \x01(\x0b\x32/.opensiterecovery.provider.v1.ChangeReplicationH\x00\x42\x06\n\x04verb\"\xb5\x06\n\rCommandResult\x12\x12\n\ncommand_id\x18\x01 \x01(\t\x12.\n\nstarted_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inished_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x07\x66\x61ilure\x18\x04 \x01(\x0b\x32%.opensiterecovery.provider.v1.FailureH\x00\x12I\n\x10host_replication\x18\n \x01(\x0b\x32-.opensiterecovery.provider.v1.HostReplicationH\x00\x12X\n\x18host_certificate_request\x18\x0b \x01(\x0b\x32\x34.opensiterecovery.provider.v1.HostCertificateRequestH\x00\x12I\n\x10host_certificate\x18\x0c \x01(\x0b\x32-.opensiterecovery.provider.v1.HostCertificateH\x00\x12L\n\x0fvirtual_machine\x18\r \x01(\x0b\x32\x31.opensiterecovery.provider.v1.VirtualMachineStateH\x00\x12\x45\n\x0breplication\x18\x0e \x01(\x0b\x32..opensiterecovery.provider.v1.ReplicationStateH\x00\x12U\n\x16replication_connection\x18\x0f \x01(\x0b\x32\x33.opensiterecovery.provider.v1.ReplicationConnectionH\x00\x12\x45\n\x0ehost_refreshed\x18\x10 \x01(\x0b\x32+.opensiterecovery.provider.v1.HostRefreshedH\x00\x12G\n\x0freplica_deleted\x18\x1b \x01(\x0b\x32,.opensiterecovery.provider.v1.ReplicaDeletedH\x00\x42\t\n\x07outcome\"#\n\x13ReadHostReplication\x12\x0c\n\x04host\x18\x01 \x01(\t\"9\n\x16PrepareHostCertificate\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x11\n\tdns_names\x18\x02 \x03(\t\"K\n\x16InstallHostCertificate\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\x02 \x01(\x0c\x12\x0e\n\x06issuer\x18\x03 \x01(\x0c\"\x99\x02\n\x1a\x43onfigureReplicationServer\x12\x0c\n\x04host\x18\x01 \x01(\t\x12M\n\x13\x61uthentication_type\x18\x02 \x01(\x0e\x32\x30.opensiterecovery.provider.v1.AuthenticationType\x12\x0c\n\x04port\x18\x03 \x01(\r\x12\x1e\n\x16\x63\x65rtificate_thumbprint\x18\x04 \x01(\t\x12 \n\x18\x64\x65\x66\x61ult_storage_location\x18\x05 \x01(\t\x12N\n\x0e\x61uthorizations\x18\x06 \x03(\x0b\x32\x36.opensiterecovery.provider.v1.ReplicationAuthorization\"q\n\x18ReplicationAuthorization\x12\x1e\n\x16\x61llowed_primary_server\x18\x01 \x01(\t\x12 \n\x18replica_storage_location\x18\x02 \x01(\t\x12\x13\n\x0btrust_group\x18\x03 \x01(\t\"\x89\x01\n\x15RemoveHostReplication\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x13\n\x0btrust_group\x18\x02 \x01(\t\x12\x1c\n\x14kept_primary_servers\x18\x03 \x03(\t\x12\x0f\n\x07\x64isable\x18\x04 \x01(\x08\x12\x1e\n\x16\x63\x65rtificate_thumbprint\x18\x05 \x01(\t\"\x1b\n\x0bRefreshHost\x12\x0c\n\x04host\x18\x01 \x01(\t\"\xe7\x02\n\x0fHostReplication\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x1b\n\x13replication_enabled\x18\x02 \x01(\x08\x12M\n\x13\x61uthentication_type\x18\x03 \x01(\x0e\x32\x30.opensiterecovery.provider.v1.AuthenticationType\x12\x0c\n\x04port\x18\x04 \x01(\r\x12\x1e\n\x16\x63\x65rtificate_thumbprint\x18\x05 \x01(\t\x12 \n\x18\x64\x65\x66\x61ult_storage_location\x18\x06 \x01(\t\x12N\n\x0e\x61uthorizations\x18\x07 \x03(\x0b\x32\x36.opensiterecovery.provider.v1.ReplicationAuthorization\x12\x1a\n\x12operational_status\x18\x08 \x01(\t\x12\x1e\n\x16virtual_hard_disk_path\x18\t \x01(\t\"C\n\x16HostCertificateRequest\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x1b\n\x13\x63\x65rtificate_request\x18\x02 \x01(\x0c\"b\n\x0fHostCertificate\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x12\n\nthumbprint\x18\x02 \x01(\t\x12-\n\tnot_after\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1d\n\rHostRefreshed\x12\x0c\n\x04host\x18\x01 \x01(\t\"Q\n\x12ReadVirtualMachine\x12;\n\x02vm\x18\x01 \x01(\x0b\x32/.opensiterecovery.provider.v1.VirtualMachineRef\"c\n\x12StopVirtualMachine\x12;\n\x02vm\x18\x01 \x01(\x0b\x32/.opensiterecovery.provider.v1.VirtualMachineRef\x12\x10\n\x08turn_off\x18\x02 \x01(\x08\"R\n\x13StartVirtualMachine\x12;\n\x02vm\x18\x01 \x01(\x0b\x32/.opensiterecovery.provider.v1.VirtualMachineRef\"\xac\x01\n\x13VirtualMachineState\x12\r\n\x05vm_id\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\r\n\x05state\x18\x04 \x01(\t\x12\x12\n\ngeneration\x18\x05 \x01(\r\x12\x18\n\x10replication_mode\x18\x06 \x01(\t\x12\x19\n\x11replication_state\x18\x07 \x01(\t\x12\x12\n\ndisk_paths\x18\x08 \x03(\t\"\xbe\x01\n\x19TestReplicationConnection\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x16\n\x0ereplica_server\x18\x02 \x01(\t\x12\x0c\n\x04port\x18\x03 \x01(\r\x12M\n\x13\x61uthentication_type\x18\x04 \x01(\x0e\x32\x30.opensiterecovery.provider.v1.AuthenticationType\x12\x1e\n\x16\x63\x65rtificate_thumbprint\x18\x05 \x01(\t\"=\n\x15ReplicationConnection\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x16\n\x0ereplica_server\x18\x02 \x01(\t\"\xd4\x02\n\x11\x45nableReplication\x12;\n\x02vm\x18\x01 \x01(\x0b\x32/.opensiterecovery.provider.v1.VirtualMachineRef\x12\x16\n\x0ereplica_server\x18\x02 \x01(\t\x12\x0c\n\x04port\x18\x03 \x01(\r\x12M\n\x13\x61uthentication_type\x18\x04 \x01(\x0e\x32\x30.opensiterecovery.provider.v1.AuthenticationType\x12\x1e\n\x16\x63\x65rtificate_thumbprint\x18\x05 \x01(\t\x12\x13\n\x0b\x63ompression\x18\x06 \x01(\x08\x12\x19\n\x11\x66requency_seconds\x18\x07 \x01(\r\x12\x17\n\x0frecovery_points\x18\x08 \x01(\r\x12$\n\x1c\x61pplication_consistent_hours\x18\t \x01(\r\"\x86\x01\n\x17StartInitialReplication\x12;\n\x02vm\x18\x01 \x01(\x0b\x32/.opensiterecovery.provider.v1.VirtualMachineRef\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"N\n\x0fReadReplication\x12;\n\x02vm\x18\x01 \x01(\x0b\x32/.opensiterecovery.provider.v1.VirtualMachineRef\"N\n\x0fPrepareFailover\x12;\n\x02vm\x18\x01 \x01(\x0b\x32/.opensiterecovery.provider.v1.VirtualMachineRef\"g\n\rStartFailover\x12;\n\x02vm\x18\x01 \x01(\x0b\x32/.opensiterecovery.provider.v1.VirtualMachineRef\x12\x19\n\x11recovery_point_id\x18\x02 \x01(\t\"O\n\x10\x43ompleteFailover\x12;\n\x02vm\x18\x01 \x01(\x0b\x32/.opensiterecovery.provider.v1.VirtualMachineRef\"\xe6\x01\n\x12ReverseReplication\x12;\n\x02vm\x18\x01 \x01(\x0b\x32/.opensiterecovery.provider.v1.VirtualMachineRef\x12\x16\n\x0ereplica_server\x18\x02 \x01(\t\x12\x0c\n\x04port\x18\x03 \x01(\r\x12M\n\x13\x61uthentication_type\x18\x04 \x01(\x0e\x32\x30.opensiterecovery.provider.v1.AuthenticationType\x12\x1e\n\x16\x63\x65rtificate_thumbprint\x18\x05 \x01(\t\"P\n\x11RemoveReplication\x12;\n\x02vm\x18\x01 \x01(\x0b\x32/.opensiterecovery.provider.v1.VirtualMachineRef\"L\n\rDeleteReplica\x12;\n\x02vm\x18\x01 \x01(\x0b\x32/.opensiterecovery.provider.v1.VirtualMachineRef\"-\n\x0eReplicaDeleted\x12\r\n\x05vm_id\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\tP\x03P\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*opensiterecovery/provider/v1/command.proto\x12\x1copensiterecovery.provider.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a*opensiterecovery/provider/v1/failure.proto\x1a,opensiterecovery/provider/v1/inventory.proto\x1a\'opensiterecovery/provider/v1/host.proto\x1a.opensiterecovery/provider/v1/replication.proto\x1a\x32opensiterecovery/provider/v1/virtual_machine.proto\"\xff\x0e\n\x07\x43ommand\x12\x12\n\ncommand_id\x18\x01 \x01(\t\x12\x0e\n\x06job_id\x18\x02 \x01(\t\x12\x10\n\x08step_key\x18\x03 \x01(\t\x12-\n\ntime_limit\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12R\n\x15read_host_replication\x18\n \x01(\x0b\x32\x31.opensiterecovery.provider.v1.ReadHostReplicationH\x00\x12X\n\x18prepare_host_certificate\x18\x0b \x01(\x0b\x32\x34.opensiterecovery.provider.v1.PrepareHostCertificateH\x00\x12X\n\x18install_host_certificate\x18\x0c \x01(\x0b\x32\x34.opensiterecovery.provider.v1.InstallHostCertificateH\x00\x12`\n\x1c\x63onfigure_replication_server\x18\r \x01(\x0b\x32\x38.opensiterecovery.provider.v1.ConfigureReplicationServerH\x00\x12P\n\x14read_virtual_machine\x18\x0e \x01(\x0b\x32\x30.opensiterecovery.provider.v1.ReadVirtualMachineH\x00\x12^\n\x1btest_replication_connection\x18\x0f \x01(\x0b\x32\x37.opensiterecovery.provider.v1.TestReplicationConnectionH\x00\x12M\n\x12\x65nable_replication\x18\x10 \x01(\x0b\x32/.opensiterecovery.provider.v1.EnableReplicationH\x00\x12Z\n\x19start_initial_replication\x18\x11 \x01(\x0b\x32\x35.opensiterecovery.provider.v1.StartInitialReplicationH\x00\x12I\n\x10read_replication\x18\x12 \x01(\x0b\x32-.opensiterecovery.provider.v1.ReadReplicationH\x00\x12P\n\x14stop_virtual_machine\x18\x13 \x01(\x0b\x32\x30.opensiterecovery.provider.v1.StopVirtualMachineH\x00\x12I\n\x10prepare_failover\x18\x14 \x01(\x0b\x32-.opensiterecovery.provider.v1.PrepareFailoverH\x00\x12\x45\n\x0estart_failover\x18\x15 \x01(\x0b\x32+.opensiterecovery.provider.v1.StartFailoverH\x00\x12R\n\x15start_virtual_machine\x18\x16 \x01(\x0b\x32\x31.opensiterecovery.provider.v1.StartVirtualMachineH\x00\x12K\n\x11\x63omplete_failover\x18\x17 \x01(\x0b\x32..opensiterecovery.provider.v1.CompleteFailoverH\x00\x12O\n\x13reverse_replication\x18\x18 \x01(\x0b\x32\x30.opensiterecovery.provider.v1.ReverseReplicationH\x00\x12\x41\n\x0crefresh_host\x18\x19 \x01(\x0b\x32).opensiterecovery.provider.v1.RefreshHostH\x00\x12M\n\x12remove_replication\x18\x1a \x01(\x0b\x32/.opensiterecovery.provider.v1.RemoveReplicationH\x00\x12\x45\n\x0e\x64\x65lete_replica\x18\x1b \x01(\x0b\x32+.opensiterecovery.provider.v1.DeleteReplicaH\x00\x12V\n\x17remove_host_replication\x18\x1c \x01(\x0b\x32\x33.opensiterecovery.provider.v1.RemoveHostReplicationH\x00\x12X\n\x18remove_host_certificates\x18- \x01(\x0b\x32\x34.opensiterecovery.provider.v1.RemoveHostCertificatesH\x00\x12M\n\x12\x63hange_replication\x18\x31 \x01(\x0b\x32/.opensiterecovery.provider.v1.ChangeReplicationH\x00\x12\x45\n\x0erefresh_fabric\x18x \x01(\x0b\x32+.opensiterecovery.provider.v1.RefreshFabricH\x00\x42\x06\n\x04verb\"\xdc\x07\n\rCommandResult\x12\x12\n\ncommand_id\x18\x01 \x01(\t\x12.\n\nstarted_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inished_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x07\x66\x61ilure\x18\x04 \x01(\x0b\x32%.opensiterecovery.provider.v1.FailureH\x00\x12I\n\x10host_replication\x18\n \x01(\x0b\x32-.opensiterecovery.provider.v1.HostReplicationH\x00\x12X\n\x18host_certificate_request\x18\x0b \x01(\x0b\x32\x34.opensiterecovery.provider.v1.HostCertificateRequestH\x00\x12I\n\x10host_certificate\x18\x0c \x01(\x0b\x32-.opensiterecovery.provider.v1.HostCertificateH\x00\x12L\n\x0fvirtual_machine\x18\r \x01(\x0b\x32\x31.opensiterecovery.provider.v1.VirtualMachineStateH\x00\x12\x45\n\x0breplication\x18\x0e \x01(\x0b\x32..opensiterecovery.provider.v1.ReplicationStateH\x00\x12U\n\x16replication_connection\x18\x0f \x01(\x0b\x32\x33.opensiterecovery.provider.v1.ReplicationConnectionH\x00\x12\x45\n\x0ehost_refreshed\x18\x10 \x01(\x0b\x32+.opensiterecovery.provider.v1.HostRefreshedH\x00\x12G\n\x0freplica_deleted\x18\x1b \x01(\x0b\x32,.opensiterecovery.provider.v1.ReplicaDeletedH\x00\x12Z\n\x19host_certificates_removed\x18- \x01(\x0b\x32\x35.opensiterecovery.provider.v1.HostCertificatesRemovedH\x00\x12I\n\x10\x66\x61\x62ric_refreshed\x18x \x01(\x0b\x32-.opensiterecovery.provider.v1.FabricRefreshedH\x00\x42\t\n\x07outcome\"J\n\x13ReadHostReplication\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\r\n\x05nodes\x18\x02 \x03(\t\x12\x16\n\x0ewanted_updates\x18\x03 \x03(\t\"9\n\x16PrepareHostCertificate\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x11\n\tdns_names\x18\x02 \x03(\t\"\x86\x01\n\x16InstallHostCertificate\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\x02 \x01(\x0c\x12\x0e\n\x06issuer\x18\x03 \x01(\x0c\x12\x0e\n\x06key_of\x18\x04 \x01(\t\x12\x10\n\x08keep_key\x18\x05 \x01(\x08\x12\x17\n\x0ftrusted_issuers\x18\x06 \x03(\x0c\"\xa8\x02\n\x1a\x43onfigureReplicationServer\x12\x0c\n\x04host\x18\x01 \x01(\t\x12M\n\x13\x61uthentication_type\x18\x02 \x01(\x0e\x32\x30.opensiterecovery.provider.v1.AuthenticationType\x12\x0c\n\x04port\x18\x03 \x01(\r\x12\x1e\n\x16\x63\x65rtificate_thumbprint\x18\x04 \x01(\t\x12 \n\x18\x64\x65\x66\x61ult_storage_location\x18\x05 \x01(\t\x12N\n\x0e\x61uthorizations\x18\x06 \x03(\x0b\x32\x36.opensiterecovery.provider.v1.ReplicationAuthorization\x12\r\n\x05nodes\x18\x07 \x03(\t\"q\n\x18ReplicationAuthorization\x12\x1e\n\x16\x61llowed_primary_server\x18\x01 \x01(\t\x12 \n\x18replica_storage_location\x18\x02 \x01(\t\x12\x13\n\x0btrust_group\x18\x03 \x01(\t\"\xb8\x02\n\x15RemoveHostReplication\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x13\n\x0btrust_group\x18\x02 \x01(\t\x12\x1c\n\x14kept_primary_servers\x18\x03 \x03(\t\x12\x0f\n\x07\x64isable\x18\x04 \x01(\x08\x12\x1e\n\x16\x63\x65rtificate_thumbprint\x18\x05 \x01(\t\x12\x14\n\x0ctrust_groups\x18\x06 \x03(\t\x12S\n\x13kept_authorizations\x18\x07 \x03(\x0b\x32\x36.opensiterecovery.provider.v1.ReplicationAuthorization\x12\r\n\x05nodes\x18\x08 \x03(\t\x12\x1e\n\x16superseded_thumbprints\x18\t \x03(\t\x12\x13\n\x0b\x63losed_port\x18\n \x01(\r\"\x1b\n\x0bRefreshHost\x12\x0c\n\x04host\x18\x01 \x01(\t\"\x80\x03\n\x0fHostReplication\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x1b\n\x13replication_enabled\x18\x02 \x01(\x08\x12M\n\x13\x61uthentication_type\x18\x03 \x01(\x0e\x32\x30.opensiterecovery.provider.v1.AuthenticationType\x12\x0c\n\x04port\x18\x04 \x01(\r\x12\x1e\n\x16\x63\x65rtificate_thumbprint\x18\x05 \x01(\t\x12 \n\x18\x64\x65\x66\x61ult_storage_location\x18\x06 \x01(\t\x12N\n\x0e\x61uthorizations\x18\x07 \x03(\x0b\x32\x36.opensiterecovery.provider.v1.ReplicationAuthorization\x12\x1a\n\x12operational_status\x18\x08 \x01(\t\x12\x1e\n\x16virtual_hard_disk_path\x18\t \x01(\t\x12\x17\n\x0fmissing_updates\x18\n \x03(\t\"C\n\x16HostCertificateRequest\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x1b\n\x13\x63\x65rtificate_request\x18\x02 \x01(\x0c\"b\n\x0fHostCertificate\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x12\n\nthumbprint\x18\x02 \x01(\t\x12-\n\tnot_after\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1d\n\rHostRefreshed\x12\x0c\n\x04host\x18\x01 \x01(\t\"Q\n\x12ReadVirtualMachine\x12;\n\x02vm\x18\x01 \x01(\x0b\x32/.opensiterecovery.provider.v1.VirtualMachineRef\"c\n\x12StopVirtualMachine\x12;\n\x02vm\x18\x01 \x01(\x0b\x32/.opensiterecovery.provider.v1.VirtualMachineRef\x12\x10\n\x08turn_off\x18\x02 \x01(\x08\"R\n\x13StartVirtualMachine\x12;\n\x02vm\x18\x01 \x01(\x0b\x32/.opensiterecovery.provider.v1.VirtualMachineRef\"\xac\x01\n\x13VirtualMachineState\x12\r\n\x05vm_id\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\r\n\x05state\x18\x04 \x01(\t\x12\x12\n\ngeneration\x18\x05 \x01(\r\x12\x18\n\x10replication_mode\x18\x06 \x01(\t\x12\x19\n\x11replication_state\x18\x07 \x01(\t\x12\x12\n\ndisk_paths\x18\x08 \x03(\t\"\xbe\x01\n\x19TestReplicationConnection\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x16\n\x0ereplica_server\x18\x02 \x01(\t\x12\x0c\n\x04port\x18\x03 \x01(\r\x12M\n\x13\x61uthentication_type\x18\x04 \x01(\x0e\x32\x30.opensiterecovery.provider.v1.AuthenticationType\x12\x1e\n\x16\x63\x65rtificate_thumbprint\x18\x05 \x01(\t\"=\n\x15ReplicationConnection\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x16\n\x0ereplica_server\x18\x02 \x01(\t\"\xd4\x02\n\x11\x45nableReplication\x12;\n\x02vm\x18\x01 \x01(\x0b\x32/.opensiterecovery.provider.v1.VirtualMachineRef\x12\x16\n\x0ereplica_server\x18\x02 \x01(\t\x12\x0c\n\x04port\x18\x03 \x01(\r\x12M\n\x13\x61uthentication_type\x18\x04 \x01(\x0e\x32\x30.opensiterecovery.provider.v1.AuthenticationType\x12\x1e\n\x16\x63\x65rtificate_thumbprint\x18\x05 \x01(\t\x12\x13\n\x0b\x63ompression\x18\x06 \x01(\x08\x12\x19\n\x11\x66requency_seconds\x18\x07 \x01(\r\x12\x17\n\x0frecovery_points\x18\x08 \x01(\r\x12$\n\x1c\x61pplication_consistent_hours\x18\t \x01(\r\"\x86\x01\n\x17StartInitialReplication\x12;\n\x02vm\x18\x01 \x01(\x0b\x32/.opensiterecovery.provider.v1.VirtualMachineRef\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"N\n\x0fReadReplication\x12;\n\x02vm\x18\x01 \x01(\x0b\x32/.opensiterecovery.provider.v1.VirtualMachineRef\"N\n\x0fPrepareFailover\x12;\n\x02vm\x18\x01 \x01(\x0b\x32/.opensiterecovery.provider.v1.VirtualMachineRef\"g\n\rStartFailover\x12;\n\x02vm\x18\x01 \x01(\x0b\x32/.opensiterecovery.provider.v1.VirtualMachineRef\x12\x19\n\x11recovery_point_id\x18\x02 \x01(\t\"O\n\x10\x43ompleteFailover\x12;\n\x02vm\x18\x01 \x01(\x0b\x32/.opensiterecovery.provider.v1.VirtualMachineRef\"\xe6\x01\n\x12ReverseReplication\x12;\n\x02vm\x18\x01 \x01(\x0b\x32/.opensiterecovery.provider.v1.VirtualMachineRef\x12\x16\n\x0ereplica_server\x18\x02 \x01(\t\x12\x0c\n\x04port\x18\x03 \x01(\r\x12M\n\x13\x61uthentication_type\x18\x04 \x01(\x0e\x32\x30.opensiterecovery.provider.v1.AuthenticationType\x12\x1e\n\x16\x63\x65rtificate_thumbprint\x18\x05 \x01(\t\"P\n\x11RemoveReplication\x12;\n\x02vm\x18\x01 \x01(\x0b\x32/.opensiterecovery.provider.v1.VirtualMachineRef\"L\n\rDeleteReplica\x12;\n\x02vm\x18\x01 \x01(\x0b\x32/.opensiterecovery.provider.v1.VirtualMachineRef\"-\n\x0eReplicaDeleted\x12\r\n\x05vm_id\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\tP\x04P\x05P\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'opensiterecovery.provider.v1.command_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_COMMAND']._serialized_start=286
-  _globals['_COMMAND']._serialized_end=2044
-  _globals['_COMMANDRESULT']._serialized_start=2047
-  _globals['_COMMANDRESULT']._serialized_end=2868
-  _globals['_READHOSTREPLICATION']._serialized_start=2870
-  _globals['_READHOSTREPLICATION']._serialized_end=2905
-  _globals['_PREPAREHOSTCERTIFICATE']._serialized_start=2907
-  _globals['_PREPAREHOSTCERTIFICATE']._serialized_end=2964
-  _globals['_INSTALLHOSTCERTIFICATE']._serialized_start=2966
-  _globals['_INSTALLHOSTCERTIFICATE']._serialized_end=3041
-  _globals['_CONFIGUREREPLICATIONSERVER']._serialized_start=3044
-  _globals['_CONFIGUREREPLICATIONSERVER']._serialized_end=3325
-  _globals['_REPLICATIONAUTHORIZATION']._serialized_start=3327
-  _globals['_REPLICATIONAUTHORIZATION']._serialized_end=3440
-  _globals['_REMOVEHOSTREPLICATION']._serialized_start=3443
-  _globals['_REMOVEHOSTREPLICATION']._serialized_end=3580
-  _globals['_REFRESHHOST']._serialized_start=3582
-  _globals['_REFRESHHOST']._serialized_end=3609
-  _globals['_HOSTREPLICATION']._serialized_start=3612
-  _globals['_HOSTREPLICATION']._serialized_end=3971
-  _globals['_HOSTCERTIFICATEREQUEST']._serialized_start=3973
-  _globals['_HOSTCERTIFICATEREQUEST']._serialized_end=4040
-  _globals['_HOSTCERTIFICATE']._serialized_start=4042
-  _globals['_HOSTCERTIFICATE']._serialized_end=4140
-  _globals['_HOSTREFRESHED']._serialized_start=4142
-  _globals['_HOSTREFRESHED']._serialized_end=4171
-  _globals['_READVIRTUALMACHINE']._serialized_start=4173
-  _globals['_READVIRTUALMACHINE']._serialized_end=4254
-  _globals['_STOPVIRTUALMACHINE']._serialized_start=4256
-  _globals['_STOPVIRTUALMACHINE']._serialized_end=4355
-  _globals['_STARTVIRTUALMACHINE']._serialized_start=4357
-  _globals['_STARTVIRTUALMACHINE']._serialized_end=4439
-  _globals['_VIRTUALMACHINESTATE']._serialized_start=4442
-  _globals['_VIRTUALMACHINESTATE']._serialized_end=4614
-  _globals['_TESTREPLICATIONCONNECTION']._serialized_start=4617
-  _globals['_TESTREPLICATIONCONNECTION']._serialized_end=4807
-  _globals['_REPLICATIONCONNECTION']._serialized_start=4809
-  _globals['_REPLICATIONCONNECTION']._serialized_end=4870
-  _globals['_ENABLEREPLICATION']._serialized_start=4873
-  _globals['_ENABLEREPLICATION']._serialized_end=5213
-  _globals['_STARTINITIALREPLICATION']._serialized_start=5216
-  _globals['_STARTINITIALREPLICATION']._serialized_end=5350
-  _globals['_READREPLICATION']._serialized_start=5352
-  _globals['_READREPLICATION']._serialized_end=5430
-  _globals['_PREPAREFAILOVER']._serialized_start=5432
-  _globals['_PREPAREFAILOVER']._serialized_end=5510
-  _globals['_STARTFAILOVER']._serialized_start=5512
-  _globals['_STARTFAILOVER']._serialized_end=5615
-  _globals['_COMPLETEFAILOVER']._serialized_start=5617
-  _globals['_COMPLETEFAILOVER']._serialized_end=5696
-  _globals['_REVERSEREPLICATION']._serialized_start=5699
-  _globals['_REVERSEREPLICATION']._serialized_end=5929
-  _globals['_REMOVEREPLICATION']._serialized_start=5931
-  _globals['_REMOVEREPLICATION']._serialized_end=6011
-  _globals['_DELETEREPLICA']._serialized_start=6013
-  _globals['_DELETEREPLICA']._serialized_end=6089
-  _globals['_REPLICADELETED']._serialized_start=6091
-  _globals['_REPLICADELETED']._serialized_end=6136
+  _globals['_COMMAND']._serialized_start=373
+  _globals['_COMMAND']._serialized_end=2292
+  _globals['_COMMANDRESULT']._serialized_start=2295
+  _globals['_COMMANDRESULT']._serialized_end=3283
+  _globals['_READHOSTREPLICATION']._serialized_start=3285
+  _globals['_READHOSTREPLICATION']._serialized_end=3359
+  _globals['_PREPAREHOSTCERTIFICATE']._serialized_start=3361
+  _globals['_PREPAREHOSTCERTIFICATE']._serialized_end=3418
+  _globals['_INSTALLHOSTCERTIFICATE']._serialized_start=3421
+  _globals['_INSTALLHOSTCERTIFICATE']._serialized_end=3555
+  _globals['_CONFIGUREREPLICATIONSERVER']._serialized_start=3558
+  _globals['_CONFIGUREREPLICATIONSERVER']._serialized_end=3854
+  _globals['_REPLICATIONAUTHORIZATION']._serialized_start=3856
+  _globals['_REPLICATIONAUTHORIZATION']._serialized_end=3969
+  _globals['_REMOVEHOSTREPLICATION']._serialized_start=3972
+  _globals['_REMOVEHOSTREPLICATION']._serialized_end=4284
+  _globals['_REFRESHHOST']._serialized_start=4286
+  _globals['_REFRESHHOST']._serialized_end=4313
+  _globals['_HOSTREPLICATION']._serialized_start=4316
+  _globals['_HOSTREPLICATION']._serialized_end=4700
+  _globals['_HOSTCERTIFICATEREQUEST']._serialized_start=4702
+  _globals['_HOSTCERTIFICATEREQUEST']._serialized_end=4769
+  _globals['_HOSTCERTIFICATE']._serialized_start=4771
+  _globals['_HOSTCERTIFICATE']._serialized_end=4869
+  _globals['_HOSTREFRESHED']._serialized_start=4871
+  _globals['_HOSTREFRESHED']._serialized_end=4900
+  _globals['_READVIRTUALMACHINE']._serialized_start=4902
+  _globals['_READVIRTUALMACHINE']._serialized_end=4983
+  _globals['_STOPVIRTUALMACHINE']._serialized_start=4985
+  _globals['_STOPVIRTUALMACHINE']._serialized_end=5084
+  _globals['_STARTVIRTUALMACHINE']._serialized_start=5086
+  _globals['_STARTVIRTUALMACHINE']._serialized_end=5168
+  _globals['_VIRTUALMACHINESTATE']._serialized_start=5171
+  _globals['_VIRTUALMACHINESTATE']._serialized_end=5343
+  _globals['_TESTREPLICATIONCONNECTION']._serialized_start=5346
+  _globals['_TESTREPLICATIONCONNECTION']._serialized_end=5536
+  _globals['_REPLICATIONCONNECTION']._serialized_start=5538
+  _globals['_REPLICATIONCONNECTION']._serialized_end=5599
+  _globals['_ENABLEREPLICATION']._serialized_start=5602
+  _globals['_ENABLEREPLICATION']._serialized_end=5942
+  _globals['_STARTINITIALREPLICATION']._serialized_start=5945
+  _globals['_STARTINITIALREPLICATION']._serialized_end=6079
+  _globals['_READREPLICATION']._serialized_start=6081
+  _globals['_READREPLICATION']._serialized_end=6159
+  _globals['_PREPAREFAILOVER']._serialized_start=6161
+  _globals['_PREPAREFAILOVER']._serialized_end=6239
+  _globals['_STARTFAILOVER']._serialized_start=6241
+  _globals['_STARTFAILOVER']._serialized_end=6344
+  _globals['_COMPLETEFAILOVER']._serialized_start=6346
+  _globals['_COMPLETEFAILOVER']._serialized_end=6425
+  _globals['_REVERSEREPLICATION']._serialized_start=6428
+  _globals['_REVERSEREPLICATION']._serialized_end=6658
+  _globals['_REMOVEREPLICATION']._serialized_start=6660
+  _globals['_REMOVEREPLICATION']._serialized_end=6740
+  _globals['_DELETEREPLICA']._serialized_start=6742
+  _globals['_DELETEREPLICA']._serialized_end=6818
+  _globals['_REPLICADELETED']._serialized_start=6820
+  _globals['_REPLICADELETED']._serialized_end=6865
 # @@protoc_insertion_point(module_scope)

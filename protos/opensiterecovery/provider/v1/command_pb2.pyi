@@ -10,8 +10,12 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from opensiterecovery.provider.v1 import failure_pb2 as _failure_pb2
+from opensiterecovery.provider.v1 import host_pb2 as _host_pb2
+from opensiterecovery.provider.v1 import inventory_pb2 as _inventory_pb2
 from opensiterecovery.provider.v1 import replication_pb2 as _replication_pb2
 from opensiterecovery.provider.v1 import virtual_machine_pb2 as _virtual_machine_pb2
+from opensiterecovery.provider.v1.host_pb2 import HostCertificatesRemoved as HostCertificatesRemoved
+from opensiterecovery.provider.v1.host_pb2 import RemoveHostCertificates as RemoveHostCertificates
 from opensiterecovery.provider.v1.replication_pb2 import AUTHENTICATION_TYPE_CERTIFICATE as AUTHENTICATION_TYPE_CERTIFICATE
 from opensiterecovery.provider.v1.replication_pb2 import AUTHENTICATION_TYPE_KERBEROS as AUTHENTICATION_TYPE_KERBEROS
 from opensiterecovery.provider.v1.replication_pb2 import AUTHENTICATION_TYPE_UNSPECIFIED as AUTHENTICATION_TYPE_UNSPECIFIED
@@ -62,7 +66,9 @@ class Command(_message.Message):
     REMOVE_REPLICATION_FIELD_NUMBER: _builtins.int
     DELETE_REPLICA_FIELD_NUMBER: _builtins.int
     REMOVE_HOST_REPLICATION_FIELD_NUMBER: _builtins.int
+    REMOVE_HOST_CERTIFICATES_FIELD_NUMBER: _builtins.int
     CHANGE_REPLICATION_FIELD_NUMBER: _builtins.int
+    REFRESH_FABRIC_FIELD_NUMBER: _builtins.int
     command_id: _builtins.str
     """UUID whose last four bytes are zero: the agent counts its PowerShell pipelines in them, so that
     the pipeline id of every cmdlet names the command that caused it.
@@ -113,7 +119,11 @@ class Command(_message.Message):
     @_builtins.property
     def remove_host_replication(self) -> Global___RemoveHostReplication: ...
     @_builtins.property
+    def remove_host_certificates(self) -> _host_pb2.RemoveHostCertificates: ...
+    @_builtins.property
     def change_replication(self) -> _replication_pb2.ChangeReplication: ...
+    @_builtins.property
+    def refresh_fabric(self) -> _inventory_pb2.RefreshFabric: ...
     def __init__(
         self,
         *,
@@ -140,13 +150,15 @@ class Command(_message.Message):
         remove_replication: Global___RemoveReplication | None = ...,
         delete_replica: Global___DeleteReplica | None = ...,
         remove_host_replication: Global___RemoveHostReplication | None = ...,
+        remove_host_certificates: _host_pb2.RemoveHostCertificates | None = ...,
         change_replication: _replication_pb2.ChangeReplication | None = ...,
+        refresh_fabric: _inventory_pb2.RefreshFabric | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["change_replication", b"change_replication", "complete_failover", b"complete_failover", "configure_replication_server", b"configure_replication_server", "delete_replica", b"delete_replica", "enable_replication", b"enable_replication", "install_host_certificate", b"install_host_certificate", "prepare_failover", b"prepare_failover", "prepare_host_certificate", b"prepare_host_certificate", "read_host_replication", b"read_host_replication", "read_replication", b"read_replication", "read_virtual_machine", b"read_virtual_machine", "refresh_host", b"refresh_host", "remove_host_replication", b"remove_host_replication", "remove_replication", b"remove_replication", "reverse_replication", b"reverse_replication", "start_failover", b"start_failover", "start_initial_replication", b"start_initial_replication", "start_virtual_machine", b"start_virtual_machine", "stop_virtual_machine", b"stop_virtual_machine", "test_replication_connection", b"test_replication_connection", "time_limit", b"time_limit", "verb", b"verb"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change_replication", b"change_replication", "complete_failover", b"complete_failover", "configure_replication_server", b"configure_replication_server", "delete_replica", b"delete_replica", "enable_replication", b"enable_replication", "install_host_certificate", b"install_host_certificate", "prepare_failover", b"prepare_failover", "prepare_host_certificate", b"prepare_host_certificate", "read_host_replication", b"read_host_replication", "read_replication", b"read_replication", "read_virtual_machine", b"read_virtual_machine", "refresh_fabric", b"refresh_fabric", "refresh_host", b"refresh_host", "remove_host_certificates", b"remove_host_certificates", "remove_host_replication", b"remove_host_replication", "remove_replication", b"remove_replication", "reverse_replication", b"reverse_replication", "start_failover", b"start_failover", "start_initial_replication", b"start_initial_replication", "start_virtual_machine", b"start_virtual_machine", "stop_virtual_machine", b"stop_virtual_machine", "test_replication_connection", b"test_replication_connection", "time_limit", b"time_limit", "verb", b"verb"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_replication", b"change_replication", "command_id", b"command_id", "complete_failover", b"complete_failover", "configure_replication_server", b"configure_replication_server", "delete_replica", b"delete_replica", "enable_replication", b"enable_replication", "install_host_certificate", b"install_host_certificate", "job_id", b"job_id", "prepare_failover", b"prepare_failover", "prepare_host_certificate", b"prepare_host_certificate", "read_host_replication", b"read_host_replication", "read_replication", b"read_replication", "read_virtual_machine", b"read_virtual_machine", "refresh_host", b"refresh_host", "remove_host_replication", b"remove_host_replication", "remove_replication", b"remove_replication", "reverse_replication", b"reverse_replication", "start_failover", b"start_failover", "start_initial_replication", b"start_initial_replication", "start_virtual_machine", b"start_virtual_machine", "step_key", b"step_key", "stop_virtual_machine", b"stop_virtual_machine", "test_replication_connection", b"test_replication_connection", "time_limit", b"time_limit", "verb", b"verb"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_replication", b"change_replication", "command_id", b"command_id", "complete_failover", b"complete_failover", "configure_replication_server", b"configure_replication_server", "delete_replica", b"delete_replica", "enable_replication", b"enable_replication", "install_host_certificate", b"install_host_certificate", "job_id", b"job_id", "prepare_failover", b"prepare_failover", "prepare_host_certificate", b"prepare_host_certificate", "read_host_replication", b"read_host_replication", "read_replication", b"read_replication", "read_virtual_machine", b"read_virtual_machine", "refresh_fabric", b"refresh_fabric", "refresh_host", b"refresh_host", "remove_host_certificates", b"remove_host_certificates", "remove_host_replication", b"remove_host_replication", "remove_replication", b"remove_replication", "reverse_replication", b"reverse_replication", "start_failover", b"start_failover", "start_initial_replication", b"start_initial_replication", "start_virtual_machine", b"start_virtual_machine", "step_key", b"step_key", "stop_virtual_machine", b"stop_virtual_machine", "test_replication_connection", b"test_replication_connection", "time_limit", b"time_limit", "verb", b"verb"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_verb: _TypeAlias = _typing.Literal["read_host_replication", "prepare_host_certificate", "install_host_certificate", "configure_replication_server", "read_virtual_machine", "test_replication_connection", "enable_replication", "start_initial_replication", "read_replication", "stop_virtual_machine", "prepare_failover", "start_failover", "start_virtual_machine", "complete_failover", "reverse_replication", "refresh_host", "remove_replication", "delete_replica", "remove_host_replication", "change_replication"]  # noqa: Y015
+    _WhichOneofReturnType_verb: _TypeAlias = _typing.Literal["read_host_replication", "prepare_host_certificate", "install_host_certificate", "configure_replication_server", "read_virtual_machine", "test_replication_connection", "enable_replication", "start_initial_replication", "read_replication", "stop_virtual_machine", "prepare_failover", "start_failover", "start_virtual_machine", "complete_failover", "reverse_replication", "refresh_host", "remove_replication", "delete_replica", "remove_host_replication", "remove_host_certificates", "change_replication", "refresh_fabric"]  # noqa: Y015
     _WhichOneofArgType_verb: _TypeAlias = _typing.Literal["verb", b"verb"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_verb) -> _WhichOneofReturnType_verb | None: ...
 
@@ -168,6 +180,8 @@ class CommandResult(_message.Message):
     REPLICATION_CONNECTION_FIELD_NUMBER: _builtins.int
     HOST_REFRESHED_FIELD_NUMBER: _builtins.int
     REPLICA_DELETED_FIELD_NUMBER: _builtins.int
+    HOST_CERTIFICATES_REMOVED_FIELD_NUMBER: _builtins.int
+    FABRIC_REFRESHED_FIELD_NUMBER: _builtins.int
     command_id: _builtins.str
     @_builtins.property
     def started_at(self) -> _timestamp_pb2.Timestamp: ...
@@ -191,6 +205,10 @@ class CommandResult(_message.Message):
     def host_refreshed(self) -> Global___HostRefreshed: ...
     @_builtins.property
     def replica_deleted(self) -> Global___ReplicaDeleted: ...
+    @_builtins.property
+    def host_certificates_removed(self) -> _host_pb2.HostCertificatesRemoved: ...
+    @_builtins.property
+    def fabric_refreshed(self) -> _inventory_pb2.FabricRefreshed: ...
     def __init__(
         self,
         *,
@@ -206,12 +224,14 @@ class CommandResult(_message.Message):
         replication_connection: Global___ReplicationConnection | None = ...,
         host_refreshed: Global___HostRefreshed | None = ...,
         replica_deleted: Global___ReplicaDeleted | None = ...,
+        host_certificates_removed: _host_pb2.HostCertificatesRemoved | None = ...,
+        fabric_refreshed: _inventory_pb2.FabricRefreshed | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure", "finished_at", b"finished_at", "host_certificate", b"host_certificate", "host_certificate_request", b"host_certificate_request", "host_refreshed", b"host_refreshed", "host_replication", b"host_replication", "outcome", b"outcome", "replica_deleted", b"replica_deleted", "replication", b"replication", "replication_connection", b"replication_connection", "started_at", b"started_at", "virtual_machine", b"virtual_machine"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["fabric_refreshed", b"fabric_refreshed", "failure", b"failure", "finished_at", b"finished_at", "host_certificate", b"host_certificate", "host_certificate_request", b"host_certificate_request", "host_certificates_removed", b"host_certificates_removed", "host_refreshed", b"host_refreshed", "host_replication", b"host_replication", "outcome", b"outcome", "replica_deleted", b"replica_deleted", "replication", b"replication", "replication_connection", b"replication_connection", "started_at", b"started_at", "virtual_machine", b"virtual_machine"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_id", b"command_id", "failure", b"failure", "finished_at", b"finished_at", "host_certificate", b"host_certificate", "host_certificate_request", b"host_certificate_request", "host_refreshed", b"host_refreshed", "host_replication", b"host_replication", "outcome", b"outcome", "replica_deleted", b"replica_deleted", "replication", b"replication", "replication_connection", b"replication_connection", "started_at", b"started_at", "virtual_machine", b"virtual_machine"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_id", b"command_id", "fabric_refreshed", b"fabric_refreshed", "failure", b"failure", "finished_at", b"finished_at", "host_certificate", b"host_certificate", "host_certificate_request", b"host_certificate_request", "host_certificates_removed", b"host_certificates_removed", "host_refreshed", b"host_refreshed", "host_replication", b"host_replication", "outcome", b"outcome", "replica_deleted", b"replica_deleted", "replication", b"replication", "replication_connection", b"replication_connection", "started_at", b"started_at", "virtual_machine", b"virtual_machine"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["failure", "host_replication", "host_certificate_request", "host_certificate", "virtual_machine", "replication", "replication_connection", "host_refreshed", "replica_deleted"]  # noqa: Y015
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["failure", "host_replication", "host_certificate_request", "host_certificate", "virtual_machine", "replication", "replication_connection", "host_refreshed", "replica_deleted", "host_certificates_removed", "fabric_refreshed"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 
@@ -227,16 +247,28 @@ class ReadHostReplication(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     HOST_FIELD_NUMBER: _builtins.int
+    NODES_FIELD_NUMBER: _builtins.int
+    WANTED_UPDATES_FIELD_NUMBER: _builtins.int
     host: _builtins.str
-    """FQDN of the Hyper-V host."""
+    """FQDN of the Hyper-V host, or of the replica broker of a cluster."""
+    @_builtins.property
+    def nodes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """With a broker: the cluster's nodes."""
+
+    @_builtins.property
+    def wanted_updates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Updates that host and nodes must have, for example "KB2961977" (Get-HotFix)."""
+
     def __init__(
         self,
         *,
         host: _builtins.str = ...,
+        nodes: _abc.Iterable[_builtins.str] | None = ...,
+        wanted_updates: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["host", b"host"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["host", b"host", "nodes", b"nodes", "wanted_updates", b"wanted_updates"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -251,9 +283,10 @@ class PrepareHostCertificate(_message.Message):
     HOST_FIELD_NUMBER: _builtins.int
     DNS_NAMES_FIELD_NUMBER: _builtins.int
     host: _builtins.str
+    """FQDN of the host, or of the broker of a cluster, whose nodes have one certificate together."""
     @_builtins.property
     def dns_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Every name the certificate must carry: the host's FQDN, and the broker's on a cluster."""
+        """Every name the certificate must carry: the host's FQDN; on a cluster the broker's and all nodes'."""
 
     def __init__(
         self,
@@ -280,20 +313,34 @@ class InstallHostCertificate(_message.Message):
     HOST_FIELD_NUMBER: _builtins.int
     CERTIFICATE_FIELD_NUMBER: _builtins.int
     ISSUER_FIELD_NUMBER: _builtins.int
+    KEY_OF_FIELD_NUMBER: _builtins.int
+    KEEP_KEY_FIELD_NUMBER: _builtins.int
+    TRUSTED_ISSUERS_FIELD_NUMBER: _builtins.int
     host: _builtins.str
     certificate: _builtins.bytes
     """X.509, DER."""
     issuer: _builtins.bytes
+    key_of: _builtins.str
+    """What PrepareHostCertificate was asked with, on a cluster; empty: the host itself."""
+    keep_key: _builtins.bool
+    """The key is needed for another node after this one."""
+    @_builtins.property
+    def trusted_issuers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """More issuers to trust: the one that signs next. X.509, DER."""
+
     def __init__(
         self,
         *,
         host: _builtins.str = ...,
         certificate: _builtins.bytes = ...,
         issuer: _builtins.bytes = ...,
+        key_of: _builtins.str = ...,
+        keep_key: _builtins.bool = ...,
+        trusted_issuers: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "host", b"host", "issuer", b"issuer"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "host", b"host", "issuer", b"issuer", "keep_key", b"keep_key", "key_of", b"key_of", "trusted_issuers", b"trusted_issuers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -313,6 +360,7 @@ class ConfigureReplicationServer(_message.Message):
     CERTIFICATE_THUMBPRINT_FIELD_NUMBER: _builtins.int
     DEFAULT_STORAGE_LOCATION_FIELD_NUMBER: _builtins.int
     AUTHORIZATIONS_FIELD_NUMBER: _builtins.int
+    NODES_FIELD_NUMBER: _builtins.int
     host: _builtins.str
     authentication_type: _replication_pb2.AuthenticationType.ValueType
     port: _builtins.int
@@ -321,6 +369,10 @@ class ConfigureReplicationServer(_message.Message):
     default_storage_location: _builtins.str
     @_builtins.property
     def authorizations(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReplicationAuthorization]: ...
+    @_builtins.property
+    def nodes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """With a broker as host: the cluster's nodes, each with a firewall of its own."""
+
     def __init__(
         self,
         *,
@@ -330,10 +382,11 @@ class ConfigureReplicationServer(_message.Message):
         certificate_thumbprint: _builtins.str = ...,
         default_storage_location: _builtins.str = ...,
         authorizations: _abc.Iterable[Global___ReplicationAuthorization] | None = ...,
+        nodes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["authentication_type", b"authentication_type", "authorizations", b"authorizations", "certificate_thumbprint", b"certificate_thumbprint", "default_storage_location", b"default_storage_location", "host", b"host", "port", b"port"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authentication_type", b"authentication_type", "authorizations", b"authorizations", "certificate_thumbprint", b"certificate_thumbprint", "default_storage_location", b"default_storage_location", "host", b"host", "nodes", b"nodes", "port", b"port"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -378,6 +431,11 @@ class RemoveHostReplication(_message.Message):
     KEPT_PRIMARY_SERVERS_FIELD_NUMBER: _builtins.int
     DISABLE_FIELD_NUMBER: _builtins.int
     CERTIFICATE_THUMBPRINT_FIELD_NUMBER: _builtins.int
+    TRUST_GROUPS_FIELD_NUMBER: _builtins.int
+    KEPT_AUTHORIZATIONS_FIELD_NUMBER: _builtins.int
+    NODES_FIELD_NUMBER: _builtins.int
+    SUPERSEDED_THUMBPRINTS_FIELD_NUMBER: _builtins.int
+    CLOSED_PORT_FIELD_NUMBER: _builtins.int
     host: _builtins.str
     trust_group: _builtins.str
     """Authorization entries with this trust group go; all others stay."""
@@ -387,9 +445,29 @@ class RemoveHostReplication(_message.Message):
     """
     certificate_thumbprint: _builtins.str
     """Certificate to remove once the host no longer receives replication; empty for none."""
+    closed_port: _builtins.int
+    """Port whose firewall rule goes, if the product made it, once the host no longer receives
+    replication; 0 for none.
+    """
     @_builtins.property
     def kept_primary_servers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Entries of these primary servers stay all the same: another pairing needs them."""
+
+    @_builtins.property
+    def trust_groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """More trust groups that entries of the pairing may carry: those of pairings it shared hosts with."""
+
+    @_builtins.property
+    def kept_authorizations(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReplicationAuthorization]:
+        """Entries that other pairings need: they stay, and get these values."""
+
+    @_builtins.property
+    def nodes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """With a broker as host: the cluster's nodes."""
+
+    @_builtins.property
+    def superseded_thumbprints(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """More certificates to remove with the one above: those it took the place of."""
 
     def __init__(
         self,
@@ -399,10 +477,15 @@ class RemoveHostReplication(_message.Message):
         kept_primary_servers: _abc.Iterable[_builtins.str] | None = ...,
         disable: _builtins.bool = ...,
         certificate_thumbprint: _builtins.str = ...,
+        trust_groups: _abc.Iterable[_builtins.str] | None = ...,
+        kept_authorizations: _abc.Iterable[Global___ReplicationAuthorization] | None = ...,
+        nodes: _abc.Iterable[_builtins.str] | None = ...,
+        superseded_thumbprints: _abc.Iterable[_builtins.str] | None = ...,
+        closed_port: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_thumbprint", b"certificate_thumbprint", "disable", b"disable", "host", b"host", "kept_primary_servers", b"kept_primary_servers", "trust_group", b"trust_group"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_thumbprint", b"certificate_thumbprint", "closed_port", b"closed_port", "disable", b"disable", "host", b"host", "kept_authorizations", b"kept_authorizations", "kept_primary_servers", b"kept_primary_servers", "nodes", b"nodes", "superseded_thumbprints", b"superseded_thumbprints", "trust_group", b"trust_group", "trust_groups", b"trust_groups"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -442,6 +525,7 @@ class HostReplication(_message.Message):
     AUTHORIZATIONS_FIELD_NUMBER: _builtins.int
     OPERATIONAL_STATUS_FIELD_NUMBER: _builtins.int
     VIRTUAL_HARD_DISK_PATH_FIELD_NUMBER: _builtins.int
+    MISSING_UPDATES_FIELD_NUMBER: _builtins.int
     host: _builtins.str
     replication_enabled: _builtins.bool
     authentication_type: _replication_pb2.AuthenticationType.ValueType
@@ -454,6 +538,10 @@ class HostReplication(_message.Message):
     """Where the host keeps virtual disks when nothing else is said (Get-VMHost)."""
     @_builtins.property
     def authorizations(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReplicationAuthorization]: ...
+    @_builtins.property
+    def missing_updates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Wanted updates that are not there, as "KB2961977 on hv1.contoso.com"."""
+
     def __init__(
         self,
         *,
@@ -466,10 +554,11 @@ class HostReplication(_message.Message):
         authorizations: _abc.Iterable[Global___ReplicationAuthorization] | None = ...,
         operational_status: _builtins.str = ...,
         virtual_hard_disk_path: _builtins.str = ...,
+        missing_updates: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["authentication_type", b"authentication_type", "authorizations", b"authorizations", "certificate_thumbprint", b"certificate_thumbprint", "default_storage_location", b"default_storage_location", "host", b"host", "operational_status", b"operational_status", "port", b"port", "replication_enabled", b"replication_enabled", "virtual_hard_disk_path", b"virtual_hard_disk_path"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authentication_type", b"authentication_type", "authorizations", b"authorizations", "certificate_thumbprint", b"certificate_thumbprint", "default_storage_location", b"default_storage_location", "host", b"host", "missing_updates", b"missing_updates", "operational_status", b"operational_status", "port", b"port", "replication_enabled", b"replication_enabled", "virtual_hard_disk_path", b"virtual_hard_disk_path"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

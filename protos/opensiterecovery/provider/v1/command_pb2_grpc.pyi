@@ -5,6 +5,8 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from opensiterecovery.provider.v1.host_pb2 import HostCertificatesRemoved as HostCertificatesRemoved
+from opensiterecovery.provider.v1.host_pb2 import RemoveHostCertificates as RemoveHostCertificates
 from opensiterecovery.provider.v1.replication_pb2 import AUTHENTICATION_TYPE_CERTIFICATE as AUTHENTICATION_TYPE_CERTIFICATE
 from opensiterecovery.provider.v1.replication_pb2 import AUTHENTICATION_TYPE_KERBEROS as AUTHENTICATION_TYPE_KERBEROS
 from opensiterecovery.provider.v1.replication_pb2 import AUTHENTICATION_TYPE_UNSPECIFIED as AUTHENTICATION_TYPE_UNSPECIFIED

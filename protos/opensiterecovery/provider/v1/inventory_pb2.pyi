@@ -135,6 +135,9 @@ class InventoryObject(_message.Message):
     STORAGE_LOCATION_FIELD_NUMBER: _builtins.int
     STATIC_ADDRESS_POOL_FIELD_NUMBER: _builtins.int
     HOST_CLUSTER_FIELD_NUMBER: _builtins.int
+    VMM_SERVER_FIELD_NUMBER: _builtins.int
+    HOST_GROUP_FIELD_NUMBER: _builtins.int
+    CAPABILITY_PROFILE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def cloud(self) -> Global___Cloud: ...
     @_builtins.property
@@ -153,6 +156,12 @@ class InventoryObject(_message.Message):
     def static_address_pool(self) -> Global___StaticAddressPool: ...
     @_builtins.property
     def host_cluster(self) -> Global___HostCluster: ...
+    @_builtins.property
+    def vmm_server(self) -> Global___ManagementServer: ...
+    @_builtins.property
+    def host_group(self) -> Global___HostGroup: ...
+    @_builtins.property
+    def capability_profile(self) -> Global___CapabilityProfile: ...
     def __init__(
         self,
         *,
@@ -165,12 +174,15 @@ class InventoryObject(_message.Message):
         storage_location: Global___StorageLocation | None = ...,
         static_address_pool: Global___StaticAddressPool | None = ...,
         host_cluster: Global___HostCluster | None = ...,
+        vmm_server: Global___ManagementServer | None = ...,
+        host_group: Global___HostGroup | None = ...,
+        capability_profile: Global___CapabilityProfile | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cloud", b"cloud", "host", b"host", "host_cluster", b"host_cluster", "logical_network", b"logical_network", "object", b"object", "static_address_pool", b"static_address_pool", "storage_classification", b"storage_classification", "storage_location", b"storage_location", "virtual_machine", b"virtual_machine", "vm_network", b"vm_network"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["capability_profile", b"capability_profile", "cloud", b"cloud", "host", b"host", "host_cluster", b"host_cluster", "host_group", b"host_group", "logical_network", b"logical_network", "object", b"object", "static_address_pool", b"static_address_pool", "storage_classification", b"storage_classification", "storage_location", b"storage_location", "virtual_machine", b"virtual_machine", "vm_network", b"vm_network", "vmm_server", b"vmm_server"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cloud", b"cloud", "host", b"host", "host_cluster", b"host_cluster", "logical_network", b"logical_network", "object", b"object", "static_address_pool", b"static_address_pool", "storage_classification", b"storage_classification", "storage_location", b"storage_location", "virtual_machine", b"virtual_machine", "vm_network", b"vm_network"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capability_profile", b"capability_profile", "cloud", b"cloud", "host", b"host", "host_cluster", b"host_cluster", "host_group", b"host_group", "logical_network", b"logical_network", "object", b"object", "static_address_pool", b"static_address_pool", "storage_classification", b"storage_classification", "storage_location", b"storage_location", "virtual_machine", b"virtual_machine", "vm_network", b"vm_network", "vmm_server", b"vmm_server"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_object: _TypeAlias = _typing.Literal["cloud", "host", "virtual_machine", "vm_network", "logical_network", "storage_classification", "storage_location", "static_address_pool", "host_cluster"]  # noqa: Y015
+    _WhichOneofReturnType_object: _TypeAlias = _typing.Literal["cloud", "host", "virtual_machine", "vm_network", "logical_network", "storage_classification", "storage_location", "static_address_pool", "host_cluster", "vmm_server", "host_group", "capability_profile"]  # noqa: Y015
     _WhichOneofArgType_object: _TypeAlias = _typing.Literal["object", b"object"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_object) -> _WhichOneofReturnType_object | None: ...
 
@@ -295,11 +307,16 @@ class HostCluster(_message.Message):
     FQDN_FIELD_NUMBER: _builtins.int
     HOST_GROUP_PATH_FIELD_NUMBER: _builtins.int
     REPLICA_BROKER_FQDN_FIELD_NUMBER: _builtins.int
+    NODE_FQDNS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     fqdn: _builtins.str
     host_group_path: _builtins.str
     replica_broker_fqdn: _builtins.str
     """FQDN of the Hyper-V Replica Broker; empty when the cluster has none."""
+    @_builtins.property
+    def node_fqdns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """FQDNs of its hosts."""
+
     def __init__(
         self,
         *,
@@ -307,10 +324,11 @@ class HostCluster(_message.Message):
         fqdn: _builtins.str = ...,
         host_group_path: _builtins.str = ...,
         replica_broker_fqdn: _builtins.str = ...,
+        node_fqdns: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fqdn", b"fqdn", "host_group_path", b"host_group_path", "id", b"id", "replica_broker_fqdn", b"replica_broker_fqdn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fqdn", b"fqdn", "host_group_path", b"host_group_path", "id", b"id", "node_fqdns", b"node_fqdns", "replica_broker_fqdn", b"replica_broker_fqdn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -338,6 +356,16 @@ class VirtualMachine(_message.Message):
     TEST_REPLICA_FIELD_NUMBER: _builtins.int
     DISKS_FIELD_NUMBER: _builtins.int
     ADAPTERS_FIELD_NUMBER: _builtins.int
+    FIBRE_CHANNEL_FIELD_NUMBER: _builtins.int
+    PASS_THROUGH_FIELD_NUMBER: _builtins.int
+    SHARED_STORAGE_FIELD_NUMBER: _builtins.int
+    ENCRYPTED_FIELD_NUMBER: _builtins.int
+    INTEGRATION_SERVICES_FIELD_NUMBER: _builtins.int
+    INTEGRATION_SERVICES_DETECTED_FIELD_NUMBER: _builtins.int
+    CHECKPOINTS_FIELD_NUMBER: _builtins.int
+    RUNS_VMM_FIELD_NUMBER: _builtins.int
+    REPLICATION_FIELD_NUMBER: _builtins.int
+    DR_PROTECTION_REQUIRED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     vm_id: _builtins.str
     """Hyper-V's id of the machine, equal on both sites, lower case."""
@@ -354,10 +382,28 @@ class VirtualMachine(_message.Message):
     primary: _builtins.bool
     recovery: _builtins.bool
     test_replica: _builtins.bool
+    fibre_channel: _builtins.bool
+    """Unset where VMM's version does not say it."""
+    pass_through: _builtins.bool
+    shared_storage: _builtins.bool
+    encrypted: _builtins.bool
+    """Shielded, or encrypted with a virtual TPM."""
+    integration_services: _builtins.str
+    """Version of the integration services; empty when none were detected in the guest."""
+    integration_services_detected: _builtins.bool
+    checkpoints: _builtins.int
+    runs_vmm: _builtins.bool
+    """VMM itself, or a node of its cluster, runs in this machine."""
+    dr_protection_required: _builtins.bool
+    """Protection was switched on in VMM."""
     @_builtins.property
     def disks(self) -> _containers.RepeatedCompositeFieldContainer[Global___VirtualDisk]: ...
     @_builtins.property
     def adapters(self) -> _containers.RepeatedCompositeFieldContainer[Global___VirtualNetworkAdapter]: ...
+    @_builtins.property
+    def replication(self) -> Global___ReplicationRelationship:
+        """Unset when its host shows no relationship; with one, primary or replica."""
+
     def __init__(
         self,
         *,
@@ -377,14 +423,189 @@ class VirtualMachine(_message.Message):
         test_replica: _builtins.bool = ...,
         disks: _abc.Iterable[Global___VirtualDisk] | None = ...,
         adapters: _abc.Iterable[Global___VirtualNetworkAdapter] | None = ...,
+        fibre_channel: _builtins.bool | None = ...,
+        pass_through: _builtins.bool | None = ...,
+        shared_storage: _builtins.bool | None = ...,
+        encrypted: _builtins.bool | None = ...,
+        integration_services: _builtins.str = ...,
+        integration_services_detected: _builtins.bool | None = ...,
+        checkpoints: _builtins.int = ...,
+        runs_vmm: _builtins.bool = ...,
+        replication: Global___ReplicationRelationship | None = ...,
+        dr_protection_required: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_encrypted", b"_encrypted", "_fibre_channel", b"_fibre_channel", "_integration_services_detected", b"_integration_services_detected", "_pass_through", b"_pass_through", "_shared_storage", b"_shared_storage", "encrypted", b"encrypted", "fibre_channel", b"fibre_channel", "integration_services_detected", b"integration_services_detected", "pass_through", b"pass_through", "replication", b"replication", "shared_storage", b"shared_storage"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_encrypted", b"_encrypted", "_fibre_channel", b"_fibre_channel", "_integration_services_detected", b"_integration_services_detected", "_pass_through", b"_pass_through", "_shared_storage", b"_shared_storage", "adapters", b"adapters", "checkpoints", b"checkpoints", "cloud_id", b"cloud_id", "disks", b"disks", "dr_protection_required", b"dr_protection_required", "encrypted", b"encrypted", "fibre_channel", b"fibre_channel", "generation", b"generation", "highly_available", b"highly_available", "host_fqdn", b"host_fqdn", "id", b"id", "integration_services", b"integration_services", "integration_services_detected", b"integration_services_detected", "memory_bytes", b"memory_bytes", "name", b"name", "operating_system", b"operating_system", "pass_through", b"pass_through", "primary", b"primary", "processors", b"processors", "recovery", b"recovery", "replication", b"replication", "runs_vmm", b"runs_vmm", "shared_storage", b"shared_storage", "state", b"state", "test_replica", b"test_replica", "vm_id", b"vm_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__encrypted: _TypeAlias = _typing.Literal["encrypted"]  # noqa: Y015
+    _WhichOneofArgType__encrypted: _TypeAlias = _typing.Literal["_encrypted", b"_encrypted"]  # noqa: Y015
+    _WhichOneofReturnType__fibre_channel: _TypeAlias = _typing.Literal["fibre_channel"]  # noqa: Y015
+    _WhichOneofArgType__fibre_channel: _TypeAlias = _typing.Literal["_fibre_channel", b"_fibre_channel"]  # noqa: Y015
+    _WhichOneofReturnType__integration_services_detected: _TypeAlias = _typing.Literal["integration_services_detected"]  # noqa: Y015
+    _WhichOneofArgType__integration_services_detected: _TypeAlias = _typing.Literal["_integration_services_detected", b"_integration_services_detected"]  # noqa: Y015
+    _WhichOneofReturnType__pass_through: _TypeAlias = _typing.Literal["pass_through"]  # noqa: Y015
+    _WhichOneofArgType__pass_through: _TypeAlias = _typing.Literal["_pass_through", b"_pass_through"]  # noqa: Y015
+    _WhichOneofReturnType__shared_storage: _TypeAlias = _typing.Literal["shared_storage"]  # noqa: Y015
+    _WhichOneofArgType__shared_storage: _TypeAlias = _typing.Literal["_shared_storage", b"_shared_storage"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__encrypted) -> _WhichOneofReturnType__encrypted | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__fibre_channel) -> _WhichOneofReturnType__fibre_channel | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__integration_services_detected) -> _WhichOneofReturnType__integration_services_detected | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__pass_through) -> _WhichOneofReturnType__pass_through | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__shared_storage) -> _WhichOneofReturnType__shared_storage | None: ...
+
+Global___VirtualMachine: _TypeAlias = VirtualMachine  # noqa: Y015
+
+@_typing.final
+class ReplicationRelationship(_message.Message):
+    """Get-VMReplication: a relationship of Hyper-V Replica, whoever made it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    HEALTH_FIELD_NUMBER: _builtins.int
+    PRIMARY_SERVER_FIELD_NUMBER: _builtins.int
+    REPLICA_SERVER_FIELD_NUMBER: _builtins.int
+    FREQUENCY_SECONDS_FIELD_NUMBER: _builtins.int
+    AUTHENTICATION_FIELD_NUMBER: _builtins.int
+    PORT_FIELD_NUMBER: _builtins.int
+    EXTENDED_FIELD_NUMBER: _builtins.int
+    mode: _builtins.str
+    """Names: VMReplicationMode, VMReplicationState, VMReplicationHealthState."""
+    state: _builtins.str
+    health: _builtins.str
+    primary_server: _builtins.str
+    replica_server: _builtins.str
+    frequency_seconds: _builtins.int
+    authentication: _builtins.str
+    """"Kerberos" or "Certificate"."""
+    port: _builtins.int
+    extended: _builtins.bool
+    """The machine has a second relationship, to a third site."""
+    def __init__(
+        self,
+        *,
+        mode: _builtins.str = ...,
+        state: _builtins.str = ...,
+        health: _builtins.str = ...,
+        primary_server: _builtins.str = ...,
+        replica_server: _builtins.str = ...,
+        frequency_seconds: _builtins.int = ...,
+        authentication: _builtins.str = ...,
+        port: _builtins.int = ...,
+        extended: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "cloud_id", b"cloud_id", "disks", b"disks", "generation", b"generation", "highly_available", b"highly_available", "host_fqdn", b"host_fqdn", "id", b"id", "memory_bytes", b"memory_bytes", "name", b"name", "operating_system", b"operating_system", "primary", b"primary", "processors", b"processors", "recovery", b"recovery", "state", b"state", "test_replica", b"test_replica", "vm_id", b"vm_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authentication", b"authentication", "extended", b"extended", "frequency_seconds", b"frequency_seconds", "health", b"health", "mode", b"mode", "port", b"port", "primary_server", b"primary_server", "replica_server", b"replica_server", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___VirtualMachine: _TypeAlias = VirtualMachine  # noqa: Y015
+Global___ReplicationRelationship: _TypeAlias = ReplicationRelationship  # noqa: Y015
+
+@_typing.final
+class ManagementServer(_message.Message):
+    """Get-SCVMMServer: the server (or cluster role) the inventory comes from."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    FQDN_FIELD_NUMBER: _builtins.int
+    PRODUCT_VERSION_FIELD_NUMBER: _builtins.int
+    HIGHLY_AVAILABLE_FIELD_NUMBER: _builtins.int
+    NODES_FIELD_NUMBER: _builtins.int
+    ACTIVE_NODE_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    fqdn: _builtins.str
+    product_version: _builtins.str
+    highly_available: _builtins.bool
+    active_node: _builtins.str
+    @_builtins.property
+    def nodes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the machines it runs on: one, or the nodes of its cluster."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        fqdn: _builtins.str = ...,
+        product_version: _builtins.str = ...,
+        highly_available: _builtins.bool = ...,
+        nodes: _abc.Iterable[_builtins.str] | None = ...,
+        active_node: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_node", b"active_node", "fqdn", b"fqdn", "highly_available", b"highly_available", "id", b"id", "nodes", b"nodes", "product_version", b"product_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ManagementServer: _TypeAlias = ManagementServer  # noqa: Y015
+
+@_typing.final
+class HostGroup(_message.Message):
+    """Get-SCVMHostGroup"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    name: _builtins.str
+    path: _builtins.str
+    """For example "All Hosts\\\\Gold"."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        path: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "name", b"name", "path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HostGroup: _TypeAlias = HostGroup  # noqa: Y015
+
+@_typing.final
+class CapabilityProfile(_message.Message):
+    """Get-SCCapabilityProfile"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    FABRIC_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    name: _builtins.str
+    description: _builtins.str
+    fabric: _builtins.str
+    """"HyperV" or "ESX"; empty where VMM does not say it."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        description: _builtins.str = ...,
+        fabric: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "fabric", b"fabric", "id", b"id", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CapabilityProfile: _TypeAlias = CapabilityProfile  # noqa: Y015
 
 @_typing.final
 class VirtualDisk(_message.Message):
@@ -442,6 +663,7 @@ class VirtualNetworkAdapter(_message.Message):
     LOGICAL_NETWORK_FIELD_NUMBER: _builtins.int
     IPV4_ADDRESS_TYPE_FIELD_NUMBER: _builtins.int
     IPV4_ADDRESSES_FIELD_NUMBER: _builtins.int
+    IPV6_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     mac_address: _builtins.str
     vm_network_id: _builtins.str
@@ -450,6 +672,8 @@ class VirtualNetworkAdapter(_message.Message):
     logical_network: _builtins.str
     ipv4_address_type: _builtins.str
     """"Dynamic" or "Static"."""
+    ipv6: _builtins.bool
+    """The guest has an IPv6 address here, other than its link-local one."""
     @_builtins.property
     def ipv4_addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
@@ -463,10 +687,11 @@ class VirtualNetworkAdapter(_message.Message):
         logical_network: _builtins.str = ...,
         ipv4_address_type: _builtins.str = ...,
         ipv4_addresses: _abc.Iterable[_builtins.str] | None = ...,
+        ipv6: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "ipv4_address_type", b"ipv4_address_type", "ipv4_addresses", b"ipv4_addresses", "logical_network", b"logical_network", "mac_address", b"mac_address", "vm_network", b"vm_network", "vm_network_id", b"vm_network_id", "vm_subnet", b"vm_subnet"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "ipv4_address_type", b"ipv4_address_type", "ipv4_addresses", b"ipv4_addresses", "ipv6", b"ipv6", "logical_network", b"logical_network", "mac_address", b"mac_address", "vm_network", b"vm_network", "vm_network_id", b"vm_network_id", "vm_subnet", b"vm_subnet"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -679,3 +904,53 @@ class StaticAddressPool(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StaticAddressPool: _TypeAlias = StaticAddressPool  # noqa: Y015
+
+@_typing.final
+class RefreshFabric(_message.Message):
+    """Looks at the fabric now: the replication of every watched machine, and everything of the
+    inventory; sends both before it answers. Gives FabricRefreshed.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVERYTHING_FIELD_NUMBER: _builtins.int
+    everything: _builtins.bool
+    """Everything is sent, from base revision 0, and not only what has changed."""
+    def __init__(
+        self,
+        *,
+        everything: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["everything", b"everything"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefreshFabric: _TypeAlias = RefreshFabric  # noqa: Y015
+
+@_typing.final
+class FabricRefreshed(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INVENTORY_REVISION_FIELD_NUMBER: _builtins.int
+    UNREAD_HOSTS_FIELD_NUMBER: _builtins.int
+    inventory_revision: _builtins.int
+    """What was seen is in this revision, or an earlier one."""
+    @_builtins.property
+    def unread_hosts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Hosts whose replication could not be read."""
+
+    def __init__(
+        self,
+        *,
+        inventory_revision: _builtins.int = ...,
+        unread_hosts: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["inventory_revision", b"inventory_revision", "unread_hosts", b"unread_hosts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FabricRefreshed: _TypeAlias = FabricRefreshed  # noqa: Y015

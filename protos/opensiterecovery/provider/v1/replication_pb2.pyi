@@ -215,9 +215,8 @@ Global___RecoveryPoint: _TypeAlias = RecoveryPoint  # noqa: Y015
 
 @_typing.final
 class ChangeReplication(_message.Message):
-    """Set-VMReplication on one side of a relationship: changes what is set and nothing else. A replica
-    knows fewer settings than its primary; which side takes what is said at each field. Gives
-    ReplicationState.
+    """Set-VMReplication on the primary side of a relationship: changes what is set and nothing else. The
+    replica learns of it with the next log. Gives ReplicationState.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -235,9 +234,8 @@ class ChangeReplication(_message.Message):
     AUTO_RESYNCHRONIZE_START_FIELD_NUMBER: _builtins.int
     AUTO_RESYNCHRONIZE_END_FIELD_NUMBER: _builtins.int
     certificate_thumbprint: _builtins.str
-    """Certificate the side sends with, when it is or becomes the primary. Both sides."""
+    """Certificate the primary host sends with."""
     port: _builtins.int
-    """The rest: primary side only."""
     authentication_type: Global___AuthenticationType.ValueType
     compression: _builtins.bool
     frequency_seconds: _builtins.int

@@ -171,8 +171,13 @@ class Welcome(_message.Message):
     CLOCK_FIELD_NUMBER: _builtins.int
     INVENTORY_INTERVAL_FIELD_NUMBER: _builtins.int
     REPLICATION_INTERVAL_FIELD_NUMBER: _builtins.int
+    CHOSEN_CLOUDS_ONLY_FIELD_NUMBER: _builtins.int
     protocol_version: _builtins.int
     session_id: _builtins.str
+    chosen_clouds_only: _builtins.bool
+    """Only clouds that were chosen in VMM (Set-SCCloud -DisasterRecoverySupported) are to be told of,
+    with the hosts and machines in them.
+    """
     @_builtins.property
     def heartbeat_interval(self) -> _duration_pb2.Duration: ...
     @_builtins.property
@@ -190,10 +195,11 @@ class Welcome(_message.Message):
         clock: _timestamp_pb2.Timestamp | None = ...,
         inventory_interval: _duration_pb2.Duration | None = ...,
         replication_interval: _duration_pb2.Duration | None = ...,
+        chosen_clouds_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "heartbeat_interval", b"heartbeat_interval", "inventory_interval", b"inventory_interval", "replication_interval", b"replication_interval"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "heartbeat_interval", b"heartbeat_interval", "inventory_interval", b"inventory_interval", "protocol_version", b"protocol_version", "replication_interval", b"replication_interval", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chosen_clouds_only", b"chosen_clouds_only", "clock", b"clock", "heartbeat_interval", b"heartbeat_interval", "inventory_interval", b"inventory_interval", "protocol_version", b"protocol_version", "replication_interval", b"replication_interval", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
