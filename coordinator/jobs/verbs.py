@@ -36,6 +36,8 @@ RESULT_FIELDS: Mapping[str, str] = {
     "remove_replication": "replication",
     "delete_replica": "replica_deleted",
     "remove_host_replication": "host_replication",
+    "move_replica_storage": "replica_storage",
+    "set_bandwidth_limit": "bandwidth_limit",
     "remove_host_certificates": "host_certificates_removed",
     "change_replication": "replication",
     "refresh_fabric": "fabric_refreshed",

@@ -9,10 +9,12 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from opensiterecovery.provider.v1 import bandwidth_pb2 as _bandwidth_pb2
 from opensiterecovery.provider.v1 import failure_pb2 as _failure_pb2
 from opensiterecovery.provider.v1 import host_pb2 as _host_pb2
 from opensiterecovery.provider.v1 import inventory_pb2 as _inventory_pb2
 from opensiterecovery.provider.v1 import replication_pb2 as _replication_pb2
+from opensiterecovery.provider.v1 import storage_pb2 as _storage_pb2
 from opensiterecovery.provider.v1 import virtual_machine_pb2 as _virtual_machine_pb2
 from opensiterecovery.provider.v1.host_pb2 import HostCertificatesRemoved as HostCertificatesRemoved
 from opensiterecovery.provider.v1.host_pb2 import RemoveHostCertificates as RemoveHostCertificates
@@ -66,6 +68,8 @@ class Command(_message.Message):
     REMOVE_REPLICATION_FIELD_NUMBER: _builtins.int
     DELETE_REPLICA_FIELD_NUMBER: _builtins.int
     REMOVE_HOST_REPLICATION_FIELD_NUMBER: _builtins.int
+    MOVE_REPLICA_STORAGE_FIELD_NUMBER: _builtins.int
+    SET_BANDWIDTH_LIMIT_FIELD_NUMBER: _builtins.int
     REMOVE_HOST_CERTIFICATES_FIELD_NUMBER: _builtins.int
     CHANGE_REPLICATION_FIELD_NUMBER: _builtins.int
     REFRESH_FABRIC_FIELD_NUMBER: _builtins.int
@@ -119,6 +123,10 @@ class Command(_message.Message):
     @_builtins.property
     def remove_host_replication(self) -> Global___RemoveHostReplication: ...
     @_builtins.property
+    def move_replica_storage(self) -> _storage_pb2.MoveReplicaStorage: ...
+    @_builtins.property
+    def set_bandwidth_limit(self) -> _bandwidth_pb2.SetBandwidthLimit: ...
+    @_builtins.property
     def remove_host_certificates(self) -> _host_pb2.RemoveHostCertificates: ...
     @_builtins.property
     def change_replication(self) -> _replication_pb2.ChangeReplication: ...
@@ -150,15 +158,17 @@ class Command(_message.Message):
         remove_replication: Global___RemoveReplication | None = ...,
         delete_replica: Global___DeleteReplica | None = ...,
         remove_host_replication: Global___RemoveHostReplication | None = ...,
+        move_replica_storage: _storage_pb2.MoveReplicaStorage | None = ...,
+        set_bandwidth_limit: _bandwidth_pb2.SetBandwidthLimit | None = ...,
         remove_host_certificates: _host_pb2.RemoveHostCertificates | None = ...,
         change_replication: _replication_pb2.ChangeReplication | None = ...,
         refresh_fabric: _inventory_pb2.RefreshFabric | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["change_replication", b"change_replication", "complete_failover", b"complete_failover", "configure_replication_server", b"configure_replication_server", "delete_replica", b"delete_replica", "enable_replication", b"enable_replication", "install_host_certificate", b"install_host_certificate", "prepare_failover", b"prepare_failover", "prepare_host_certificate", b"prepare_host_certificate", "read_host_replication", b"read_host_replication", "read_replication", b"read_replication", "read_virtual_machine", b"read_virtual_machine", "refresh_fabric", b"refresh_fabric", "refresh_host", b"refresh_host", "remove_host_certificates", b"remove_host_certificates", "remove_host_replication", b"remove_host_replication", "remove_replication", b"remove_replication", "reverse_replication", b"reverse_replication", "start_failover", b"start_failover", "start_initial_replication", b"start_initial_replication", "start_virtual_machine", b"start_virtual_machine", "stop_virtual_machine", b"stop_virtual_machine", "test_replication_connection", b"test_replication_connection", "time_limit", b"time_limit", "verb", b"verb"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change_replication", b"change_replication", "complete_failover", b"complete_failover", "configure_replication_server", b"configure_replication_server", "delete_replica", b"delete_replica", "enable_replication", b"enable_replication", "install_host_certificate", b"install_host_certificate", "move_replica_storage", b"move_replica_storage", "prepare_failover", b"prepare_failover", "prepare_host_certificate", b"prepare_host_certificate", "read_host_replication", b"read_host_replication", "read_replication", b"read_replication", "read_virtual_machine", b"read_virtual_machine", "refresh_fabric", b"refresh_fabric", "refresh_host", b"refresh_host", "remove_host_certificates", b"remove_host_certificates", "remove_host_replication", b"remove_host_replication", "remove_replication", b"remove_replication", "reverse_replication", b"reverse_replication", "set_bandwidth_limit", b"set_bandwidth_limit", "start_failover", b"start_failover", "start_initial_replication", b"start_initial_replication", "start_virtual_machine", b"start_virtual_machine", "stop_virtual_machine", b"stop_virtual_machine", "test_replication_connection", b"test_replication_connection", "time_limit", b"time_limit", "verb", b"verb"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_replication", b"change_replication", "command_id", b"command_id", "complete_failover", b"complete_failover", "configure_replication_server", b"configure_replication_server", "delete_replica", b"delete_replica", "enable_replication", b"enable_replication", "install_host_certificate", b"install_host_certificate", "job_id", b"job_id", "prepare_failover", b"prepare_failover", "prepare_host_certificate", b"prepare_host_certificate", "read_host_replication", b"read_host_replication", "read_replication", b"read_replication", "read_virtual_machine", b"read_virtual_machine", "refresh_fabric", b"refresh_fabric", "refresh_host", b"refresh_host", "remove_host_certificates", b"remove_host_certificates", "remove_host_replication", b"remove_host_replication", "remove_replication", b"remove_replication", "reverse_replication", b"reverse_replication", "start_failover", b"start_failover", "start_initial_replication", b"start_initial_replication", "start_virtual_machine", b"start_virtual_machine", "step_key", b"step_key", "stop_virtual_machine", b"stop_virtual_machine", "test_replication_connection", b"test_replication_connection", "time_limit", b"time_limit", "verb", b"verb"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_replication", b"change_replication", "command_id", b"command_id", "complete_failover", b"complete_failover", "configure_replication_server", b"configure_replication_server", "delete_replica", b"delete_replica", "enable_replication", b"enable_replication", "install_host_certificate", b"install_host_certificate", "job_id", b"job_id", "move_replica_storage", b"move_replica_storage", "prepare_failover", b"prepare_failover", "prepare_host_certificate", b"prepare_host_certificate", "read_host_replication", b"read_host_replication", "read_replication", b"read_replication", "read_virtual_machine", b"read_virtual_machine", "refresh_fabric", b"refresh_fabric", "refresh_host", b"refresh_host", "remove_host_certificates", b"remove_host_certificates", "remove_host_replication", b"remove_host_replication", "remove_replication", b"remove_replication", "reverse_replication", b"reverse_replication", "set_bandwidth_limit", b"set_bandwidth_limit", "start_failover", b"start_failover", "start_initial_replication", b"start_initial_replication", "start_virtual_machine", b"start_virtual_machine", "step_key", b"step_key", "stop_virtual_machine", b"stop_virtual_machine", "test_replication_connection", b"test_replication_connection", "time_limit", b"time_limit", "verb", b"verb"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_verb: _TypeAlias = _typing.Literal["read_host_replication", "prepare_host_certificate", "install_host_certificate", "configure_replication_server", "read_virtual_machine", "test_replication_connection", "enable_replication", "start_initial_replication", "read_replication", "stop_virtual_machine", "prepare_failover", "start_failover", "start_virtual_machine", "complete_failover", "reverse_replication", "refresh_host", "remove_replication", "delete_replica", "remove_host_replication", "remove_host_certificates", "change_replication", "refresh_fabric"]  # noqa: Y015
+    _WhichOneofReturnType_verb: _TypeAlias = _typing.Literal["read_host_replication", "prepare_host_certificate", "install_host_certificate", "configure_replication_server", "read_virtual_machine", "test_replication_connection", "enable_replication", "start_initial_replication", "read_replication", "stop_virtual_machine", "prepare_failover", "start_failover", "start_virtual_machine", "complete_failover", "reverse_replication", "refresh_host", "remove_replication", "delete_replica", "remove_host_replication", "move_replica_storage", "set_bandwidth_limit", "remove_host_certificates", "change_replication", "refresh_fabric"]  # noqa: Y015
     _WhichOneofArgType_verb: _TypeAlias = _typing.Literal["verb", b"verb"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_verb) -> _WhichOneofReturnType_verb | None: ...
 
@@ -180,6 +190,8 @@ class CommandResult(_message.Message):
     REPLICATION_CONNECTION_FIELD_NUMBER: _builtins.int
     HOST_REFRESHED_FIELD_NUMBER: _builtins.int
     REPLICA_DELETED_FIELD_NUMBER: _builtins.int
+    REPLICA_STORAGE_FIELD_NUMBER: _builtins.int
+    BANDWIDTH_LIMIT_FIELD_NUMBER: _builtins.int
     HOST_CERTIFICATES_REMOVED_FIELD_NUMBER: _builtins.int
     FABRIC_REFRESHED_FIELD_NUMBER: _builtins.int
     command_id: _builtins.str
@@ -206,6 +218,10 @@ class CommandResult(_message.Message):
     @_builtins.property
     def replica_deleted(self) -> Global___ReplicaDeleted: ...
     @_builtins.property
+    def replica_storage(self) -> _storage_pb2.ReplicaStorage: ...
+    @_builtins.property
+    def bandwidth_limit(self) -> _bandwidth_pb2.BandwidthLimit: ...
+    @_builtins.property
     def host_certificates_removed(self) -> _host_pb2.HostCertificatesRemoved: ...
     @_builtins.property
     def fabric_refreshed(self) -> _inventory_pb2.FabricRefreshed: ...
@@ -224,14 +240,16 @@ class CommandResult(_message.Message):
         replication_connection: Global___ReplicationConnection | None = ...,
         host_refreshed: Global___HostRefreshed | None = ...,
         replica_deleted: Global___ReplicaDeleted | None = ...,
+        replica_storage: _storage_pb2.ReplicaStorage | None = ...,
+        bandwidth_limit: _bandwidth_pb2.BandwidthLimit | None = ...,
         host_certificates_removed: _host_pb2.HostCertificatesRemoved | None = ...,
         fabric_refreshed: _inventory_pb2.FabricRefreshed | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["fabric_refreshed", b"fabric_refreshed", "failure", b"failure", "finished_at", b"finished_at", "host_certificate", b"host_certificate", "host_certificate_request", b"host_certificate_request", "host_certificates_removed", b"host_certificates_removed", "host_refreshed", b"host_refreshed", "host_replication", b"host_replication", "outcome", b"outcome", "replica_deleted", b"replica_deleted", "replication", b"replication", "replication_connection", b"replication_connection", "started_at", b"started_at", "virtual_machine", b"virtual_machine"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bandwidth_limit", b"bandwidth_limit", "fabric_refreshed", b"fabric_refreshed", "failure", b"failure", "finished_at", b"finished_at", "host_certificate", b"host_certificate", "host_certificate_request", b"host_certificate_request", "host_certificates_removed", b"host_certificates_removed", "host_refreshed", b"host_refreshed", "host_replication", b"host_replication", "outcome", b"outcome", "replica_deleted", b"replica_deleted", "replica_storage", b"replica_storage", "replication", b"replication", "replication_connection", b"replication_connection", "started_at", b"started_at", "virtual_machine", b"virtual_machine"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_id", b"command_id", "fabric_refreshed", b"fabric_refreshed", "failure", b"failure", "finished_at", b"finished_at", "host_certificate", b"host_certificate", "host_certificate_request", b"host_certificate_request", "host_certificates_removed", b"host_certificates_removed", "host_refreshed", b"host_refreshed", "host_replication", b"host_replication", "outcome", b"outcome", "replica_deleted", b"replica_deleted", "replication", b"replication", "replication_connection", b"replication_connection", "started_at", b"started_at", "virtual_machine", b"virtual_machine"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bandwidth_limit", b"bandwidth_limit", "command_id", b"command_id", "fabric_refreshed", b"fabric_refreshed", "failure", b"failure", "finished_at", b"finished_at", "host_certificate", b"host_certificate", "host_certificate_request", b"host_certificate_request", "host_certificates_removed", b"host_certificates_removed", "host_refreshed", b"host_refreshed", "host_replication", b"host_replication", "outcome", b"outcome", "replica_deleted", b"replica_deleted", "replica_storage", b"replica_storage", "replication", b"replication", "replication_connection", b"replication_connection", "started_at", b"started_at", "virtual_machine", b"virtual_machine"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["failure", "host_replication", "host_certificate_request", "host_certificate", "virtual_machine", "replication", "replication_connection", "host_refreshed", "replica_deleted", "host_certificates_removed", "fabric_refreshed"]  # noqa: Y015
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["failure", "host_replication", "host_certificate_request", "host_certificate", "virtual_machine", "replication", "replication_connection", "host_refreshed", "replica_deleted", "replica_storage", "bandwidth_limit", "host_certificates_removed", "fabric_refreshed"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 

@@ -833,6 +833,7 @@ class StorageLocation(_message.Message):
     FILE_SHARE_FIELD_NUMBER: _builtins.int
     CLUSTER_SHARED_VOLUME_FIELD_NUMBER: _builtins.int
     HOST_FQDNS_FIELD_NUMBER: _builtins.int
+    CLOSED_TO_PLACEMENT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     name: _builtins.str
     path: _builtins.str
@@ -841,6 +842,8 @@ class StorageLocation(_message.Message):
     free_bytes: _builtins.int
     file_share: _builtins.bool
     cluster_shared_volume: _builtins.bool
+    closed_to_placement: _builtins.bool
+    """VMM was told to place nothing there (IsAvailableForPlacement)."""
     @_builtins.property
     def host_fqdns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Hosts that reach it."""
@@ -857,10 +860,11 @@ class StorageLocation(_message.Message):
         file_share: _builtins.bool = ...,
         cluster_shared_volume: _builtins.bool = ...,
         host_fqdns: _abc.Iterable[_builtins.str] | None = ...,
+        closed_to_placement: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity_bytes", b"capacity_bytes", "classification", b"classification", "cluster_shared_volume", b"cluster_shared_volume", "file_share", b"file_share", "free_bytes", b"free_bytes", "host_fqdns", b"host_fqdns", "id", b"id", "name", b"name", "path", b"path"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity_bytes", b"capacity_bytes", "classification", b"classification", "closed_to_placement", b"closed_to_placement", "cluster_shared_volume", b"cluster_shared_volume", "file_share", b"file_share", "free_bytes", b"free_bytes", "host_fqdns", b"host_fqdns", "id", b"id", "name", b"name", "path", b"path"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
