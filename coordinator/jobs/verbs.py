@@ -40,7 +40,17 @@ RESULT_FIELDS: Mapping[str, str] = {
     "set_bandwidth_limit": "bandwidth_limit",
     "remove_host_certificates": "host_certificates_removed",
     "change_replication": "replication",
+    "suspend_replication": "replication",
+    "resume_replication": "replication",
     "refresh_fabric": "fabric_refreshed",
+    "export_initial_replication": "replication",
+    "import_initial_replication": "replication",
+    "stop_initial_replication": "replication",
+    "check_replication_path": "replication_path",
+    "grant_replication_path": "replication_path",
+    "read_first_copy": "first_copy",
+    "enable_as_replica": "replication",
+    "set_allowed_primary_server": "replication",
 }
 
 

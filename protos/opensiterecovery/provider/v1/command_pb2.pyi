@@ -11,11 +11,26 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from opensiterecovery.provider.v1 import bandwidth_pb2 as _bandwidth_pb2
 from opensiterecovery.provider.v1 import failure_pb2 as _failure_pb2
+from opensiterecovery.provider.v1 import first_copy_pb2 as _first_copy_pb2
 from opensiterecovery.provider.v1 import host_pb2 as _host_pb2
 from opensiterecovery.provider.v1 import inventory_pb2 as _inventory_pb2
 from opensiterecovery.provider.v1 import replication_pb2 as _replication_pb2
 from opensiterecovery.provider.v1 import storage_pb2 as _storage_pb2
 from opensiterecovery.provider.v1 import virtual_machine_pb2 as _virtual_machine_pb2
+from opensiterecovery.provider.v1.first_copy_pb2 import CheckReplicationPath as CheckReplicationPath
+from opensiterecovery.provider.v1.first_copy_pb2 import EnableAsReplica as EnableAsReplica
+from opensiterecovery.provider.v1.first_copy_pb2 import ExportInitialReplication as ExportInitialReplication
+from opensiterecovery.provider.v1.first_copy_pb2 import FirstCopyFolder as FirstCopyFolder
+from opensiterecovery.provider.v1.first_copy_pb2 import FirstCopyPlace as FirstCopyPlace
+from opensiterecovery.provider.v1.first_copy_pb2 import FirstCopyReport as FirstCopyReport
+from opensiterecovery.provider.v1.first_copy_pb2 import FirstCopyWatch as FirstCopyWatch
+from opensiterecovery.provider.v1.first_copy_pb2 import GrantReplicationPath as GrantReplicationPath
+from opensiterecovery.provider.v1.first_copy_pb2 import ImportInitialReplication as ImportInitialReplication
+from opensiterecovery.provider.v1.first_copy_pb2 import PathAccess as PathAccess
+from opensiterecovery.provider.v1.first_copy_pb2 import ReadFirstCopy as ReadFirstCopy
+from opensiterecovery.provider.v1.first_copy_pb2 import ReplicationPath as ReplicationPath
+from opensiterecovery.provider.v1.first_copy_pb2 import SetAllowedPrimaryServer as SetAllowedPrimaryServer
+from opensiterecovery.provider.v1.first_copy_pb2 import StopInitialReplication as StopInitialReplication
 from opensiterecovery.provider.v1.host_pb2 import HostCertificatesRemoved as HostCertificatesRemoved
 from opensiterecovery.provider.v1.host_pb2 import RemoveHostCertificates as RemoveHostCertificates
 from opensiterecovery.provider.v1.replication_pb2 import AUTHENTICATION_TYPE_CERTIFICATE as AUTHENTICATION_TYPE_CERTIFICATE
@@ -24,9 +39,12 @@ from opensiterecovery.provider.v1.replication_pb2 import AUTHENTICATION_TYPE_UNS
 from opensiterecovery.provider.v1.replication_pb2 import AuthenticationType as AuthenticationType
 from opensiterecovery.provider.v1.replication_pb2 import ChangeReplication as ChangeReplication
 from opensiterecovery.provider.v1.replication_pb2 import RecoveryPoint as RecoveryPoint
+from opensiterecovery.provider.v1.replication_pb2 import ReplicationDisk as ReplicationDisk
 from opensiterecovery.provider.v1.replication_pb2 import ReplicationReport as ReplicationReport
 from opensiterecovery.provider.v1.replication_pb2 import ReplicationState as ReplicationState
 from opensiterecovery.provider.v1.replication_pb2 import ReplicationWatch as ReplicationWatch
+from opensiterecovery.provider.v1.replication_pb2 import ResumeReplication as ResumeReplication
+from opensiterecovery.provider.v1.replication_pb2 import SuspendReplication as SuspendReplication
 from opensiterecovery.provider.v1.virtual_machine_pb2 import VirtualMachineRef as VirtualMachineRef
 import builtins as _builtins
 import sys
@@ -72,7 +90,17 @@ class Command(_message.Message):
     SET_BANDWIDTH_LIMIT_FIELD_NUMBER: _builtins.int
     REMOVE_HOST_CERTIFICATES_FIELD_NUMBER: _builtins.int
     CHANGE_REPLICATION_FIELD_NUMBER: _builtins.int
+    SUSPEND_REPLICATION_FIELD_NUMBER: _builtins.int
+    RESUME_REPLICATION_FIELD_NUMBER: _builtins.int
     REFRESH_FABRIC_FIELD_NUMBER: _builtins.int
+    EXPORT_INITIAL_REPLICATION_FIELD_NUMBER: _builtins.int
+    IMPORT_INITIAL_REPLICATION_FIELD_NUMBER: _builtins.int
+    STOP_INITIAL_REPLICATION_FIELD_NUMBER: _builtins.int
+    CHECK_REPLICATION_PATH_FIELD_NUMBER: _builtins.int
+    GRANT_REPLICATION_PATH_FIELD_NUMBER: _builtins.int
+    READ_FIRST_COPY_FIELD_NUMBER: _builtins.int
+    ENABLE_AS_REPLICA_FIELD_NUMBER: _builtins.int
+    SET_ALLOWED_PRIMARY_SERVER_FIELD_NUMBER: _builtins.int
     command_id: _builtins.str
     """UUID whose last four bytes are zero: the agent counts its PowerShell pipelines in them, so that
     the pipeline id of every cmdlet names the command that caused it.
@@ -131,7 +159,27 @@ class Command(_message.Message):
     @_builtins.property
     def change_replication(self) -> _replication_pb2.ChangeReplication: ...
     @_builtins.property
+    def suspend_replication(self) -> _replication_pb2.SuspendReplication: ...
+    @_builtins.property
+    def resume_replication(self) -> _replication_pb2.ResumeReplication: ...
+    @_builtins.property
     def refresh_fabric(self) -> _inventory_pb2.RefreshFabric: ...
+    @_builtins.property
+    def export_initial_replication(self) -> _first_copy_pb2.ExportInitialReplication: ...
+    @_builtins.property
+    def import_initial_replication(self) -> _first_copy_pb2.ImportInitialReplication: ...
+    @_builtins.property
+    def stop_initial_replication(self) -> _first_copy_pb2.StopInitialReplication: ...
+    @_builtins.property
+    def check_replication_path(self) -> _first_copy_pb2.CheckReplicationPath: ...
+    @_builtins.property
+    def grant_replication_path(self) -> _first_copy_pb2.GrantReplicationPath: ...
+    @_builtins.property
+    def read_first_copy(self) -> _first_copy_pb2.ReadFirstCopy: ...
+    @_builtins.property
+    def enable_as_replica(self) -> _first_copy_pb2.EnableAsReplica: ...
+    @_builtins.property
+    def set_allowed_primary_server(self) -> _first_copy_pb2.SetAllowedPrimaryServer: ...
     def __init__(
         self,
         *,
@@ -162,13 +210,23 @@ class Command(_message.Message):
         set_bandwidth_limit: _bandwidth_pb2.SetBandwidthLimit | None = ...,
         remove_host_certificates: _host_pb2.RemoveHostCertificates | None = ...,
         change_replication: _replication_pb2.ChangeReplication | None = ...,
+        suspend_replication: _replication_pb2.SuspendReplication | None = ...,
+        resume_replication: _replication_pb2.ResumeReplication | None = ...,
         refresh_fabric: _inventory_pb2.RefreshFabric | None = ...,
+        export_initial_replication: _first_copy_pb2.ExportInitialReplication | None = ...,
+        import_initial_replication: _first_copy_pb2.ImportInitialReplication | None = ...,
+        stop_initial_replication: _first_copy_pb2.StopInitialReplication | None = ...,
+        check_replication_path: _first_copy_pb2.CheckReplicationPath | None = ...,
+        grant_replication_path: _first_copy_pb2.GrantReplicationPath | None = ...,
+        read_first_copy: _first_copy_pb2.ReadFirstCopy | None = ...,
+        enable_as_replica: _first_copy_pb2.EnableAsReplica | None = ...,
+        set_allowed_primary_server: _first_copy_pb2.SetAllowedPrimaryServer | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["change_replication", b"change_replication", "complete_failover", b"complete_failover", "configure_replication_server", b"configure_replication_server", "delete_replica", b"delete_replica", "enable_replication", b"enable_replication", "install_host_certificate", b"install_host_certificate", "move_replica_storage", b"move_replica_storage", "prepare_failover", b"prepare_failover", "prepare_host_certificate", b"prepare_host_certificate", "read_host_replication", b"read_host_replication", "read_replication", b"read_replication", "read_virtual_machine", b"read_virtual_machine", "refresh_fabric", b"refresh_fabric", "refresh_host", b"refresh_host", "remove_host_certificates", b"remove_host_certificates", "remove_host_replication", b"remove_host_replication", "remove_replication", b"remove_replication", "reverse_replication", b"reverse_replication", "set_bandwidth_limit", b"set_bandwidth_limit", "start_failover", b"start_failover", "start_initial_replication", b"start_initial_replication", "start_virtual_machine", b"start_virtual_machine", "stop_virtual_machine", b"stop_virtual_machine", "test_replication_connection", b"test_replication_connection", "time_limit", b"time_limit", "verb", b"verb"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change_replication", b"change_replication", "check_replication_path", b"check_replication_path", "complete_failover", b"complete_failover", "configure_replication_server", b"configure_replication_server", "delete_replica", b"delete_replica", "enable_as_replica", b"enable_as_replica", "enable_replication", b"enable_replication", "export_initial_replication", b"export_initial_replication", "grant_replication_path", b"grant_replication_path", "import_initial_replication", b"import_initial_replication", "install_host_certificate", b"install_host_certificate", "move_replica_storage", b"move_replica_storage", "prepare_failover", b"prepare_failover", "prepare_host_certificate", b"prepare_host_certificate", "read_first_copy", b"read_first_copy", "read_host_replication", b"read_host_replication", "read_replication", b"read_replication", "read_virtual_machine", b"read_virtual_machine", "refresh_fabric", b"refresh_fabric", "refresh_host", b"refresh_host", "remove_host_certificates", b"remove_host_certificates", "remove_host_replication", b"remove_host_replication", "remove_replication", b"remove_replication", "resume_replication", b"resume_replication", "reverse_replication", b"reverse_replication", "set_allowed_primary_server", b"set_allowed_primary_server", "set_bandwidth_limit", b"set_bandwidth_limit", "start_failover", b"start_failover", "start_initial_replication", b"start_initial_replication", "start_virtual_machine", b"start_virtual_machine", "stop_initial_replication", b"stop_initial_replication", "stop_virtual_machine", b"stop_virtual_machine", "suspend_replication", b"suspend_replication", "test_replication_connection", b"test_replication_connection", "time_limit", b"time_limit", "verb", b"verb"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_replication", b"change_replication", "command_id", b"command_id", "complete_failover", b"complete_failover", "configure_replication_server", b"configure_replication_server", "delete_replica", b"delete_replica", "enable_replication", b"enable_replication", "install_host_certificate", b"install_host_certificate", "job_id", b"job_id", "move_replica_storage", b"move_replica_storage", "prepare_failover", b"prepare_failover", "prepare_host_certificate", b"prepare_host_certificate", "read_host_replication", b"read_host_replication", "read_replication", b"read_replication", "read_virtual_machine", b"read_virtual_machine", "refresh_fabric", b"refresh_fabric", "refresh_host", b"refresh_host", "remove_host_certificates", b"remove_host_certificates", "remove_host_replication", b"remove_host_replication", "remove_replication", b"remove_replication", "reverse_replication", b"reverse_replication", "set_bandwidth_limit", b"set_bandwidth_limit", "start_failover", b"start_failover", "start_initial_replication", b"start_initial_replication", "start_virtual_machine", b"start_virtual_machine", "step_key", b"step_key", "stop_virtual_machine", b"stop_virtual_machine", "test_replication_connection", b"test_replication_connection", "time_limit", b"time_limit", "verb", b"verb"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_replication", b"change_replication", "check_replication_path", b"check_replication_path", "command_id", b"command_id", "complete_failover", b"complete_failover", "configure_replication_server", b"configure_replication_server", "delete_replica", b"delete_replica", "enable_as_replica", b"enable_as_replica", "enable_replication", b"enable_replication", "export_initial_replication", b"export_initial_replication", "grant_replication_path", b"grant_replication_path", "import_initial_replication", b"import_initial_replication", "install_host_certificate", b"install_host_certificate", "job_id", b"job_id", "move_replica_storage", b"move_replica_storage", "prepare_failover", b"prepare_failover", "prepare_host_certificate", b"prepare_host_certificate", "read_first_copy", b"read_first_copy", "read_host_replication", b"read_host_replication", "read_replication", b"read_replication", "read_virtual_machine", b"read_virtual_machine", "refresh_fabric", b"refresh_fabric", "refresh_host", b"refresh_host", "remove_host_certificates", b"remove_host_certificates", "remove_host_replication", b"remove_host_replication", "remove_replication", b"remove_replication", "resume_replication", b"resume_replication", "reverse_replication", b"reverse_replication", "set_allowed_primary_server", b"set_allowed_primary_server", "set_bandwidth_limit", b"set_bandwidth_limit", "start_failover", b"start_failover", "start_initial_replication", b"start_initial_replication", "start_virtual_machine", b"start_virtual_machine", "step_key", b"step_key", "stop_initial_replication", b"stop_initial_replication", "stop_virtual_machine", b"stop_virtual_machine", "suspend_replication", b"suspend_replication", "test_replication_connection", b"test_replication_connection", "time_limit", b"time_limit", "verb", b"verb"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_verb: _TypeAlias = _typing.Literal["read_host_replication", "prepare_host_certificate", "install_host_certificate", "configure_replication_server", "read_virtual_machine", "test_replication_connection", "enable_replication", "start_initial_replication", "read_replication", "stop_virtual_machine", "prepare_failover", "start_failover", "start_virtual_machine", "complete_failover", "reverse_replication", "refresh_host", "remove_replication", "delete_replica", "remove_host_replication", "move_replica_storage", "set_bandwidth_limit", "remove_host_certificates", "change_replication", "refresh_fabric"]  # noqa: Y015
+    _WhichOneofReturnType_verb: _TypeAlias = _typing.Literal["read_host_replication", "prepare_host_certificate", "install_host_certificate", "configure_replication_server", "read_virtual_machine", "test_replication_connection", "enable_replication", "start_initial_replication", "read_replication", "stop_virtual_machine", "prepare_failover", "start_failover", "start_virtual_machine", "complete_failover", "reverse_replication", "refresh_host", "remove_replication", "delete_replica", "remove_host_replication", "move_replica_storage", "set_bandwidth_limit", "remove_host_certificates", "change_replication", "suspend_replication", "resume_replication", "refresh_fabric", "export_initial_replication", "import_initial_replication", "stop_initial_replication", "check_replication_path", "grant_replication_path", "read_first_copy", "enable_as_replica", "set_allowed_primary_server"]  # noqa: Y015
     _WhichOneofArgType_verb: _TypeAlias = _typing.Literal["verb", b"verb"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_verb) -> _WhichOneofReturnType_verb | None: ...
 
@@ -194,6 +252,8 @@ class CommandResult(_message.Message):
     BANDWIDTH_LIMIT_FIELD_NUMBER: _builtins.int
     HOST_CERTIFICATES_REMOVED_FIELD_NUMBER: _builtins.int
     FABRIC_REFRESHED_FIELD_NUMBER: _builtins.int
+    REPLICATION_PATH_FIELD_NUMBER: _builtins.int
+    FIRST_COPY_FIELD_NUMBER: _builtins.int
     command_id: _builtins.str
     @_builtins.property
     def started_at(self) -> _timestamp_pb2.Timestamp: ...
@@ -225,6 +285,10 @@ class CommandResult(_message.Message):
     def host_certificates_removed(self) -> _host_pb2.HostCertificatesRemoved: ...
     @_builtins.property
     def fabric_refreshed(self) -> _inventory_pb2.FabricRefreshed: ...
+    @_builtins.property
+    def replication_path(self) -> _first_copy_pb2.ReplicationPath: ...
+    @_builtins.property
+    def first_copy(self) -> _first_copy_pb2.FirstCopyFolder: ...
     def __init__(
         self,
         *,
@@ -244,12 +308,14 @@ class CommandResult(_message.Message):
         bandwidth_limit: _bandwidth_pb2.BandwidthLimit | None = ...,
         host_certificates_removed: _host_pb2.HostCertificatesRemoved | None = ...,
         fabric_refreshed: _inventory_pb2.FabricRefreshed | None = ...,
+        replication_path: _first_copy_pb2.ReplicationPath | None = ...,
+        first_copy: _first_copy_pb2.FirstCopyFolder | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["bandwidth_limit", b"bandwidth_limit", "fabric_refreshed", b"fabric_refreshed", "failure", b"failure", "finished_at", b"finished_at", "host_certificate", b"host_certificate", "host_certificate_request", b"host_certificate_request", "host_certificates_removed", b"host_certificates_removed", "host_refreshed", b"host_refreshed", "host_replication", b"host_replication", "outcome", b"outcome", "replica_deleted", b"replica_deleted", "replica_storage", b"replica_storage", "replication", b"replication", "replication_connection", b"replication_connection", "started_at", b"started_at", "virtual_machine", b"virtual_machine"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bandwidth_limit", b"bandwidth_limit", "fabric_refreshed", b"fabric_refreshed", "failure", b"failure", "finished_at", b"finished_at", "first_copy", b"first_copy", "host_certificate", b"host_certificate", "host_certificate_request", b"host_certificate_request", "host_certificates_removed", b"host_certificates_removed", "host_refreshed", b"host_refreshed", "host_replication", b"host_replication", "outcome", b"outcome", "replica_deleted", b"replica_deleted", "replica_storage", b"replica_storage", "replication", b"replication", "replication_connection", b"replication_connection", "replication_path", b"replication_path", "started_at", b"started_at", "virtual_machine", b"virtual_machine"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bandwidth_limit", b"bandwidth_limit", "command_id", b"command_id", "fabric_refreshed", b"fabric_refreshed", "failure", b"failure", "finished_at", b"finished_at", "host_certificate", b"host_certificate", "host_certificate_request", b"host_certificate_request", "host_certificates_removed", b"host_certificates_removed", "host_refreshed", b"host_refreshed", "host_replication", b"host_replication", "outcome", b"outcome", "replica_deleted", b"replica_deleted", "replica_storage", b"replica_storage", "replication", b"replication", "replication_connection", b"replication_connection", "started_at", b"started_at", "virtual_machine", b"virtual_machine"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bandwidth_limit", b"bandwidth_limit", "command_id", b"command_id", "fabric_refreshed", b"fabric_refreshed", "failure", b"failure", "finished_at", b"finished_at", "first_copy", b"first_copy", "host_certificate", b"host_certificate", "host_certificate_request", b"host_certificate_request", "host_certificates_removed", b"host_certificates_removed", "host_refreshed", b"host_refreshed", "host_replication", b"host_replication", "outcome", b"outcome", "replica_deleted", b"replica_deleted", "replica_storage", b"replica_storage", "replication", b"replication", "replication_connection", b"replication_connection", "replication_path", b"replication_path", "started_at", b"started_at", "virtual_machine", b"virtual_machine"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["failure", "host_replication", "host_certificate_request", "host_certificate", "virtual_machine", "replication", "replication_connection", "host_refreshed", "replica_deleted", "replica_storage", "bandwidth_limit", "host_certificates_removed", "fabric_refreshed"]  # noqa: Y015
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["failure", "host_replication", "host_certificate_request", "host_certificate", "virtual_machine", "replication", "replication_connection", "host_refreshed", "replica_deleted", "replica_storage", "bandwidth_limit", "host_certificates_removed", "fabric_refreshed", "replication_path", "first_copy"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 
@@ -840,6 +906,9 @@ class EnableReplication(_message.Message):
     FREQUENCY_SECONDS_FIELD_NUMBER: _builtins.int
     RECOVERY_POINTS_FIELD_NUMBER: _builtins.int
     APPLICATION_CONSISTENT_HOURS_FIELD_NUMBER: _builtins.int
+    AUTO_RESYNCHRONIZE_FIELD_NUMBER: _builtins.int
+    AUTO_RESYNCHRONIZE_START_FIELD_NUMBER: _builtins.int
+    AUTO_RESYNCHRONIZE_END_FIELD_NUMBER: _builtins.int
     replica_server: _builtins.str
     port: _builtins.int
     authentication_type: _replication_pb2.AuthenticationType.ValueType
@@ -851,8 +920,16 @@ class EnableReplication(_message.Message):
     """Additional recovery points, one an hour."""
     application_consistent_hours: _builtins.int
     """0 for none."""
+    auto_resynchronize: _builtins.bool
+    """Unset: Hyper-V's default, which is off."""
     @_builtins.property
     def vm(self) -> _virtual_machine_pb2.VirtualMachineRef: ...
+    @_builtins.property
+    def auto_resynchronize_start(self) -> _duration_pb2.Duration:
+        """Its window, since midnight of the host's local time."""
+
+    @_builtins.property
+    def auto_resynchronize_end(self) -> _duration_pb2.Duration: ...
     def __init__(
         self,
         *,
@@ -865,12 +942,17 @@ class EnableReplication(_message.Message):
         frequency_seconds: _builtins.int = ...,
         recovery_points: _builtins.int = ...,
         application_consistent_hours: _builtins.int = ...,
+        auto_resynchronize: _builtins.bool | None = ...,
+        auto_resynchronize_start: _duration_pb2.Duration | None = ...,
+        auto_resynchronize_end: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["vm", b"vm"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_auto_resynchronize", b"_auto_resynchronize", "auto_resynchronize", b"auto_resynchronize", "auto_resynchronize_end", b"auto_resynchronize_end", "auto_resynchronize_start", b"auto_resynchronize_start", "vm", b"vm"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["application_consistent_hours", b"application_consistent_hours", "authentication_type", b"authentication_type", "certificate_thumbprint", b"certificate_thumbprint", "compression", b"compression", "frequency_seconds", b"frequency_seconds", "port", b"port", "recovery_points", b"recovery_points", "replica_server", b"replica_server", "vm", b"vm"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_auto_resynchronize", b"_auto_resynchronize", "application_consistent_hours", b"application_consistent_hours", "authentication_type", b"authentication_type", "auto_resynchronize", b"auto_resynchronize", "auto_resynchronize_end", b"auto_resynchronize_end", "auto_resynchronize_start", b"auto_resynchronize_start", "certificate_thumbprint", b"certificate_thumbprint", "compression", b"compression", "frequency_seconds", b"frequency_seconds", "port", b"port", "recovery_points", b"recovery_points", "replica_server", b"replica_server", "vm", b"vm"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__auto_resynchronize: _TypeAlias = _typing.Literal["auto_resynchronize"]  # noqa: Y015
+    _WhichOneofArgType__auto_resynchronize: _TypeAlias = _typing.Literal["_auto_resynchronize", b"_auto_resynchronize"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__auto_resynchronize) -> _WhichOneofReturnType__auto_resynchronize | None: ...
 
 Global___EnableReplication: _TypeAlias = EnableReplication  # noqa: Y015
 
@@ -882,6 +964,9 @@ class StartInitialReplication(_message.Message):
 
     VM_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
+    USE_BACKUP_FIELD_NUMBER: _builtins.int
+    use_backup: _builtins.bool
+    """The replica host has a copy already (EnableAsReplica): only what differs is sent."""
     @_builtins.property
     def vm(self) -> _virtual_machine_pb2.VirtualMachineRef: ...
     @_builtins.property
@@ -893,10 +978,11 @@ class StartInitialReplication(_message.Message):
         *,
         vm: _virtual_machine_pb2.VirtualMachineRef | None = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
+        use_backup: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time", "vm", b"vm"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time", "vm", b"vm"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time", "use_backup", b"use_backup", "vm", b"vm"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

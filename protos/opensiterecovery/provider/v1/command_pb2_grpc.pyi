@@ -5,6 +5,20 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from opensiterecovery.provider.v1.first_copy_pb2 import CheckReplicationPath as CheckReplicationPath
+from opensiterecovery.provider.v1.first_copy_pb2 import EnableAsReplica as EnableAsReplica
+from opensiterecovery.provider.v1.first_copy_pb2 import ExportInitialReplication as ExportInitialReplication
+from opensiterecovery.provider.v1.first_copy_pb2 import FirstCopyFolder as FirstCopyFolder
+from opensiterecovery.provider.v1.first_copy_pb2 import FirstCopyPlace as FirstCopyPlace
+from opensiterecovery.provider.v1.first_copy_pb2 import FirstCopyReport as FirstCopyReport
+from opensiterecovery.provider.v1.first_copy_pb2 import FirstCopyWatch as FirstCopyWatch
+from opensiterecovery.provider.v1.first_copy_pb2 import GrantReplicationPath as GrantReplicationPath
+from opensiterecovery.provider.v1.first_copy_pb2 import ImportInitialReplication as ImportInitialReplication
+from opensiterecovery.provider.v1.first_copy_pb2 import PathAccess as PathAccess
+from opensiterecovery.provider.v1.first_copy_pb2 import ReadFirstCopy as ReadFirstCopy
+from opensiterecovery.provider.v1.first_copy_pb2 import ReplicationPath as ReplicationPath
+from opensiterecovery.provider.v1.first_copy_pb2 import SetAllowedPrimaryServer as SetAllowedPrimaryServer
+from opensiterecovery.provider.v1.first_copy_pb2 import StopInitialReplication as StopInitialReplication
 from opensiterecovery.provider.v1.host_pb2 import HostCertificatesRemoved as HostCertificatesRemoved
 from opensiterecovery.provider.v1.host_pb2 import RemoveHostCertificates as RemoveHostCertificates
 from opensiterecovery.provider.v1.replication_pb2 import AUTHENTICATION_TYPE_CERTIFICATE as AUTHENTICATION_TYPE_CERTIFICATE
@@ -13,9 +27,12 @@ from opensiterecovery.provider.v1.replication_pb2 import AUTHENTICATION_TYPE_UNS
 from opensiterecovery.provider.v1.replication_pb2 import AuthenticationType as AuthenticationType
 from opensiterecovery.provider.v1.replication_pb2 import ChangeReplication as ChangeReplication
 from opensiterecovery.provider.v1.replication_pb2 import RecoveryPoint as RecoveryPoint
+from opensiterecovery.provider.v1.replication_pb2 import ReplicationDisk as ReplicationDisk
 from opensiterecovery.provider.v1.replication_pb2 import ReplicationReport as ReplicationReport
 from opensiterecovery.provider.v1.replication_pb2 import ReplicationState as ReplicationState
 from opensiterecovery.provider.v1.replication_pb2 import ReplicationWatch as ReplicationWatch
+from opensiterecovery.provider.v1.replication_pb2 import ResumeReplication as ResumeReplication
+from opensiterecovery.provider.v1.replication_pb2 import SuspendReplication as SuspendReplication
 from opensiterecovery.provider.v1.virtual_machine_pb2 import VirtualMachineRef as VirtualMachineRef
 import abc as _abc_1
 import grpc as _grpc

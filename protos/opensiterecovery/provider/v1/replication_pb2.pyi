@@ -65,14 +65,24 @@ Global___ReplicationWatch: _TypeAlias = ReplicationWatch  # noqa: Y015
 
 @_typing.final
 class ReplicationReport(_message.Message):
-    """What changed since the last report; with "complete" everything watched."""
+    """What changed since the last report; with "complete" everything watched.
+
+    Of one look or several; each side of a machine is there at most once, as it was seen last. A side
+    that is there no longer is told once, with mode "None" and an empty vm_state.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     OBSERVED_AT_FIELD_NUMBER: _builtins.int
     COMPLETE_FIELD_NUMBER: _builtins.int
     STATES_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
     complete: _builtins.bool
+    """Every host answered and these are all: what is watched and not here is on none of them."""
+    more: _builtins.bool
+    """Only with "complete": the next report is a further part of the same look, and only all parts
+    together are everything.
+    """
     @_builtins.property
     def observed_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -83,10 +93,11 @@ class ReplicationReport(_message.Message):
         observed_at: _timestamp_pb2.Timestamp | None = ...,
         complete: _builtins.bool = ...,
         states: _abc.Iterable[Global___ReplicationState] | None = ...,
+        more: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["observed_at", b"observed_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete", b"complete", "observed_at", b"observed_at", "states", b"states"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete", b"complete", "more", b"more", "observed_at", b"observed_at", "states", b"states"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -119,6 +130,14 @@ class ReplicationState(_message.Message):
     FREQUENCY_SECONDS_FIELD_NUMBER: _builtins.int
     HEALTH_DETAILS_FIELD_NUMBER: _builtins.int
     RECOVERY_POINTS_FIELD_NUMBER: _builtins.int
+    DISKS_FIELD_NUMBER: _builtins.int
+    MONITORING_START_TIME_FIELD_NUMBER: _builtins.int
+    AUTO_RESYNCHRONIZE_FIELD_NUMBER: _builtins.int
+    AUTO_RESYNCHRONIZE_START_FIELD_NUMBER: _builtins.int
+    AUTO_RESYNCHRONIZE_END_FIELD_NUMBER: _builtins.int
+    INITIAL_REPLICATION_START_TIME_FIELD_NUMBER: _builtins.int
+    RESYNCHRONIZE_START_TIME_FIELD_NUMBER: _builtins.int
+    LAST_APPLICATION_CONSISTENT_TIME_FIELD_NUMBER: _builtins.int
     vm_id: _builtins.str
     host: _builtins.str
     mode: _builtins.str
@@ -138,6 +157,8 @@ class ReplicationState(_message.Message):
     copy_percent: _builtins.int
     """Progress of the first copy or of a resynchronisation, 0 to 100; unset when none runs."""
     frequency_seconds: _builtins.int
+    auto_resynchronize: _builtins.bool
+    """Primary side only; unset where the host does not say it."""
     @_builtins.property
     def last_replication_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -150,6 +171,28 @@ class ReplicationState(_message.Message):
     def recovery_points(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecoveryPoint]:
         """Replica side only, oldest first."""
 
+    @_builtins.property
+    def disks(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReplicationDisk]:
+        """Primary side only: every virtual disk of the machine, as it is attached now."""
+
+    @_builtins.property
+    def monitoring_start_time(self) -> _timestamp_pb2.Timestamp:
+        """When the counters above began; unset when the host does not say it."""
+
+    @_builtins.property
+    def auto_resynchronize_start(self) -> _duration_pb2.Duration:
+        """Its window, since midnight of the host's local time."""
+
+    @_builtins.property
+    def auto_resynchronize_end(self) -> _duration_pb2.Duration: ...
+    @_builtins.property
+    def initial_replication_start_time(self) -> _timestamp_pb2.Timestamp:
+        """Set while the host itself is to begin a first copy or a resynchronisation at that time."""
+
+    @_builtins.property
+    def resynchronize_start_time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def last_application_consistent_time(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
         self,
         *,
@@ -174,16 +217,53 @@ class ReplicationState(_message.Message):
         frequency_seconds: _builtins.int = ...,
         health_details: _abc.Iterable[_builtins.str] | None = ...,
         recovery_points: _abc.Iterable[Global___RecoveryPoint] | None = ...,
+        disks: _abc.Iterable[Global___ReplicationDisk] | None = ...,
+        monitoring_start_time: _timestamp_pb2.Timestamp | None = ...,
+        auto_resynchronize: _builtins.bool | None = ...,
+        auto_resynchronize_start: _duration_pb2.Duration | None = ...,
+        auto_resynchronize_end: _duration_pb2.Duration | None = ...,
+        initial_replication_start_time: _timestamp_pb2.Timestamp | None = ...,
+        resynchronize_start_time: _timestamp_pb2.Timestamp | None = ...,
+        last_application_consistent_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_copy_percent", b"_copy_percent", "average_replication_latency", b"average_replication_latency", "copy_percent", b"copy_percent", "last_applied_log_time", b"last_applied_log_time", "last_replication_time", b"last_replication_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_auto_resynchronize", b"_auto_resynchronize", "_copy_percent", b"_copy_percent", "auto_resynchronize", b"auto_resynchronize", "auto_resynchronize_end", b"auto_resynchronize_end", "auto_resynchronize_start", b"auto_resynchronize_start", "average_replication_latency", b"average_replication_latency", "copy_percent", b"copy_percent", "initial_replication_start_time", b"initial_replication_start_time", "last_application_consistent_time", b"last_application_consistent_time", "last_applied_log_time", b"last_applied_log_time", "last_replication_time", b"last_replication_time", "monitoring_start_time", b"monitoring_start_time", "resynchronize_start_time", b"resynchronize_start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_copy_percent", b"_copy_percent", "average_replication_bytes", b"average_replication_bytes", "average_replication_latency", b"average_replication_latency", "copy_percent", b"copy_percent", "current_replica_server", b"current_replica_server", "frequency_seconds", b"frequency_seconds", "health", b"health", "health_details", b"health_details", "host", b"host", "last_applied_log_time", b"last_applied_log_time", "last_replication_time", b"last_replication_time", "missed_replications", b"missed_replications", "mode", b"mode", "pending_replication_bytes", b"pending_replication_bytes", "primary_server", b"primary_server", "recovery_points", b"recovery_points", "replica_server", b"replica_server", "replication_errors", b"replication_errors", "state", b"state", "successful_replications", b"successful_replications", "vm_id", b"vm_id", "vm_state", b"vm_state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_auto_resynchronize", b"_auto_resynchronize", "_copy_percent", b"_copy_percent", "auto_resynchronize", b"auto_resynchronize", "auto_resynchronize_end", b"auto_resynchronize_end", "auto_resynchronize_start", b"auto_resynchronize_start", "average_replication_bytes", b"average_replication_bytes", "average_replication_latency", b"average_replication_latency", "copy_percent", b"copy_percent", "current_replica_server", b"current_replica_server", "disks", b"disks", "frequency_seconds", b"frequency_seconds", "health", b"health", "health_details", b"health_details", "host", b"host", "initial_replication_start_time", b"initial_replication_start_time", "last_application_consistent_time", b"last_application_consistent_time", "last_applied_log_time", b"last_applied_log_time", "last_replication_time", b"last_replication_time", "missed_replications", b"missed_replications", "mode", b"mode", "monitoring_start_time", b"monitoring_start_time", "pending_replication_bytes", b"pending_replication_bytes", "primary_server", b"primary_server", "recovery_points", b"recovery_points", "replica_server", b"replica_server", "replication_errors", b"replication_errors", "resynchronize_start_time", b"resynchronize_start_time", "state", b"state", "successful_replications", b"successful_replications", "vm_id", b"vm_id", "vm_state", b"vm_state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__auto_resynchronize: _TypeAlias = _typing.Literal["auto_resynchronize"]  # noqa: Y015
+    _WhichOneofArgType__auto_resynchronize: _TypeAlias = _typing.Literal["_auto_resynchronize", b"_auto_resynchronize"]  # noqa: Y015
     _WhichOneofReturnType__copy_percent: _TypeAlias = _typing.Literal["copy_percent"]  # noqa: Y015
     _WhichOneofArgType__copy_percent: _TypeAlias = _typing.Literal["_copy_percent", b"_copy_percent"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__auto_resynchronize) -> _WhichOneofReturnType__auto_resynchronize | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__copy_percent) -> _WhichOneofReturnType__copy_percent | None: ...
 
 Global___ReplicationState: _TypeAlias = ReplicationState  # noqa: Y015
+
+@_typing.final
+class ReplicationDisk(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    REPLICATED_FIELD_NUMBER: _builtins.int
+    path: _builtins.str
+    """On the host that was asked."""
+    replicated: _builtins.bool
+    """False for a disk that was left out, or attached after replication was enabled."""
+    def __init__(
+        self,
+        *,
+        path: _builtins.str = ...,
+        replicated: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["path", b"path", "replicated", b"replicated"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplicationDisk: _TypeAlias = ReplicationDisk  # noqa: Y015
 
 @_typing.final
 class RecoveryPoint(_message.Message):
@@ -311,3 +391,53 @@ class ChangeReplication(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__recovery_points) -> _WhichOneofReturnType__recovery_points | None: ...
 
 Global___ChangeReplication: _TypeAlias = ChangeReplication  # noqa: Y015
+
+@_typing.final
+class SuspendReplication(_message.Message):
+    """Suspend-VMReplication on one side; changes are tracked on. Gives ReplicationState."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VM_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def vm(self) -> _virtual_machine_pb2.VirtualMachineRef: ...
+    def __init__(
+        self,
+        *,
+        vm: _virtual_machine_pb2.VirtualMachineRef | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["vm", b"vm"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["vm", b"vm"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SuspendReplication: _TypeAlias = SuspendReplication  # noqa: Y015
+
+@_typing.final
+class ResumeReplication(_message.Message):
+    """Resume-VMReplication on one side. Gives ReplicationState."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VM_FIELD_NUMBER: _builtins.int
+    RESYNCHRONIZE_FIELD_NUMBER: _builtins.int
+    resynchronize: _builtins.bool
+    """Primary side only: compare both copies block by block and send what differs. A replication that
+    runs is paused first, as Hyper-V wants it. Recovery points on the replica are lost.
+    """
+    @_builtins.property
+    def vm(self) -> _virtual_machine_pb2.VirtualMachineRef: ...
+    def __init__(
+        self,
+        *,
+        vm: _virtual_machine_pb2.VirtualMachineRef | None = ...,
+        resynchronize: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["vm", b"vm"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["resynchronize", b"resynchronize", "vm", b"vm"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeReplication: _TypeAlias = ResumeReplication  # noqa: Y015
