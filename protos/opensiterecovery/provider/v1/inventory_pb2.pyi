@@ -255,6 +255,7 @@ class Host(_message.Message):
     AVAILABLE_FOR_PLACEMENT_FIELD_NUMBER: _builtins.int
     MAINTENANCE_FIELD_NUMBER: _builtins.int
     VM_PATHS_FIELD_NUMBER: _builtins.int
+    LOGICAL_NETWORKS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     fqdn: _builtins.str
     host_group_path: _builtins.str
@@ -271,6 +272,10 @@ class Host(_message.Message):
     maintenance: _builtins.bool
     @_builtins.property
     def vm_paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def logical_networks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of those its network adapters reach (Get-SCVMHostNetworkAdapter)."""
+
     def __init__(
         self,
         *,
@@ -288,10 +293,11 @@ class Host(_message.Message):
         available_for_placement: _builtins.bool = ...,
         maintenance: _builtins.bool = ...,
         vm_paths: _abc.Iterable[_builtins.str] | None = ...,
+        logical_networks: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["available_for_placement", b"available_for_placement", "available_memory_bytes", b"available_memory_bytes", "cluster_fqdn", b"cluster_fqdn", "communication_state", b"communication_state", "fqdn", b"fqdn", "host_group_path", b"host_group_path", "id", b"id", "logical_processors", b"logical_processors", "maintenance", b"maintenance", "operating_system", b"operating_system", "operating_system_version", b"operating_system_version", "overall_state", b"overall_state", "total_memory_bytes", b"total_memory_bytes", "vm_paths", b"vm_paths"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available_for_placement", b"available_for_placement", "available_memory_bytes", b"available_memory_bytes", "cluster_fqdn", b"cluster_fqdn", "communication_state", b"communication_state", "fqdn", b"fqdn", "host_group_path", b"host_group_path", "id", b"id", "logical_networks", b"logical_networks", "logical_processors", b"logical_processors", "maintenance", b"maintenance", "operating_system", b"operating_system", "operating_system_version", b"operating_system_version", "overall_state", b"overall_state", "total_memory_bytes", b"total_memory_bytes", "vm_paths", b"vm_paths"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -664,6 +670,11 @@ class VirtualNetworkAdapter(_message.Message):
     IPV4_ADDRESS_TYPE_FIELD_NUMBER: _builtins.int
     IPV4_ADDRESSES_FIELD_NUMBER: _builtins.int
     IPV6_FIELD_NUMBER: _builtins.int
+    DEVICE_ID_FIELD_NUMBER: _builtins.int
+    SLOT_FIELD_NUMBER: _builtins.int
+    VM_SUBNET_ID_FIELD_NUMBER: _builtins.int
+    VLAN_ID_FIELD_NUMBER: _builtins.int
+    VIRTUAL_NETWORK_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     mac_address: _builtins.str
     vm_network_id: _builtins.str
@@ -674,6 +685,14 @@ class VirtualNetworkAdapter(_message.Message):
     """"Dynamic" or "Static"."""
     ipv6: _builtins.bool
     """The guest has an IPv6 address here, other than its link-local one."""
+    device_id: _builtins.str
+    """Hyper-V's id, lower case; equal on both copies of a machine."""
+    slot: _builtins.int
+    vm_subnet_id: _builtins.str
+    vlan_id: _builtins.int
+    """0: none."""
+    virtual_network: _builtins.str
+    """Name of the switch on the host; empty while it is connected to nothing."""
     @_builtins.property
     def ipv4_addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
@@ -688,10 +707,15 @@ class VirtualNetworkAdapter(_message.Message):
         ipv4_address_type: _builtins.str = ...,
         ipv4_addresses: _abc.Iterable[_builtins.str] | None = ...,
         ipv6: _builtins.bool = ...,
+        device_id: _builtins.str = ...,
+        slot: _builtins.int = ...,
+        vm_subnet_id: _builtins.str = ...,
+        vlan_id: _builtins.int = ...,
+        virtual_network: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "ipv4_address_type", b"ipv4_address_type", "ipv4_addresses", b"ipv4_addresses", "ipv6", b"ipv6", "logical_network", b"logical_network", "mac_address", b"mac_address", "vm_network", b"vm_network", "vm_network_id", b"vm_network_id", "vm_subnet", b"vm_subnet"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_id", b"device_id", "id", b"id", "ipv4_address_type", b"ipv4_address_type", "ipv4_addresses", b"ipv4_addresses", "ipv6", b"ipv6", "logical_network", b"logical_network", "mac_address", b"mac_address", "slot", b"slot", "virtual_network", b"virtual_network", "vlan_id", b"vlan_id", "vm_network", b"vm_network", "vm_network_id", b"vm_network_id", "vm_subnet", b"vm_subnet", "vm_subnet_id", b"vm_subnet_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -883,6 +907,9 @@ class StaticAddressPool(_message.Message):
     LOGICAL_NETWORK_FIELD_NUMBER: _builtins.int
     FIRST_ADDRESS_FIELD_NUMBER: _builtins.int
     LAST_ADDRESS_FIELD_NUMBER: _builtins.int
+    VM_SUBNET_ID_FIELD_NUMBER: _builtins.int
+    DEFAULT_GATEWAYS_FIELD_NUMBER: _builtins.int
+    DNS_SERVERS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     name: _builtins.str
     subnet: _builtins.str
@@ -890,6 +917,12 @@ class StaticAddressPool(_message.Message):
     logical_network: _builtins.str
     first_address: _builtins.str
     last_address: _builtins.str
+    vm_subnet_id: _builtins.str
+    """Set for a pool of an isolated VM network; empty for one of a logical network's site."""
+    @_builtins.property
+    def default_gateways(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def dns_servers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
@@ -900,10 +933,13 @@ class StaticAddressPool(_message.Message):
         logical_network: _builtins.str = ...,
         first_address: _builtins.str = ...,
         last_address: _builtins.str = ...,
+        vm_subnet_id: _builtins.str = ...,
+        default_gateways: _abc.Iterable[_builtins.str] | None = ...,
+        dns_servers: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_address", b"first_address", "id", b"id", "last_address", b"last_address", "logical_network", b"logical_network", "name", b"name", "subnet", b"subnet", "vm_subnet", b"vm_subnet"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_gateways", b"default_gateways", "dns_servers", b"dns_servers", "first_address", b"first_address", "id", b"id", "last_address", b"last_address", "logical_network", b"logical_network", "name", b"name", "subnet", b"subnet", "vm_subnet", b"vm_subnet", "vm_subnet_id", b"vm_subnet_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
