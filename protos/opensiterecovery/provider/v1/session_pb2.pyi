@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from opensiterecovery.provider.v1 import command_pb2 as _command_pb2
+from opensiterecovery.provider.v1 import first_copy_pb2 as _first_copy_pb2
 from opensiterecovery.provider.v1 import inventory_pb2 as _inventory_pb2
 from opensiterecovery.provider.v1 import replication_pb2 as _replication_pb2
 import builtins as _builtins
@@ -34,6 +35,7 @@ class AgentMessage(_message.Message):
     RESULT_FIELD_NUMBER: _builtins.int
     INVENTORY_FIELD_NUMBER: _builtins.int
     REPLICATION_FIELD_NUMBER: _builtins.int
+    FIRST_COPIES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def hello(self) -> Global___Hello: ...
     @_builtins.property
@@ -48,6 +50,8 @@ class AgentMessage(_message.Message):
     def inventory(self) -> _inventory_pb2.InventoryUpdate: ...
     @_builtins.property
     def replication(self) -> _replication_pb2.ReplicationReport: ...
+    @_builtins.property
+    def first_copies(self) -> _first_copy_pb2.FirstCopyReport: ...
     def __init__(
         self,
         *,
@@ -58,12 +62,13 @@ class AgentMessage(_message.Message):
         result: _command_pb2.CommandResult | None = ...,
         inventory: _inventory_pb2.InventoryUpdate | None = ...,
         replication: _replication_pb2.ReplicationReport | None = ...,
+        first_copies: _first_copy_pb2.FirstCopyReport | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledgement", b"acknowledgement", "heartbeat", b"heartbeat", "hello", b"hello", "inventory", b"inventory", "message", b"message", "progress", b"progress", "replication", b"replication", "result", b"result"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledgement", b"acknowledgement", "first_copies", b"first_copies", "heartbeat", b"heartbeat", "hello", b"hello", "inventory", b"inventory", "message", b"message", "progress", b"progress", "replication", b"replication", "result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledgement", b"acknowledgement", "heartbeat", b"heartbeat", "hello", b"hello", "inventory", b"inventory", "message", b"message", "progress", b"progress", "replication", b"replication", "result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledgement", b"acknowledgement", "first_copies", b"first_copies", "heartbeat", b"heartbeat", "hello", b"hello", "inventory", b"inventory", "message", b"message", "progress", b"progress", "replication", b"replication", "result", b"result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["hello", "heartbeat", "acknowledgement", "progress", "result", "inventory", "replication"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["hello", "heartbeat", "acknowledgement", "progress", "result", "inventory", "replication", "first_copies"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -79,6 +84,7 @@ class CoordinatorMessage(_message.Message):
     INVENTORY_STORED_FIELD_NUMBER: _builtins.int
     INVENTORY_REQUEST_FIELD_NUMBER: _builtins.int
     REPLICATION_WATCH_FIELD_NUMBER: _builtins.int
+    FIRST_COPY_WATCH_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def welcome(self) -> Global___Welcome: ...
     @_builtins.property
@@ -97,6 +103,10 @@ class CoordinatorMessage(_message.Message):
     def replication_watch(self) -> _replication_pb2.ReplicationWatch:
         """Which virtual machines to watch and report about."""
 
+    @_builtins.property
+    def first_copy_watch(self) -> _first_copy_pb2.FirstCopyWatch:
+        """Which folders of offline first copies to look for and report about."""
+
     def __init__(
         self,
         *,
@@ -106,12 +116,13 @@ class CoordinatorMessage(_message.Message):
         inventory_stored: _inventory_pb2.InventoryStored | None = ...,
         inventory_request: _inventory_pb2.InventoryRequest | None = ...,
         replication_watch: _replication_pb2.ReplicationWatch | None = ...,
+        first_copy_watch: _first_copy_pb2.FirstCopyWatch | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "inventory_request", b"inventory_request", "inventory_stored", b"inventory_stored", "message", b"message", "replication_watch", b"replication_watch", "result_stored", b"result_stored", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "first_copy_watch", b"first_copy_watch", "inventory_request", b"inventory_request", "inventory_stored", b"inventory_stored", "message", b"message", "replication_watch", b"replication_watch", "result_stored", b"result_stored", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "inventory_request", b"inventory_request", "inventory_stored", b"inventory_stored", "message", b"message", "replication_watch", b"replication_watch", "result_stored", b"result_stored", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "first_copy_watch", b"first_copy_watch", "inventory_request", b"inventory_request", "inventory_stored", b"inventory_stored", "message", b"message", "replication_watch", b"replication_watch", "result_stored", b"result_stored", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "command", "result_stored", "inventory_stored", "inventory_request", "replication_watch"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "command", "result_stored", "inventory_stored", "inventory_request", "replication_watch", "first_copy_watch"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
