@@ -44,7 +44,10 @@ MEASURE_PROPERTIES: Final = (
 )
 SNAPSHOT_PROPERTIES: Final = ("Id", "VMId", "SnapshotType", "CreationTime")
 
-_COPYING: Final = frozenset({"InitialReplicationInProgress", "Resynchronizing"})
+# The replica's own copying is the import of an offline first copy.
+_COPYING: Final = frozenset(
+    {"InitialReplicationInProgress", "WaitingForInitialReplication", "Resynchronizing"}
+)
 _PERCENT: Final = re.compile(r"(\d{1,3})\s?%")
 _UINT32_MAX: Final = 2**32 - 1
 

@@ -9,13 +9,21 @@ from typing import Any, TypeAlias
 from google.protobuf.message import Message
 from opensiterecovery.provider.v1.command_pb2 import Command, CommandResult
 
+from agent.verbs.certificate_removal import remove_host_certificates
 from agent.verbs.certificates import install_host_certificate, prepare_host_certificate
 from agent.verbs.context import VerbContext
+from agent.verbs.existing_copies import enable_as_replica, set_allowed_primary_server
 from agent.verbs.failover import (
     complete_failover,
     prepare_failover,
     reverse_replication,
     start_failover,
+)
+from agent.verbs.first_copies import (
+    export_initial_replication,
+    import_initial_replication,
+    read_first_copy,
+    stop_initial_replication,
 )
 from agent.verbs.host_removal import remove_host_replication
 from agent.verbs.host_replication import (
@@ -30,6 +38,8 @@ from agent.verbs.replication import (
     start_initial_replication,
     verify_replication_connection,
 )
+from agent.verbs.replication_paths import check_replication_path, grant_replication_path
+from agent.verbs.replication_settings import change_replication
 from agent.verbs.virtual_machine import (
     read_virtual_machine,
     start_virtual_machine,
@@ -60,6 +70,16 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "remove_replication": remove_replication,
         "delete_replica": delete_replica,
         "remove_host_replication": remove_host_replication,
+        "remove_host_certificates": remove_host_certificates,
+        "change_replication": change_replication,
+        "export_initial_replication": export_initial_replication,
+        "import_initial_replication": import_initial_replication,
+        "stop_initial_replication": stop_initial_replication,
+        "check_replication_path": check_replication_path,
+        "grant_replication_path": grant_replication_path,
+        "read_first_copy": read_first_copy,
+        "enable_as_replica": enable_as_replica,
+        "set_allowed_primary_server": set_allowed_primary_server,
     }
 )
 """Name of the field of Command's `verb` to the function; the names are the agent's capabilities."""

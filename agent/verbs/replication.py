@@ -116,6 +116,8 @@ async def start_initial_replication(
     parameters: dict[str, Value] = (
         {} if start_time is None else {"InitialReplicationStartTime": start_time}
     )
+    if request.use_backup:
+        parameters["UseBackup"] = True
 
     async def observe() -> tuple[ReplicationState, datetime | None]:
         side = await read_side(context, request.vm)
