@@ -1,0 +1,1 @@
+"""Mapping storage classifications, and choosing the storage of a replica's disks."""
