@@ -1,0 +1,1 @@
+"""Network mapping: which network, subnet and address a replica gets, and why."""
