@@ -55,14 +55,22 @@ async def install_host_certificate(
 ) -> HostCertificate:
     """Puts the certificate and its key into the host's store, then forgets the key.
 
+    The key is kept while more nodes of the cluster need it. Issuers of later certificates become
+    trusted beforehand.
+
     Idempotent: a certificate that is in the store is not installed again.
 
     Raises:
-        CommandError: The certificate does not fit the kept key, there is none, or the host
-            refused.
+        CommandError: The certificate does not fit the kept key, there is none, the host refused,
+            or its clock says that the certificate is not valid now.
     """
     certificate = _readable(request)
     thumbprint = thumbprint_of(certificate)
+    for issuer in request.trusted_issuers:
+        await context.powershell.run(
+            cmdlet("Install-OsrReplicationRoot", ComputerName=request.host, Root=issuer),
+            time_limit_seconds=context.action_seconds(),
+        )
     goal = Goal(
         action="Install-OsrReplicationCertificate",
         expected=f"certificate {thumbprint} in the host's store",
@@ -71,7 +79,10 @@ async def install_host_certificate(
         describe=lambda found: "not in the store" if found is None else "in the store",
     )
     found = await reach(context, goal, lambda _: _install(context, request, certificate))
-    await asyncio.to_thread(context.host_keys.forget, request.host)
+    if found is not None:
+        _refuse_wrong_clock(request.host, certificate, found)
+    if not request.keep_key:
+        await asyncio.to_thread(context.host_keys.forget, _key_name(request))
     not_after = None if found is None else found.optional_moment("NotAfter")
     return HostCertificate(
         host=request.host,
@@ -89,7 +100,7 @@ def thumbprint_of(certificate: x509.Certificate) -> str:
 async def _installed(context: VerbContext, host: str, thumbprint: str) -> PSRecord | None:
     found = await context.reader.run(
         cmdlet("Get-OsrReplicationCertificate", ComputerName=host),
-        select("Thumbprint", "NotAfter"),
+        select("Thumbprint", "NotAfter", "HostTime"),
         time_limit_seconds=context.read_seconds(),
     )
     for record in found:
@@ -101,7 +112,7 @@ async def _installed(context: VerbContext, host: str, thumbprint: str) -> PSReco
 async def _install(
     context: VerbContext, request: InstallHostCertificate, certificate: x509.Certificate
 ) -> None:
-    key = await asyncio.to_thread(context.host_keys.find, request.host)
+    key = await asyncio.to_thread(context.host_keys.find, _key_name(request))
     if key is None:
         raise CommandError(
             failure(
@@ -135,6 +146,33 @@ async def _install(
             Root=request.issuer,
         ),
         time_limit_seconds=context.action_seconds(),
+    )
+
+
+def _key_name(request: InstallHostCertificate) -> str:
+    return request.key_of or request.host
+
+
+def _refuse_wrong_clock(host: str, certificate: x509.Certificate, found: PSRecord) -> None:
+    """Tells a wrong clock as such: Hyper-V would only say that the certificate is not valid."""
+    host_time = found.optional_moment("HostTime")
+    if host_time is None:
+        return
+    if certificate.not_valid_before_utc <= host_time <= certificate.not_valid_after_utc:
+        return
+    raise CommandError(
+        failure(
+            "HostClockWrong",
+            f"By the clock of {host} it is {host_time.isoformat(timespec='seconds')}; its"
+            f" certificate is valid from"
+            f" {certificate.not_valid_before_utc.isoformat(timespec='seconds')} to"
+            f" {certificate.not_valid_after_utc.isoformat(timespec='seconds')}.",
+            [
+                "The host's clock is wrong, or its time zone was set instead of its time.",
+                "The coordinator's clock is wrong.",
+            ],
+            "Synchronise the host's clock with the domain's time, then run the operation again.",
+        )
     )
 
 

@@ -15,11 +15,13 @@ from opensiterecovery.provider.v1.failure_pb2 import Failure
 from agent.failures import CommandError, failure
 from agent.powershell.cmdlet import cmdlet, select
 from agent.verbs.act import Goal, reach
+from agent.verbs.authorizations import differing, set_authorizations
 from agent.verbs.context import VerbContext
+from agent.verbs.firewall import open_firewall
+from agent.verbs.host_updates import missing_updates
 from agent.verbs.relationship import authentication_name
 from agent.verbs.replication_server import (
     ReplicationServer,
-    differing_authorizations,
     read_replication_server,
     server_changes,
     to_message,
@@ -29,8 +31,14 @@ from agent.verbs.replication_server import (
 async def read_host_replication(
     request: ReadHostReplication, context: VerbContext
 ) -> HostReplication:
-    """Reads how the host receives replication. Changes nothing."""
-    return to_message(await read_replication_server(context, request.host))
+    """Reads how the host receives replication, and which wanted updates it lacks.
+
+    Changes nothing.
+    """
+    server = to_message(await read_replication_server(context, request.host))
+    hosts = tuple(request.nodes) or (request.host,)
+    server.missing_updates.extend(await missing_updates(context, hosts, request.wanted_updates))
+    return server
 
 
 async def configure_replication_server(
@@ -49,14 +57,16 @@ async def configure_replication_server(
     authentication_name(request.authentication_type)  # refuses an unknown one before anything
 
     async def act(server: ReplicationServer) -> None:
-        await _open_firewall(context, request)
+        for node in tuple(request.nodes) or (request.host,):
+            await open_firewall(context, node, request.port)
         await _set_server(context, request, server)
-        await _set_authorizations(context, request, server)
+        wanted = differing(request.authorizations, server)
+        await set_authorizations(context, request.host, wanted, server)
 
     def reached(server: ReplicationServer) -> bool:
         return (
             not server_changes(request, server)
-            and not differing_authorizations(request, server)
+            and not differing(request.authorizations, server)
             and server.operational_status == "Ok"
         )
 
@@ -105,13 +115,6 @@ async def refresh_host(request: RefreshHost, context: VerbContext) -> HostRefres
     return HostRefreshed(host=request.host)
 
 
-async def _open_firewall(context: VerbContext, request: ConfigureReplicationServer) -> None:
-    await context.powershell.run(
-        cmdlet("Enable-OsrReplicationFirewallRule", ComputerName=request.host, Port=request.port),
-        time_limit_seconds=context.action_seconds(),
-    )
-
-
 async def _set_server(
     context: VerbContext, request: ConfigureReplicationServer, server: ReplicationServer
 ) -> None:
@@ -124,30 +127,6 @@ async def _set_server(
                 Force=True,
                 Confirm=False,
                 **changes,
-            ),
-            time_limit_seconds=context.action_seconds(),
-        )
-
-
-async def _set_authorizations(
-    context: VerbContext, request: ConfigureReplicationServer, server: ReplicationServer
-) -> None:
-    known = {entry.allowed_primary_server.casefold() for entry in server.authorizations}
-    for entry in differing_authorizations(request, server):
-        exists = entry.allowed_primary_server.casefold() in known
-        name = (
-            "Set-VMReplicationAuthorizationEntry"
-            if exists
-            else "New-VMReplicationAuthorizationEntry"
-        )
-        await context.powershell.run(
-            cmdlet(
-                name,
-                ComputerName=request.host,
-                AllowedPrimaryServer=entry.allowed_primary_server,
-                ReplicaStorageLocation=entry.replica_storage_location,
-                TrustGroup=entry.trust_group,
-                Confirm=False,
             ),
             time_limit_seconds=context.action_seconds(),
         )

@@ -25,6 +25,7 @@ from agent.verbs.first_copies import (
     read_first_copy,
     stop_initial_replication,
 )
+from agent.verbs.fabric import refresh_fabric
 from agent.verbs.host_removal import remove_host_replication
 from agent.verbs.host_replication import (
     configure_replication_server,
@@ -67,6 +68,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "complete_failover": complete_failover,
         "reverse_replication": reverse_replication,
         "refresh_host": refresh_host,
+        "refresh_fabric": refresh_fabric,
         "remove_replication": remove_replication,
         "delete_replica": delete_replica,
         "remove_host_replication": remove_host_replication,

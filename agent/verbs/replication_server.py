@@ -108,18 +108,6 @@ def server_changes(
     return _complete(changes, authentication, wanted)
 
 
-def differing_authorizations(
-    wanted: ConfigureReplicationServer, server: ReplicationServer
-) -> list[ReplicationAuthorization]:
-    """Wanted entries that the host lacks or has with other values."""
-    present = {entry.allowed_primary_server.casefold(): entry for entry in server.authorizations}
-    return [
-        entry
-        for entry in wanted.authorizations
-        if not _same_entry(entry, present.get(entry.allowed_primary_server.casefold()))
-    ]
-
-
 def to_message(
     server: ReplicationServer,
     preferred: AuthenticationType.ValueType = AUTHENTICATION_TYPE_CERTIFICATE,
@@ -166,14 +154,6 @@ def _told_authentication(
         "Kerberos": AUTHENTICATION_TYPE_KERBEROS,
         "Certificate": AUTHENTICATION_TYPE_CERTIFICATE,
     }.get(server.authentication, AUTHENTICATION_TYPE_UNSPECIFIED)
-
-
-def _same_entry(wanted: ReplicationAuthorization, present: ReplicationAuthorization | None) -> bool:
-    return (
-        present is not None
-        and same_path(present.replica_storage_location, wanted.replica_storage_location)
-        and present.trust_group == wanted.trust_group
-    )
 
 
 def _replication_server(

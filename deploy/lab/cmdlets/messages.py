@@ -87,6 +87,31 @@ _TABLE: dict[str, tuple[str, str, str, str]] = {
         _VMM,
         "The virtual machine '{target}' must be stopped before it can be removed.",
     ),
+    "cluster_unreachable": (
+        "Get-Cluster",
+        "ConnectionError",
+        "Microsoft.FailoverClusters.PowerShell.ClusterCmdletException",
+        (
+            "Check the spelling of the cluster name. Otherwise, there might be a problem with your"
+            " network. Make sure the cluster nodes are turned on and connected to the network or"
+            " contact your network administrator. The RPC server is unavailable ({target})"
+        ),
+    ),
+    "cluster_object_not_found": (
+        "Get-ClusterObject",
+        "ObjectNotFound",
+        "Microsoft.FailoverClusters.PowerShell.ClusterCmdletException",
+        "Unable to find {target}. The system cannot find the object specified.",
+    ),
+    "hot_fix_not_found": (
+        "GetHotFixNoEntriesFound",
+        "ObjectNotFound",
+        "System.ArgumentException",
+        (
+            "Cannot find the requested hotfix on the '{target}' computer. Verify the input and run"
+            " the command again."
+        ),
+    ),
     "firewall_is_remote": (
         "CmdletizationQuery_NotFound",
         "ObjectNotFound",

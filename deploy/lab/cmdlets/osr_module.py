@@ -1,5 +1,7 @@
 """The functions of the product's own signed PowerShell module, as the lab's hosts have them."""
 
+from datetime import datetime
+
 from deploy.lab.cmdlets import arguments
 from deploy.lab.cmdlets.hyperv_targets import host_named
 from deploy.lab.cmdlets.written import Written
@@ -16,7 +18,7 @@ def _host(site: Site, call: Invocation) -> Host:
     return host_named(site, arguments.required_text(call, "ComputerName"))
 
 
-def _shown(certificate: HostCertificate) -> PSObject:
+def _shown(certificate: HostCertificate, host_time: datetime) -> PSObject:
     properties: dict[str, Value] = {
         "Thumbprint": certificate.thumbprint,
         "Subject": certificate.subject,
@@ -26,6 +28,7 @@ def _shown(certificate: HostCertificate) -> PSObject:
         "NotAfter": certificate.not_after,
         "HasPrivateKey": certificate.has_private_key,
         "FriendlyName": certificate.friendly_name,
+        "HostTime": host_time,
     }
     return PSObject(_CUSTOM, None, properties)
 
@@ -43,12 +46,18 @@ async def install_osr_replication_certificate(
     )
     for certificate in site.certificates(host):
         if certificate.thumbprint == thumbprint:
-            written.output(_shown(certificate))
+            written.output(_shown(certificate, site.clock.now()))
+
+
+async def install_osr_replication_root(site: Site, call: Invocation, written: Written) -> None:
+    del written
+    root = arguments.content(call, "Root")
+    await site.install_root_certificate(_host(site, call), root, call.command_id)
 
 
 async def get_osr_replication_certificate(site: Site, call: Invocation, written: Written) -> None:
     for certificate in site.certificates(_host(site, call)):
-        written.output(_shown(certificate))
+        written.output(_shown(certificate, site.clock.now()))
 
 
 async def remove_osr_replication_certificate(
@@ -69,3 +78,11 @@ async def enable_osr_replication_firewall_rule(
             "ParameterArgumentValidationError", "InvalidData", f"{port} is no TCP port."
         )
     await site.open_firewall_port(_host(site, call), port, call.command_id)
+
+
+async def remove_osr_replication_firewall_rule(
+    site: Site, call: Invocation, written: Written
+) -> None:
+    del written
+    port = arguments.number(call, "Port") or 0
+    await site.remove_firewall_rule(_host(site, call), port, call.command_id)

@@ -5,7 +5,9 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from deploy.lab.cmdlets import (
+    failover_clusters,
     firewall,
+    hot_fixes,
     hyperv_failover,
     hyperv_host,
     hyperv_network,
@@ -73,6 +75,12 @@ CMDLETS: dict[str, Cmdlet] = {
     "Get-OsrReplicationCertificate": osr_module.get_osr_replication_certificate,
     "Remove-OsrReplicationCertificate": osr_module.remove_osr_replication_certificate,
     "Enable-OsrReplicationFirewallRule": osr_module.enable_osr_replication_firewall_rule,
+    "Install-OsrReplicationRoot": osr_module.install_osr_replication_root,
+    "Remove-OsrReplicationFirewallRule": osr_module.remove_osr_replication_firewall_rule,
+    "Get-ClusterGroup": failover_clusters.get_cluster_group,
+    "Get-ClusterResource": failover_clusters.get_cluster_resource,
+    "Get-ClusterParameter": failover_clusters.get_cluster_parameter,
+    "Get-HotFix": hot_fixes.get_hot_fix,
     "Get-SCVMMServer": vmm_clouds.get_scvmm_server,
     "Get-SCCloud": vmm_clouds.get_sc_cloud,
     "Get-SCVMHostGroup": vmm_clouds.get_scvm_host_group,

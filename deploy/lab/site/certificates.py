@@ -142,10 +142,15 @@ class CertificateStore:
             for file in sorted(self._root.glob("*.pem"))
         )
 
-    def inventory(self) -> tuple[str, ...]:
-        """Names of all that is in both stores, to see whether something is new."""
-        folders = (self._my, self._root)
-        return tuple(sorted(str(file) for folder in folders for file in folder.glob("*")))
+    def inventory(self, thumbprint: str = "") -> tuple[str, ...]:
+        """Names of what is in both stores, to see whether something is new.
+
+        Args:
+            thumbprint: Of the one certificate in My that counts; empty when all do.
+        """
+        wanted = f"{thumbprint.upper()}.*" if thumbprint else "*"
+        files = [*self._my.glob(wanted), *self._root.glob("*")]
+        return tuple(sorted(str(file) for file in files))
 
     def import_pfx(self, pfx: bytes, password: str) -> str:
         """Keep the certificate and its key.
@@ -223,6 +228,15 @@ def install(
         {"thumbprint": thumbprint},
     )
     return thumbprint
+
+
+def install_root(site: SiteCore, host: Host, der: bytes, command_id: str | None) -> None:
+    """Trust an issuer; nothing is journalled when the host trusts it already."""
+    store = CertificateStore(site.host_folder(host))
+    before = store.inventory()
+    store.import_root(der)
+    if store.inventory() != before:
+        site.record(host.fqdn, ("root_certificate.installed", host.fqdn), command_id, {})
 
 
 def remove(site: SiteCore, host: Host, thumbprint: str, command_id: str | None) -> None:

@@ -51,8 +51,8 @@ class Listeners:
             port = server.certificate_port if certificate else server.kerberos_port
             # A closed firewall drops packets; for a caller that is a listener that is not there.
             if firewall_open(host, port):
-                stores = site.certificate_inventory(host) if certificate else ()
                 thumbprint = server.certificate_thumbprint if certificate else ""
+                stores = site.certificate_inventory(host, thumbprint) if certificate else ()
                 wanted[authentication] = (port, (port, thumbprint, stores))
         return wanted
 

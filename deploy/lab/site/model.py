@@ -101,7 +101,10 @@ class Host:
     firewall_rules: list[FirewallRule] = field(default_factory=list)
     # DisableCertRevocationCheck under Virtualization\\Replication in the registry.
     revocation_check_disabled: bool = False
+    # Ids of updates that Windows lists, for example "KB2961977".
+    installed_updates: list[str] = field(default_factory=list)
     powered: bool = True
+    clock_skew_seconds: float = 0.0
 
 
 @dataclass(kw_only=True)
@@ -168,7 +171,8 @@ class VirtualMachine:
     AutomaticStartAction "StartIfRunning" looks at when the host boots. ``boot_digests`` are the
     SHA-256 of each disk at the last boot, before the guest wrote anything. ``encrypted`` says that
     its state and migration traffic are, with a virtual TPM. Old integration services, or none, are
-    an empty ``integration_services_version``.
+    an empty ``integration_services_version``. A ``quiet`` guest
+    runs without writing anything; ``pause_when_started`` is of a VM that the topology wants paused.
     """
 
     vm_id: str
@@ -198,6 +202,8 @@ class VirtualMachine:
     automatic_stop_action: str = "ShutDown"
     started: datetime | None = None
     was_running: bool = False
+    pause_when_started: bool = False
+    quiet: bool = False
     known_to_vmm: bool = False
     dr_protection_required: bool = False
     recovery_point_objective_seconds: int | None = None

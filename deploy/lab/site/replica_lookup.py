@@ -46,13 +46,25 @@ def replica_of(
             LinkFailure.NOT_FOUND,
             "The Replica server has no replica of the virtual machine for this relationship.",
         )
-    if replication.trust_group and replication.trust_group != entry.trust_group:
+    group = _trust_group(host, replication)
+    if group and group != entry.trust_group:
         raise LinkError(
             LinkFailure.UNAUTHORIZED,
-            f"The primary server '{caller.primary_server}' is not in the trust group "
-            f"'{replication.trust_group}'.",
+            f"The primary server '{caller.primary_server}' is not in the trust group '{group}'.",
         )
     return vm, replication
+
+
+def _trust_group(host: Host, replication: Replication) -> str:
+    """The group of the entry that the replica belongs to, as that entry is now.
+
+    In WMI the virtual machine is tied to an authorization entry (SetAuthorizationEntry), so a group
+    changed there holds for it at once. When the entry is gone the lab keeps to the last group.
+    """
+    for entry in host.replication_server.authorization_entries:
+        if entry.allowed_primary_server.lower() == replication.allowed_primary_server.lower():
+            return entry.trust_group
+    return replication.trust_group
 
 
 def check_space(site: SiteCore, host: Host) -> None:

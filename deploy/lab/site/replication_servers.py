@@ -118,12 +118,29 @@ async def open_firewall_port(site: SiteCore, host: Host, port: int, command_id: 
     rule = next((each for each in host.firewall_rules if each.local_port == port), None)
     if rule is None:
         rule = FirewallRule(
-            name=f"OSR-Replica-{port}-In-TCP",
+            name=_own_rule(port),
             display_name=f"Open Site Recovery replication (TCP {port})",
             local_port=port,
         )
         host.firewall_rules.append(rule)
     await _set_rule(site, host, rule, command_id, enabled=True)
+
+
+async def remove_firewall_rule(
+    site: SiteCore, host: Host, port: int, command_id: str | None
+) -> None:
+    """Removes the rule that open_firewall_port made; the built-in ones stay."""
+    rule = next((each for each in host.firewall_rules if each.name == _own_rule(port)), None)
+    if rule is None:
+        return
+    host.firewall_rules.remove(rule)
+    site.save_host(host)
+    await site.listeners.refresh(site, host)
+    site.record(host.fqdn, ("firewall_rule.removed", host.fqdn), command_id, {"name": rule.name})
+
+
+def _own_rule(port: int) -> str:
+    return f"OSR-Replica-{port}-In-TCP"
 
 
 async def _set_rule(

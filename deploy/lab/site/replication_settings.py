@@ -27,6 +27,9 @@ def apply_settings(
         HyperVError: A value is not allowed; the record may be half changed, so pass a copy.
     """
     changed: dict[str, object] = {}
+    if settings.authentication is Authentication.KERBEROS:
+        # The certificate belongs to the other kind of authentication.
+        replication.certificate_thumbprint = ""
     for field in fields(settings):
         value = getattr(settings, field.name)
         if field.name in _NOT_COPIED or value is None:

@@ -217,6 +217,13 @@ class Site(SiteCore):
         await self.listeners.refresh(self, host)
         return thumbprint
 
+    async def install_root_certificate(
+        self, host: Host, der: bytes, command_id: str | None
+    ) -> None:
+        """The certificate into Root. Idempotent."""
+        certificates.install_root(self, host, der, command_id)
+        await self.listeners.refresh(self, host)
+
     def certificates(self, host: Host) -> tuple[certificates.HostCertificate, ...]:
         """The personal certificates of the host (LocalMachine, My)."""
         return certificates.CertificateStore(self.host_folder(host)).personal()
@@ -245,6 +252,10 @@ class Site(SiteCore):
     async def open_firewall_port(self, host: Host, port: int, command_id: str | None) -> None:
         """A rule of its own for a port that the built-in rules do not cover. Idempotent."""
         await replication_servers.open_firewall_port(self, host, port, command_id)
+
+    async def remove_firewall_rule(self, host: Host, port: int, command_id: str | None) -> None:
+        """Removes what open_firewall_port made. Idempotent."""
+        await replication_servers.remove_firewall_rule(self, host, port, command_id)
 
     # VMM's database
 

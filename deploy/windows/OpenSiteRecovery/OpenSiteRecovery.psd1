@@ -8,9 +8,11 @@
     PowerShellVersion = '5.1'
     FunctionsToExport = @(
         'Install-OsrReplicationCertificate'
+        'Install-OsrReplicationRoot'
         'Get-OsrReplicationCertificate'
         'Remove-OsrReplicationCertificate'
         'Enable-OsrReplicationFirewallRule'
+        'Remove-OsrReplicationFirewallRule'
     )
     CmdletsToExport   = @()
     VariablesToExport = @()

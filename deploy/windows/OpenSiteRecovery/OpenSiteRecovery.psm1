@@ -52,12 +52,36 @@ function Install-OsrReplicationCertificate {
         Where-Object -Property Thumbprint -EQ -Value $thumbprint
 }
 
+function Install-OsrReplicationRoot {
+    <#
+    .SYNOPSIS
+        Makes a host trust a root of replication certificates, before one of its certificates is used.
+    .DESCRIPTION
+        Adds the root to LocalMachine\Root. Doing it again changes nothing.
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [string] $ComputerName,
+        [Parameter(Mandatory = $true)] [byte[]] $Root
+    )
+    Invoke-Command -ComputerName $ComputerName -ArgumentList @(, $Root) -ScriptBlock {
+        param([byte[]] $Root)
+        $ErrorActionPreference = 'Stop'
+        $x509 = 'System.Security.Cryptography.X509Certificates'
+        $certificate = New-Object "$x509.X509Certificate2" -ArgumentList @(, $Root)
+        $store = New-Object "$x509.X509Store" 'Root', 'LocalMachine'
+        $store.Open('ReadWrite')
+        try { $store.Add($certificate) } finally { $store.Close() }
+    }
+}
+
 function Get-OsrReplicationCertificate {
     <#
     .SYNOPSIS
         Lists the certificates in a host's LocalMachine\My that Hyper-V Replica could use.
     .DESCRIPTION
-        Those with both purposes, client and server authentication.
+        Those with both purposes, client and server authentication. HostTime is what the host's clock
+        says: a host whose clock is wrong takes a good certificate for an expired one.
     #>
     [CmdletBinding()]
     [OutputType([pscustomobject])]
@@ -79,6 +103,7 @@ function Get-OsrReplicationCertificate {
                     NotAfter      = $certificate.NotAfter
                     HasPrivateKey = $certificate.HasPrivateKey
                     FriendlyName  = $certificate.FriendlyName
+                    HostTime      = [datetime]::UtcNow
                 }
             }
         }
@@ -130,9 +155,31 @@ function Enable-OsrReplicationFirewallRule {
     }
 }
 
+function Remove-OsrReplicationFirewallRule {
+    <#
+    .SYNOPSIS
+        Removes the rule that Enable-OsrReplicationFirewallRule made for a port.
+    .DESCRIPTION
+        Rules of others stay, also for the same port. Doing it again changes nothing.
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [string] $ComputerName,
+        [Parameter(Mandatory = $true)] [ValidateRange(1, 65535)] [int] $Port
+    )
+    Invoke-Command -ComputerName $ComputerName -ArgumentList $Port -ScriptBlock {
+        param([int] $Port)
+        $ErrorActionPreference = 'Stop'
+        $rule = Get-NetFirewallRule -Name "OSR-Replica-$Port-In-TCP" -ErrorAction SilentlyContinue
+        if ($null -ne $rule) { Remove-NetFirewallRule -InputObject $rule }
+    }
+}
+
 Export-ModuleMember -Function @(
     'Install-OsrReplicationCertificate'
+    'Install-OsrReplicationRoot'
     'Get-OsrReplicationCertificate'
     'Remove-OsrReplicationCertificate'
     'Enable-OsrReplicationFirewallRule'
+    'Remove-OsrReplicationFirewallRule'
 )
