@@ -1,0 +1,1 @@
+"""How much hosts may send for replication, and when."""
