@@ -14,6 +14,7 @@ LOOK_SECONDS = 5
 FIRST_PAUSE_SECONDS = 2
 PAUSE_GROWTH = 3
 LONGEST_PAUSE_SECONDS = 60
+NO_LOOKS: Mapping[str, datetime] = {}
 
 # A step may begin when all those it comes after are in one of these.
 ENDED_WELL = frozenset({StepState.SUCCEEDED, StepState.WARNED})
@@ -72,7 +73,9 @@ class Decision:
     wake_at: datetime | None = None
 
 
-def decide(steps: Iterable[StepSnapshot], now: datetime) -> Decision:
+def decide(
+    steps: Iterable[StepSnapshot], now: datetime, looks: Mapping[str, datetime] = NO_LOOKS
+) -> Decision:
     """Decides from the states of all steps of a job what is to be done now.
 
     A step begins when all it comes after have ended well. Once a step has failed under the rule
@@ -82,6 +85,8 @@ def decide(steps: Iterable[StepSnapshot], now: datetime) -> Decision:
     Args:
         steps: All steps of the job, in the graph's order.
         now: The time.
+        looks: When the conditions of WAIT steps are to be looked at again, by key; those without
+            an entry every few seconds.
     """
     by_key = {step.key: step for step in steps}
     if all(step.state.ended for step in by_key.values()):
@@ -100,7 +105,7 @@ def decide(steps: Iterable[StepSnapshot], now: datetime) -> Decision:
         skip=_keys(never),
         start=_keys([*again, *ready]),
         look=_keys(s for s in running if s.kind is StepKind.WAIT and s.retry_at is None),
-        wake_at=_wake_at(running, now),
+        wake_at=_wake_at(running, now, looks),
     )
 
 
@@ -140,12 +145,14 @@ def _reached(moment: datetime | None, now: datetime) -> bool:
     return moment is not None and moment <= now
 
 
-def _wake_at(running: Iterable[StepSnapshot], now: datetime) -> datetime | None:
+def _wake_at(
+    running: Iterable[StepSnapshot], now: datetime, looks: Mapping[str, datetime]
+) -> datetime | None:
     moments = []
     for step in running:
         moments += [moment for moment in (step.retry_at, step.deadline_at) if moment is not None]
         if step.kind is StepKind.WAIT and step.retry_at is None:
-            moments.append(now + timedelta(seconds=LOOK_SECONDS))
+            moments.append(looks.get(step.key, now + timedelta(seconds=LOOK_SECONDS)))
     return min(moments, default=None)
 
 

@@ -31,7 +31,8 @@ def claim_commands(provider_id: UUID, fence: int, now: datetime, limit: int = 20
     Also takes what an older session took and may never have delivered, so that nothing is lost
     when two sessions of one provider overlap; a session never takes from a newer one. A command
     that waited for its provider has only what is left of its time: nothing begins, or goes on,
-    after its step was given up. One whose time is over and that was never sent stays unsent.
+    after its step was given up. One whose time is over and that was never sent stays unsent. A
+    command that may wait for its provider gets its whole time, whenever that comes.
 
     Args:
         provider_id: The session's provider.
@@ -42,7 +43,11 @@ def claim_commands(provider_id: UUID, fence: int, now: datetime, limit: int = 20
     Returns:
         Serialized `Command` messages; empty when nothing waits.
     """
-    in_time = Q(step__deadline_at__gt=now + ANSWER_TIME) | ~Q(state=CommandState.PENDING)
+    in_time = (
+        Q(step__deadline_at__gt=now + ANSWER_TIME)
+        | Q(step__patience_seconds__gt=0)
+        | ~Q(state=CommandState.PENDING)
+    )
     return _claim(_undelivered(provider_id, fence).filter(in_time), fence, now, limit)
 
 
@@ -137,13 +142,16 @@ def _claim(
         rows = list(
             commands.select_for_update(of=("self",), skip_locked=True)
             .order_by("sequence")
-            .values_list("sequence", "body", "step__deadline_at")[:limit]
+            .values_list("sequence", "body", "step__deadline_at", "step__patience_seconds")[:limit]
         )
         if rows:
-            taken = Command.objects.filter(sequence__in=[sequence for sequence, _, _ in rows])
+            taken = Command.objects.filter(sequence__in=[sequence for sequence, *_ in rows])
             taken.update(sent_fence=fence)
             taken.filter(state=CommandState.PENDING).update(state=CommandState.SENT)
-    return [_in_time(bytes(body), deadline_at, now) for _, body, deadline_at in rows]
+    return [
+        bytes(body) if patience else _in_time(bytes(body), deadline_at, now)
+        for _, body, deadline_at, patience in rows
+    ]
 
 
 def _in_time(body: bytes, deadline_at: datetime | None, now: datetime) -> bytes:

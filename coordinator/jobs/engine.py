@@ -14,6 +14,7 @@ from coordinator.failures import Failure
 from coordinator.jobs.decisions import Decision, JobOutcome, decide
 from coordinator.jobs.execution import guarded, look_at, start_steps
 from coordinator.jobs.models import Command, Job, OperationLock, Step
+from coordinator.jobs.patience import put_off
 from coordinator.jobs.registry import FinishedJob, Registry, StepFailedError
 from coordinator.jobs.run import Run, open_run
 from coordinator.jobs.states import (
@@ -120,7 +121,7 @@ def _carry_on(run: Run, registry: Registry) -> Decision:
     """Decides and acts until nothing more can be done now."""
     looked: set[str] = set()
     while True:
-        decision = decide(run.snapshots.values(), run.now)
+        decision = decide(run.snapshots.values(), run.now, run.looks)
         if decision.outcome is not None or not _act(run, registry, decision, looked):
             return decision
 
@@ -155,6 +156,8 @@ def _end_overdue(run: Run, decision: Decision) -> None:
         run.drop(run.row(key))
     for key in decision.give_up:
         step = run.row(key)
+        if step.patience_seconds and put_off(run, step):
+            continue
         waiting_for = Command.objects.filter(step=step, state__in=UNFINISHED_COMMANDS)
         reached = waiting_for.exclude(state=CommandState.PENDING).exists()
         abandoned = waiting_for.update(state=CommandState.ABANDONED)

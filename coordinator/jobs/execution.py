@@ -19,7 +19,14 @@ from coordinator.jobs.inputs import (
     resolve_inputs,
 )
 from coordinator.jobs.models import Command, Step
-from coordinator.jobs.registry import ConditionState, RecordCall, Registry, StepFailedError
+from coordinator.jobs.patience import waits_for_provider
+from coordinator.jobs.registry import (
+    ConditionState,
+    RecordCall,
+    Registry,
+    StepFailedError,
+    Waiting,
+)
 from coordinator.jobs.run import Run
 from coordinator.jobs.steps import StepKind
 from coordinator.jobs.verbs import VerbError, build_command
@@ -59,7 +66,11 @@ def look_at(run: Run, registry: Registry, key: str) -> None:
     row = run.row(key)
     try:
         inputs = _inputs(run, row)
-        if _condition(run, registry, row, inputs) is ConditionState.MET:
+        answer = _condition(run, registry, row, inputs)
+        if isinstance(answer, Waiting):
+            run.looks[key] = answer.look_at
+            run.tell(row, answer.activity)
+        elif answer is ConditionState.MET:
             run.succeed(row, {})
     except StepFailedError as error:
         run.fail(row, error.failure, transient=error.transient)
@@ -103,6 +114,8 @@ def _write_command(run: Run, row: Step, inputs: Mapping[str, object]) -> None:
         body = build_command(command_id, run.job.id, row.key, time_limit, (row.action, inputs))
     except VerbError as error:
         raise StepFailedError(_unfit(row, str(error))) from error
+    if row.patience_seconds:
+        run.tell(row, waits_for_provider(row.provider_id, run.now))
     run.commands.append(
         Command(
             command_id=command_id,
@@ -134,7 +147,7 @@ def _record(
 
 def _condition(
     run: Run, registry: Registry, row: Step, inputs: Mapping[str, object]
-) -> ConditionState:
+) -> ConditionState | Waiting:
     condition = registry.conditions.get(row.action)
     if condition is None:
         raise StepFailedError(_unknown_action(row))

@@ -100,6 +100,8 @@ class Step(models.Model):
     on_failure = models.CharField(max_length=8)
     time_limit_seconds = models.PositiveIntegerField()
     attempts_allowed = models.PositiveIntegerField()
+    # How long a command may wait for a provider that is away; 0: not beyond its time limit.
+    patience_seconds = models.PositiveIntegerField(default=0)
     point_of_no_return = models.BooleanField(default=False)
     state = models.CharField(
         max_length=16, choices=choices(StepState), default=StepState.NOT_STARTED

@@ -43,6 +43,19 @@ class ConditionState(StrEnum):
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """What a condition may say instead of PENDING.
+
+    Attributes:
+        activity: What the step waits for, for people; at most 255 characters.
+        look_at: When to look again if `request_advance` does not call for it earlier.
+    """
+
+    activity: str
+    look_at: datetime
+
+
+@dataclass(frozen=True)
 class FinishedJob:
     """What a scenario's finisher is called with, in the transaction that ends the job.
 
@@ -65,8 +78,9 @@ class FinishedJob:
 # Gives the step's result, JSON. Runs in a savepoint of the transaction that ends the step, with the
 # job's row locked: all of it happens or nothing. Must not call anything outside the database.
 RecordFunction = Callable[[RecordCall], Mapping[str, object]]
-# Looks only; called again every few seconds until it says MET, raises, or the step's time is over.
-Condition = Callable[[RecordCall], ConditionState]
+# Looks only; called again every few seconds, or when its last answer says, until it says MET,
+# raises, or the step's time is over.
+Condition = Callable[[RecordCall], ConditionState | Waiting]
 Finisher = Callable[[FinishedJob], None]
 
 

@@ -18,6 +18,8 @@ from coordinator.jobs.steps import FailureRule, StepKind
 
 log = structlog.get_logger(__name__)
 
+# A command that may wait for its provider is looked at so often.
+PATIENT_LOOK_SECONDS = 60
 # The provider counts a command's time from its journal, and its own word about a command that
 # took too long is better than ours: it gets so much longer to say it.
 ANSWER_SECONDS = 15
@@ -34,6 +36,7 @@ class Run:
         new_id: Gives random ids.
         snapshots: All steps, in the graph's order.
         commands: To be written at the end.
+        looks: When conditions are to be looked at again, by the key of their step.
     """
 
     job: Job
@@ -42,6 +45,7 @@ class Run:
     new_id: Callable[[], UUID]
     snapshots: dict[str, StepSnapshot]
     commands: list[Command] = field(default_factory=list)
+    looks: dict[str, datetime] = field(default_factory=dict)
     _rows: dict[str, Step] = field(default_factory=dict)
     _changed: dict[str, Step] = field(default_factory=dict)
 
@@ -64,7 +68,9 @@ class Run:
     def begin(self, step: Step) -> None:
         """Its next attempt begins."""
         limit = step.time_limit_seconds
-        if step.kind == StepKind.COMMAND:
+        if step.patience_seconds:
+            limit = PATIENT_LOOK_SECONDS
+        elif step.kind == StepKind.COMMAND:
             limit += ANSWER_SECONDS
         step.state = StepState.IN_PROGRESS
         step.attempts += 1
@@ -91,6 +97,17 @@ class Run:
         step.deadline_at = None
         self._note(step)
         self._log(step, "step.attempt_failed", code=failure.code, retry_at=again.isoformat())
+
+    def put_off(self, step: Step, until: datetime) -> None:
+        """Its time is not over yet, because it does not run while the provider is away."""
+        step.deadline_at = until
+        self._note(step)
+
+    def tell(self, step: Step, activity: str) -> None:
+        """Says what it waits for; nobody else does of a step without a command on its way."""
+        if step.activity != activity:
+            step.activity = activity[:255]
+            Step.objects.filter(id=step.id).update(activity=step.activity)
 
     def drop(self, step: Step) -> None:
         """It waits for another attempt that will not come."""

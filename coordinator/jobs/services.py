@@ -10,6 +10,8 @@ from uuid import UUID
 import structlog
 
 from coordinator.failures import RefusedError, refuse
+from coordinator.jobs.cancelling import cancel_waiting_job, tell_waiting_jobs
+from coordinator.jobs.capabilities import refuse_unless_capable
 from coordinator.jobs.delivery import (
     acknowledge_command,
     claim_commands,
@@ -33,6 +35,7 @@ __all__ = [
     "acknowledge_command",
     "begin_job",
     "begun_job",
+    "cancel_waiting_job",
     "claim_commands",
     "commands_to_resend",
     "enqueue",
@@ -40,6 +43,7 @@ __all__ = [
     "refuse_if_busy",
     "request_advance",
     "store_result",
+    "tell_waiting_jobs",
 ]
 
 log = structlog.get_logger(__name__)
@@ -106,13 +110,15 @@ def begin_job(request: BeginJob, now: datetime) -> Job:
 
     Raises:
         RefusedError: 532, status 409: a lock is held by a running job, which the message names.
-            Trying again helps once that job has ended. Nothing of this job remains when the
-            caller lets the error end its transaction.
+            Trying again helps once that job has ended. ProviderTooOld, status 409: a provider
+            lacks a command that the graph needs. Nothing of this job remains when the caller lets
+            the error end its transaction.
         GraphError: The graph is wrong in itself: a fault of the planner.
 
     Idempotent: By (vault, scenario, target, client_request_id), when there is a client_request_id.
     """
     validate_graph(request.graph)
+    refuse_unless_capable(request.graph)
     if request.client_request_id:
         job, created = Job.objects.get_or_create(
             vault_id=request.vault_id,
@@ -221,6 +227,7 @@ def _steps(job: Job, graph: Graph) -> list[Step]:
             on_failure=spec.on_failure,
             time_limit_seconds=spec.time_limit_seconds,
             attempts_allowed=spec.attempts,
+            patience_seconds=spec.patience_seconds,
             point_of_no_return=spec.point_of_no_return,
         )
         for position, spec in enumerate(graph.steps)

@@ -54,6 +54,8 @@ class StepSpec:
         on_failure: See FailureRule.
         time_limit_seconds: From start to end, of one attempt.
         attempts: How often a transient failure is tried in all.
+        patience_seconds: How long a command may wait for a provider that is away, over and above
+            its time limit, which then runs only while the provider is connected; 0: not at all.
         point_of_no_return: Once this step has started the job cannot be cancelled.
     """
 
@@ -67,6 +69,7 @@ class StepSpec:
     on_failure: FailureRule = FailureRule.STOP
     time_limit_seconds: int = 600
     attempts: int = 3
+    patience_seconds: int = 0
     point_of_no_return: bool = False
 
 

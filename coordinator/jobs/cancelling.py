@@ -1,0 +1,78 @@
+"""Jobs that only wait: ending them for another operation, and saying what they wait for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from django.db import connection
+
+from coordinator.jobs.models import Job, OperationLock
+from coordinator.jobs.states import UNFINISHED_JOBS, JobState, StepState
+from coordinator.jobs.steps import StepKind
+
+log = structlog.get_logger(__name__)
+
+CANCELLED = "Cancelled"
+UNFINISHED_STEPS = (StepState.NOT_STARTED, StepState.IN_PROGRESS)
+TELL = """
+UPDATE jobs_step AS step SET activity = told.activity
+FROM unnest(%s::uuid[], %s::text[]) AS told (job_id, activity)
+WHERE step.job_id = told.job_id AND step.kind = 'wait' AND step.state = 'InProgress'
+  AND step.activity <> told.activity
+"""
+
+
+def cancel_waiting_job(job_id: UUID, now: datetime) -> bool:
+    """Ends a job all of whose running steps wait for a condition, and releases its locks.
+
+    Nothing of it is on its way to a host, so nothing has to be taken back. Its finisher is not
+    called: the caller brings the object into the state that follows.
+
+    Args:
+        job_id: The job; its row is locked until the transaction ends.
+        now: When it ends.
+
+    Returns:
+        False when it is not waiting: it does something, or has ended.
+    """
+    job = (
+        Job.objects.select_for_update(no_key=True)
+        .filter(id=job_id, state__in=UNFINISHED_JOBS)
+        .first()
+    )
+    if job is None:
+        return False
+    running = set(job.steps.filter(state=StepState.IN_PROGRESS).values_list("kind", flat=True))
+    if running != {StepKind.WAIT}:
+        return False
+    job.steps.filter(state__in=UNFINISHED_STEPS).update(
+        state=StepState.CANCELLED, finished_at=now, deadline_at=None, activity=""
+    )
+    job.state = JobState.CANCELLED
+    job.state_description = CANCELLED
+    job.finished_at = now
+    job.wake_at = None
+    job.save(update_fields=["state", "state_description", "finished_at", "wake_at"])
+    OperationLock.objects.filter(job_id=job.id).delete()
+    log.info(
+        "job.cancelled",
+        vault_id=str(job.vault_id),
+        job_id=str(job.id),
+        scenario=job.scenario,
+        seconds=(now - job.created_at).total_seconds(),
+    )
+    return True
+
+
+def tell_waiting_jobs(texts: Mapping[UUID, str]) -> None:
+    """Says of jobs what their running WAIT steps wait for; unchanged texts cost nothing.
+
+    Args:
+        texts: By job id; the first 255 characters are kept.
+    """
+    if texts:
+        with connection.cursor() as cursor:
+            cursor.execute(TELL, [list(texts), [text[:255] for text in texts.values()]])

@@ -1,0 +1,81 @@
+"""Commands that may wait for a provider that is away: their time runs only while it is there."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+
+from coordinator.fabrics.models import Provider
+from coordinator.fabrics.queries import is_connected
+from coordinator.jobs.models import Command, Step
+from coordinator.jobs.run import ANSWER_SECONDS, PATIENT_LOOK_SECONDS, Run
+from coordinator.jobs.states import UNFINISHED_COMMANDS
+
+AWAY_LOOK_SECONDS = 600
+
+
+def waits_for_provider(provider_id: UUID, now: datetime) -> str:
+    """What a command waits for, for people; empty while its provider is connected."""
+    provider = Provider.objects.select_related("fabric").get(id=provider_id)
+    if _connected_since(provider, now) is not None:
+        return ""
+    return (
+        f"Waits for the provider of {provider.fabric.friendly_name}, which is not connected; "
+        "goes on when it is."
+    )
+
+
+def put_off(run: Run, step: Step) -> bool:
+    """Gives a step whose time seems over the time it has left; False when it has none.
+
+    Args:
+        run: The advance.
+        step: One with patience, to be given up otherwise.
+    """
+    command = Command.objects.filter(step=step, state__in=UNFINISHED_COMMANDS).first()
+    if command is None or step.provider_id is None:
+        return False
+    provider = Provider.objects.get(id=step.provider_id)
+    until = time_left_until(
+        step.time_limit_seconds + ANSWER_SECONDS,
+        command.created_at + timedelta(seconds=step.patience_seconds),
+        _later(command.created_at, _connected_since(provider, run.now)),
+        run.now,
+    )
+    if until is None:
+        return False
+    run.tell(step, waits_for_provider(step.provider_id, run.now))
+    run.put_off(step, until)
+    return True
+
+
+def time_left_until(
+    limit_seconds: float, patience_ends: datetime, there_since: datetime | None, now: datetime
+) -> datetime | None:
+    """When to look at the step next; None when its time is over.
+
+    Args:
+        limit_seconds: What it gets with its provider connected.
+        patience_ends: When waiting for the provider ends.
+        there_since: Since when the step has had a connected provider; None: it is away.
+        now: The time.
+    """
+    if there_since is None:
+        # Its return needs no look: the command is sent, and its result calls.
+        later = now + timedelta(seconds=AWAY_LOOK_SECONDS)
+        return min(later, patience_ends) if now < patience_ends else None
+    own = there_since + timedelta(seconds=limit_seconds)
+    return min(now + timedelta(seconds=PATIENT_LOOK_SECONDS), own) if now < own else None
+
+
+def _later(first: datetime, second: datetime | None) -> datetime | None:
+    return None if second is None else max(first, second)
+
+
+def _connected_since(provider: Provider, now: datetime) -> datetime | None:
+    lease_seconds = settings.CONFIGURATION.lease_seconds
+    if not is_connected(provider, now, lease_seconds):
+        return None
+    return provider.connected_at or provider.registered_at
