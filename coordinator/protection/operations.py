@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from coordinator.protection.replication.picture import (
+    Picture,
+    why_not_change_disks,
+    why_not_pause,
+    why_not_repair,
+    why_not_resume,
+    why_not_resynchronize,
+)
 from coordinator.protection.states import ProtectionState
 
 
@@ -17,6 +26,12 @@ class Operation(StrEnum):
     COMMIT = "Commit"
     REVERSE_REPLICATE = "ReverseReplicate"
     DISABLE_PROTECTION = "DisableProtection"
+    REPAIR_REPLICATION = "RepairReplication"
+    # ASR had no operations of these names: pausing was done in Hyper-V Manager.
+    PAUSE_REPLICATION = "PauseReplication"
+    RESUME_REPLICATION = "ResumeReplication"
+    RESYNCHRONIZE = "Resynchronize"
+    CHANGE_DISKS = "ChangeReplicatedDisks"
 
 
 # What this version carries out; the table below says what the state itself would allow.
@@ -26,6 +41,11 @@ CARRIED_OUT = frozenset(
         Operation.COMMIT,
         Operation.REVERSE_REPLICATE,
         Operation.DISABLE_PROTECTION,
+        Operation.REPAIR_REPLICATION,
+        Operation.PAUSE_REPLICATION,
+        Operation.RESUME_REPLICATION,
+        Operation.RESYNCHRONIZE,
+        Operation.CHANGE_DISKS,
     }
 )
 
@@ -54,6 +74,24 @@ ALLOWED: dict[ProtectionState, tuple[Operation, ...]] = {
     _S.REVERSING_FAILED: (_O.REVERSE_REPLICATE, _O.DISABLE_PROTECTION),
     _S.DISABLING: (),
     _S.DISABLING_FAILED: (_O.DISABLE_PROTECTION,),
+}
+
+# What concerns replication as it runs changes nothing of the item's state: there is no state
+# "paused", as ASR had none. Anybody can pause on the host itself, and a first copy can be paused as
+# well as changes; so the state says what the item is for us, and whether it is paused is what was
+# last seen of the hosts, which says by these rules what can be done.
+_RUNNING: dict[Operation, Callable[[Picture], tuple[str, str] | None]] = {
+    _O.REPAIR_REPLICATION: why_not_repair,
+    _O.PAUSE_REPLICATION: why_not_pause,
+    _O.RESUME_REPLICATION: why_not_resume,
+    _O.RESYNCHRONIZE: why_not_resynchronize,
+    _O.CHANGE_DISKS: why_not_change_disks,
+}
+_RUNNING_STATES: dict[ProtectionState, frozenset[Operation]] = {
+    _S.PROTECTED: frozenset(_RUNNING),
+    _S.INITIAL_REPLICATION: frozenset(
+        {_O.REPAIR_REPLICATION, _O.PAUSE_REPLICATION, _O.RESUME_REPLICATION}
+    ),
 }
 
 # (why an operation that needs more is not possible yet, what leads on)
@@ -129,21 +167,31 @@ class WhyNot:
     remedy: str
 
 
-def allowed_operations(state: ProtectionState) -> tuple[Operation, ...]:
+def allowed_operations(
+    state: ProtectionState, picture: Picture | None = None
+) -> tuple[Operation, ...]:
     """What may be asked of an item that no job works on.
 
     Args:
         state: The item's state; the side the machine runs on makes no difference, because every
             failover goes from the active side to the other.
+        picture: How replication was seen; None leaves out what depends on it.
 
     Returns:
-        In ASR's order; empty while something is in progress.
+        In ASR's order, then those ASR had not; empty while something is in progress.
     """
-    return tuple(operation for operation in ALLOWED[state] if operation in CARRIED_OUT)
+    by_state = tuple(operation for operation in ALLOWED[state] if operation in CARRIED_OUT)
+    return by_state + tuple(
+        operation for operation in _RUNNING if _why_not_running(operation, state, picture) is None
+    )
 
 
-def why_not(operation: Operation, state: ProtectionState) -> WhyNot | None:
+def why_not(
+    operation: Operation, state: ProtectionState, picture: Picture | None = None
+) -> WhyNot | None:
     """Why an operation is refused in a state; None when it is allowed. Source: SPEC FO-6."""
+    if operation in _RUNNING:
+        return _why_not_running(operation, state, picture)
     if operation in allowed_operations(state):
         return None
     if operation not in CARRIED_OUT:
@@ -151,3 +199,12 @@ def why_not(operation: Operation, state: ProtectionState) -> WhyNot | None:
             f"{operation} is not offered by this version.", "Use another operation of the item."
         )
     return WhyNot(*_BLOCKED[state])
+
+
+def _why_not_running(
+    operation: Operation, state: ProtectionState, picture: Picture | None
+) -> WhyNot | None:
+    if operation not in _RUNNING_STATES.get(state, ()):
+        return WhyNot(*_BLOCKED[state])
+    answer = _RUNNING[operation](picture or Picture("", ""))
+    return None if answer is None else WhyNot(*answer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -37,6 +37,8 @@ log = structlog.get_logger(__name__)
 
 FINALIZE_TASK = "protection.finalize"
 STARTED_BY = "Site Recovery"
+FIRST_PAUSE = timedelta(seconds=10)
+LONGEST_PAUSE = timedelta(hours=1)
 TO_FINALIZE = frozenset(
     {ProtectionState.INITIAL_REPLICATION, ProtectionState.INITIAL_REPLICATION_COMPLETED}
 )
@@ -47,14 +49,14 @@ def finalize_when_copied(item: ProtectedItem, now: datetime) -> None:
 
     Asking twice is harmless, and every further report of the item asks again while it is due.
     """
-    if ProtectionState(item.state) in TO_FINALIZE and _copied(item):
+    if _is_due(item, now) and _copied(item):
         enqueue(FINALIZE_TASK, QueueName.REPLICATION, str(item.id), now=now)
 
 
 def finalize_when_idle(item: ProtectedItem, now: datetime) -> None:
     """As `finalize_when_copied`, but not while a job works on the item: its finisher asks."""
     if (
-        ProtectionState(item.state) in TO_FINALIZE
+        _is_due(item, now)
         and _copied(item)
         and running_job_for(item_lock(item.id)) is None
     ):
@@ -75,7 +77,7 @@ def finalize(now: datetime, item_id: str) -> None:
         .filter(id=UUID(item_id))
         .first()
     )
-    if item is None or ProtectionState(item.state) not in TO_FINALIZE:
+    if item is None or not _is_due(item, now):
         return
     try:
         refuse_if_busy(item_lock(item.id))
@@ -85,6 +87,31 @@ def finalize(now: datetime, item_id: str) -> None:
     except RefusedError as error:
         # Busy: the finisher of that job asks again. Anything else: the item's next report does.
         log.info("finalizing.put_off", item_id=item_id, code=error.failure.code)
+
+
+def note_outcome(item: ProtectedItem, now: datetime, *, well: bool) -> None:
+    """After a failure finalizing is tried again, each time after a longer pause.
+
+    Args:
+        item: Locked.
+        now: When the job ended.
+        well: It succeeded.
+    """
+    failures = 0 if well else item.finalizing_failures + 1
+    item.finalizing_failures = failures
+    item.finalizing_after = None if well else now + pause_after(failures)
+    item.save(update_fields=["finalizing_failures", "finalizing_after"])
+
+
+def pause_after(failures: int) -> timedelta:
+    """How long finalizing waits after so many failures in a row: 10 seconds, doubled to an hour."""
+    return min(FIRST_PAUSE * 2 ** (min(failures, 20) - 1), LONGEST_PAUSE)
+
+
+def _is_due(item: ProtectedItem, now: datetime) -> bool:
+    return ProtectionState(item.state) in TO_FINALIZE and (
+        item.finalizing_after is None or item.finalizing_after <= now
+    )
 
 
 def _refuse_if_moved_on(seen: ProtectedItem) -> None:
@@ -133,8 +160,7 @@ def _snapshot(item: ProtectedItem, location: ActiveLocation) -> FinalizingSnapsh
 
 
 def _copied(item: ProtectedItem) -> bool:
-    primary, recovery = item.primary_observed or {}, item.recovery_observed or {}
-    return (primary.get("mode"), primary.get("state")) == ("Primary", "Replicating") and (
-        recovery.get("mode"),
-        recovery.get("state"),
+    seen = {side.location: (side.mode, side.state) for side in item.sides.all()}
+    return seen.get(ActiveLocation.PRIMARY) == ("Primary", "Replicating") and seen.get(
+        ActiveLocation.RECOVERY
     ) == ("Replica", "Replicating")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from coordinator.failures import Failure
 from coordinator.jobs.registry import FinishedJob, RecordCall, StepFailedError
 from coordinator.jobs.states import JobState
-from coordinator.protection.enabling.finalizing import finalize_when_copied
+from coordinator.protection.enabling.finalizing import finalize_when_copied, note_outcome
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.placement.placing import place
 from coordinator.protection.sides import side_of_item
@@ -83,9 +83,10 @@ def recovery_finalized(call: RecordCall) -> Mapping[str, object]:
 
 
 def finalizing_finished(job: FinishedJob) -> None:
-    """The recovery side follows the primary's; after a failure the next report begins anew."""
-    if job.state is JobState.SUCCEEDED:
-        finalize_when_copied(lock_item(_item_id(job.arguments)), job.now)
+    """The recovery side follows the primary's; after a failure a later report begins anew."""
+    item = lock_item(_item_id(job.arguments))
+    note_outcome(item, job.now, well=job.state is JobState.SUCCEEDED)
+    finalize_when_copied(item, job.now)
 
 
 def _item_id(arguments: Mapping[str, object]) -> str:

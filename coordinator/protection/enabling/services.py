@@ -210,9 +210,9 @@ def _take_item(
     item.friendly_name = machine.name
     item.protectable_item_id = machine.external_id
     item.primary_host = side.host
-    item.primary_observed = item.recovery_observed = None
-    item.primary_observed_at = item.recovery_observed_at = None
     item.save()
+    # What hosts said of the attempt before.
+    item.sides.all().delete()
     return item
 
 

@@ -2,8 +2,29 @@
 
 from __future__ import annotations
 
+from coordinator.protection.models.capacity import BandwidthLimit, HostBandwidth
 from coordinator.protection.models.items import ProtectedItem, RecoveryPoint
-from coordinator.protection.models.pairings import PairedHost, Pairing
+from coordinator.protection.models.pairings import (
+    HostCertificate,
+    PairedHost,
+    Pairing,
+    RetryPause,
+)
 from coordinator.protection.models.policies import Policy
+from coordinator.protection.models.replication import ReplicationSide, RpoHistory
+from coordinator.protection.models.storage import StorageMapping
 
-__all__ = ["PairedHost", "Pairing", "Policy", "ProtectedItem", "RecoveryPoint"]
+__all__ = [
+    "BandwidthLimit",
+    "HostBandwidth",
+    "HostCertificate",
+    "PairedHost",
+    "Pairing",
+    "Policy",
+    "ProtectedItem",
+    "RecoveryPoint",
+    "ReplicationSide",
+    "RetryPause",
+    "RpoHistory",
+    "StorageMapping",
+]

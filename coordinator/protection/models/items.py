@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from django.db import models
 
 from coordinator.protection.models.pairings import Pairing
 from coordinator.vaults.models import Vault
+
+if TYPE_CHECKING:
+    from coordinator.protection.models.replication import ReplicationSide
 
 
 class ProtectedItem(models.Model):
@@ -33,14 +38,22 @@ class ProtectedItem(models.Model):
     recovery_host = models.CharField(max_length=255, default="")
     # Why that host: [{"host", "score", "reasons"}].
     placement = models.JSONField(default=list)
-    # The wire's ReplicationState of each side as JSON, and when it was seen.
-    primary_observed = models.JSONField(null=True)
-    primary_observed_at = models.DateTimeField(null=True)
-    recovery_observed = models.JSONField(null=True)
-    recovery_observed_at = models.DateTimeField(null=True)
+    # Where its disks were put and why: {"default_location", "disks": [DiskChoice as JSON],
+    # "disk_paths": as read after they were moved}; empty before placement.
+    storage = models.JSONField(default=dict)
+    # What both sides say, summed up when that changes or when time makes a difference.
     replication_health = models.CharField(max_length=16, default="None")
     health_errors = models.JSONField(default=list)
-    last_replicated_at = models.DateTimeField(null=True)
+    # Paths of disks that are left out of replication on purpose.
+    excluded_disks = models.JSONField(default=list)
+    # When to compare both copies anew; null when nobody asked for it.
+    resynchronize_at = models.DateTimeField(null=True, default=None)
+    resynchronize_by = models.CharField(max_length=255, default="")
+    # How often in a row finalizing failed, and not before when it is tried again.
+    finalizing_failures = models.PositiveSmallIntegerField(default=0)
+    finalizing_after = models.DateTimeField(null=True, default=None)
+    # Revision of the policy that the replication was set up by, or changed to.
+    policy_revision = models.PositiveIntegerField(default=1)
     last_failover_at = models.DateTimeField(null=True)
     # What disabling protection set out to do, for its repetition after a failure:
     # {"complete_failover", "delete_replica"}; null before.
@@ -57,6 +70,34 @@ class ProtectedItem(models.Model):
 
     def __str__(self) -> str:
         return self.friendly_name
+
+    def side(self, location: str) -> ReplicationSide | None:
+        """What the host at "Primary" or "Recovery" said last; None before it said anything.
+
+        Reads both sides at once, and not at all where they were prefetched.
+        """
+        return next((side for side in self.sides.all() if side.location == location), None)
+
+    @property
+    def primary_observed(self) -> dict[str, object] | None:
+        """The wire's ReplicationState of the primary site as JSON."""
+        side = self.side("Primary")
+        return None if side is None else side.as_json()
+
+    @property
+    def recovery_observed(self) -> dict[str, object] | None:
+        """The wire's ReplicationState of the recovery site as JSON."""
+        side = self.side("Recovery")
+        return None if side is None else side.as_json()
+
+    @property
+    def last_replicated_at(self) -> datetime | None:
+        """The newest moment of the machine that the other site has.
+
+        Both sides name the same logs, and one of the two providers may be away.
+        """
+        times = (side.last_replicated_at for side in self.sides.all())
+        return max((time for time in times if time is not None), default=None)
 
 
 class RecoveryPoint(models.Model):

@@ -29,7 +29,10 @@ class Pairing(models.Model):
     # A value of protection.states.PairingState.
     state = models.CharField(max_length=32)
     created_at = models.DateTimeField()
+    # Of the last job that configured or removed it.
     errors = models.JSONField(default=list)
+    # Why hosts that were added to its clouds since are not configured.
+    host_errors = models.JSONField(default=list)
 
     class Meta:
         constraints = [
@@ -54,6 +57,8 @@ class PairedHost(models.Model):
     certificate_not_after = models.DateTimeField(null=True)
     storage_location = models.CharField(max_length=1024)
     configured_at = models.DateTimeField()
+    # Name that others replicate to and from: the host's, or its cluster's replica broker's.
+    connection_point = models.CharField(max_length=255, default="")
 
     class Meta:
         constraints = [
@@ -62,3 +67,38 @@ class PairedHost(models.Model):
 
     def __str__(self) -> str:
         return f"{self.host_id} in {self.pairing_id}"
+
+
+class HostCertificate(models.Model):
+    """A replication certificate that was issued for a host, and may be in its store.
+
+    Which one the host uses is in its PairedHost rows; the others are to be removed from it, once
+    superseded and no longer named by any machine's replication.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="+")
+    thumbprint = models.CharField(max_length=64)
+    issued_at = models.DateTimeField()
+    not_after = models.DateTimeField()
+    superseded_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["host", "thumbprint"], name="host_certificate_unique")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.thumbprint} of {self.host_id}"
+
+
+class RetryPause(models.Model):
+    """After failures, work that begins by itself waits longer each time."""
+
+    # What the work is about, for example "pairing-hosts:<uuid>".
+    key = models.CharField(max_length=128, primary_key=True)
+    failures = models.PositiveIntegerField()
+    until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.key} until {self.until:%Y-%m-%d %H:%M:%S}"

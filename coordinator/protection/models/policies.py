@@ -31,6 +31,8 @@ class Policy(models.Model):
     offline_export_path = models.CharField(max_length=1024, default="")
     offline_import_path = models.CharField(max_length=1024, default="")
     delete_replica = models.BooleanField(default=False)
+    # Raised with each change; items say which one their replication follows.
+    revision = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField()
 
     class Meta:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
+
+from coordinator.protection.replication import conditions
+from coordinator.protection.replication.conditions import Condition
 
 
 class Health(StrEnum):
@@ -19,12 +23,20 @@ class Health(StrEnum):
 SEVERITY = (Health.NONE, Health.NORMAL, Health.WARNING, Health.CRITICAL)
 # Hyper-V's NotApplicable, and words of newer versions, say nothing about health.
 HYPERV_HEALTH = {health.value: health for health in Health}
+LEVELS = {"Warning": Health.WARNING, "Error": Health.CRITICAL}
 
 MISSED_SHARE = 0.2
-NOT_WORKING = frozenset(
-    {"Error", "WaitingForStartResynchronize", "ResynchronizeSuspended", "UpdateError"}
-)
+FAR_BEHIND = timedelta(hours=1)
+# Hyper-V words its limit for a replication every five minutes; slower ones may take as long.
+LATENCY_LIMIT_SECONDS = 300.0
 FAILED_OVER = frozenset({"FailedOverWaitingCompletion", "FailedOver"})
+COPYING = frozenset(
+    {
+        "ReadyForInitialReplication",
+        "InitialReplicationInProgress",
+        "WaitingForInitialReplication",
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,103 +45,120 @@ class SideHealth:
 
     Attributes:
         primary: This side is where the machine's bytes come from.
+        present: The host has the machine at all.
+        mode: "None" when it takes part in no replication.
+        successful: Cycles since the host's monitoring interval began.
+        missed: Of those, the ones that took longer than the interval between them.
+        details: Hyper-V's own words.
+        unreplicated_disks: Paths of disks that do not replicate and were not left out on purpose.
     """
 
     primary: bool
     state: str
     health: str
+    mode: str = "Primary"
+    present: bool = True
     successful: int = 0
     missed: int = 0
+    latency_seconds: float = 0.0
+    frequency_seconds: int = 0
     details: tuple[str, ...] = ()
+    unreplicated_disks: tuple[str, ...] = ()
 
 
-def replication_health(sides: tuple[SideHealth, ...]) -> Health:
-    """The worse of what both sides say; None before either was seen."""
-    told = [HYPERV_HEALTH.get(side.health, Health.NONE) for side in sides]
-    return max(told, key=SEVERITY.index, default=Health.NONE)
+@dataclass(frozen=True, kw_only=True)
+class ItemHealth:
+    """An item's health and, worst first, the conditions that make it so."""
+
+    health: Health
+    errors: list[dict[str, object]] = field(default_factory=list)
 
 
-def health_errors(sides: tuple[SideHealth, ...], seen_at: datetime) -> list[dict[str, object]]:
-    """ASR's healthErrors: one for each condition of each side, in ASR's codes where it had one."""
-    return [
-        _as_error(condition, side, seen_at) for side in sides for condition in _conditions(side)
+def evaluate(
+    sides: Sequence[SideHealth],
+    *,
+    replicates: bool,
+    last_replicated_at: datetime | None,
+    now: datetime,
+) -> ItemHealth:
+    """Sums up what both sides say.
+
+    Args:
+        sides: Those seen so far, in any order.
+        replicates: By the item's state there must be a replication; then its absence is an error,
+            and being far behind a warning.
+        last_replicated_at: The newest moment of the machine that the other side has.
+        now: The time, which the errors bear.
+
+    Returns:
+        The worse of what Hyper-V says of each side and of what is found here; NONE before any
+        side was seen.
+    """
+    found = [
+        (condition, side)
+        for side in sides
+        for condition in side_conditions(side, replicates=replicates)
     ]
+    if replicates and last_replicated_at is not None and now - last_replicated_at > FAR_BEHIND:
+        newest = next((side for side in sides if side.primary), None)
+        found.append((conditions.far_behind(last_replicated_at), newest))
+    levels = [HYPERV_HEALTH.get(side.health, Health.NONE) for side in sides]
+    levels += [LEVELS[condition.level] for condition, _ in found]
+    found.sort(key=lambda pair: SEVERITY.index(LEVELS[pair[0].level]), reverse=True)
+    return ItemHealth(
+        health=max(levels, key=SEVERITY.index, default=Health.NONE),
+        errors=[_as_error(condition, side, now) for condition, side in found],
+    )
 
 
-@dataclass(frozen=True)
-class _Condition:
-    code: str
-    level: str
-    summary: str
-    cause: str
-    action: str
-
-
-_NOT_WORKING = _Condition(
-    "67501",
-    "Error",
-    "Replication is not working.",
-    "Hyper-V could not send or apply changes, or needs a resynchronisation.",
-    "Look at the replication health of the machine in Hyper-V Manager, remove the cause and "
-    "resume or resynchronise.",
-)
-_PAUSED = _Condition(
-    "67502",
-    "Warning",
-    "Replication is paused.",
-    "Somebody paused it in Hyper-V Manager.",
-    "Resume replication of the machine in Hyper-V Manager.",
-)
-_FAILED_OVER = _Condition(
-    "67506",
-    "Warning",
-    "The machine is failed over and replicates nowhere.",
-    "Its direction has not been reversed yet.",
-    "Commit the failover, then reverse replicate.",
-)
-# Not one of ASR's codes: there the machine's page just kept saying Protected.
-_PREPARED = _Condition(
-    "PreparedForFailover",
-    "Warning",
-    "The machine is shut down and prepared for a planned failover; nothing replicates.",
-    "A planned failover is in progress, or stopped before the replica took over.",
-    "Run the planned failover again: it takes up where it stopped.",
-)
-_MISSED = _Condition(
-    "67518",
-    "Warning",
-    "More than 20 percent of the replication cycles were missed.",
-    "The network or the storage of the replica is too slow for the rate of change.",
-    "Give replication more bandwidth, or choose a lower copy frequency.",
-)
-
-
-def _conditions(side: SideHealth) -> list[_Condition]:
-    found = []
-    if side.state in NOT_WORKING:
-        found.append(_NOT_WORKING)
-    if side.state == "Suspended":
-        found.append(_PAUSED)
-    if side.primary and side.state == "PreparedForFailover":
-        found.append(_PREPARED)
-    if side.state in FAILED_OVER:
-        found.append(_FAILED_OVER)
-    cycles = side.successful + side.missed
-    if cycles and side.missed / cycles > MISSED_SHARE:
-        found.append(_MISSED)
+def side_conditions(side: SideHealth, *, replicates: bool) -> tuple[Condition, ...]:
+    """What is not as it should be on one side, apart from what depends on the time."""
+    if side.mode in {"", "None"}:
+        return _absent(side) if replicates else ()
+    found = (*_state_conditions(side), *_figure_conditions(side))
+    if not found and side.health in {"Warning", "Critical"} and side.state not in COPYING:
+        return (conditions.told_by_hyperv(critical=side.health == "Critical"),)
     return found
 
 
-def _as_error(condition: _Condition, side: SideHealth, seen_at: datetime) -> dict[str, object]:
-    where = "OnPrimary" if side.primary else "OnReplica"
+def _absent(side: SideHealth) -> tuple[Condition, ...]:
+    return (conditions.REPLICATION_REMOVED if side.present else conditions.COPY_MISSING,)
+
+
+def _state_conditions(side: SideHealth) -> Iterator[Condition]:
+    if (broken := conditions.BY_STATE.get(side.state)) is not None:
+        yield broken
+    elif side.state == "Suspended":
+        yield conditions.PAUSED if side.primary else conditions.PAUSED_ON_REPLICA
+    elif side.primary and side.state == "PreparedForFailover":
+        yield conditions.PREPARED
+    elif side.state in FAILED_OVER:
+        yield conditions.FAILED_OVER
+
+
+def _figure_conditions(side: SideHealth) -> Iterator[Condition]:
+    cycles = side.successful + side.missed
+    if cycles and side.missed / cycles > MISSED_SHARE:
+        yield conditions.missed(side.missed, cycles)
+    if side.latency_seconds > max(LATENCY_LIMIT_SECONDS, side.frequency_seconds):
+        yield conditions.slow(side.latency_seconds)
+    if side.unreplicated_disks:
+        yield conditions.not_replicated(side.unreplicated_disks)
+
+
+def _as_error(
+    condition: Condition, side: SideHealth | None, seen_at: datetime
+) -> dict[str, object]:
+    on_primary = side is None or side.primary
+    details = () if side is None else side.details
     return {
-        "errorSource": f"ReplicationUnitProviderError{where}",
+        "errorSource": f"ReplicationUnitProviderError{'OnPrimary' if on_primary else 'OnReplica'}",
         "errorType": "ReplicationHealth",
         "errorLevel": condition.level,
         "errorCategory": "Replication",
         "errorCode": condition.code,
         "summaryMessage": condition.summary,
-        "errorMessage": " ".join((condition.summary, *side.details)),
+        "errorMessage": " ".join((condition.summary, *details)),
         "possibleCauses": condition.cause,
         "recommendedAction": condition.action,
         "creationTimeUtc": seen_at.isoformat(),

@@ -2,40 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import blake2b
 from uuid import UUID
 
 import structlog
-from google.protobuf import json_format
+from django.db.models import Q
 from opensiterecovery.provider.v1 import replication_pb2
 
 from coordinator.fabrics.models import Fabric
-from coordinator.protection.enabling.finalizing import finalize_when_idle
-from coordinator.protection.models import ProtectedItem, RecoveryPoint
-from coordinator.protection.replication.health import SideHealth, health_errors, replication_health
+from coordinator.protection.enabling.finalizing import TO_FINALIZE, finalize_when_idle
+from coordinator.protection.models import ReplicationSide
+from coordinator.protection.replication.evaluation import lock_items, side_health, sum_up
+from coordinator.protection.replication.health import side_conditions
+from coordinator.protection.replication.points import digest_points, keep_points
+from coordinator.protection.replication.readability import why_unreadable
+from coordinator.protection.replication.rpo import span_number
+from coordinator.protection.replication.side_rows import (
+    KnownItem,
+    SideRow,
+    read_known,
+    write_sides,
+)
 from coordinator.protection.states import ActiveLocation
 from coordinator.stored_texts import without_nul
 
 log = structlog.get_logger(__name__)
 
-OBSERVED_COLUMNS = [
-    "primary_host",
-    "recovery_host",
-    "primary_observed",
-    "primary_observed_at",
-    "recovery_observed",
-    "recovery_observed_at",
-    "replication_health",
-    "health_errors",
-    "last_replicated_at",
-]
+NAME_LENGTH = 32
+# Modes of a machine that takes part in no replication.
+ABSENT = frozenset({"", "None"})
 
-HOST_LENGTH = 255
-POINT_ID_LENGTH = 64
-CRASH_CONSISTENT = "CrashConsistent"
-# By Hyper-V's SnapshotType; what is not there is crash-consistent.
-POINT_TYPES = {"AppConsistentReplica": "ApplicationConsistent"}
+
+@dataclass(frozen=True)
+class _Seen:
+    """One side of an item, as reported now."""
+
+    item: KnownItem
+    row: SideRow
+    # None when they are as they were.
+    points: list[replication_pb2.RecoveryPoint] | None
+
+    @property
+    def changed(self) -> bool:
+        """What the item's health, hosts or state depend on is not as it was."""
+        before = self.item.sides.get(self.row.location)
+        return before is None or before.signature != self.row.signature
+
+    @property
+    def copied(self) -> bool:
+        """This may have been the end of a first copy; or its finalizing is to be tried again."""
+        return self.item.state in TO_FINALIZE and self.row.state == "Replicating"
 
 
 def ingest_replication(
@@ -47,74 +66,125 @@ def ingest_replication(
     """Keeps what the hosts of a fabric say about protected machines.
 
     An older report than the one kept is left out; a machine that is no protected item too, and
-    a state that cannot be read.
+    a state that cannot be read. An item's row is held only when something has changed that it
+    shows; most reports say that the last cycle went well.
 
     Args:
         fabric_id: The fabric of the provider that reports.
-        states: One side of a relationship each.
+        states: One side of a relationship each; their recovery points are taken out.
         observed_at: When the provider looked, by its clock. Later than now counts as now: after a
             clock that was fast is put right, reports must not be older than those before.
         now: Time of the change.
 
     Idempotent. Source: SPEC RE-4.
     """
-    seen = [(_vm_id(state), state) for state in states]
-    if not seen:
-        return
     observed_at = min(observed_at, now)
+    told: dict[str, list[replication_pb2.ReplicationState]] = {}
+    for state in states:
+        told.setdefault(str(without_nul(state.vm_id)).lower(), []).append(state)
+    if not told:
+        return
     vault_id = Fabric.objects.values_list("vault_id", flat=True).get(id=fabric_id)
-    items = {
-        item.vm_id: item
-        # In the order of their ids: two reports at once never wait for each other crosswise.
-        for item in ProtectedItem.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("pairing")
-        .filter(vault_id=vault_id, vm_id__in={vm_id for vm_id, _ in seen})
-        .order_by("id")
-    }
-    changed: dict[UUID, ProtectedItem] = {}
-    points: dict[UUID, Sequence[replication_pb2.RecoveryPoint]] = {}
-    for vm_id, state in seen:
-        item = items.get(vm_id)
-        location = None if item is None else _location(item, fabric_id, state)
-        if item is None or location is None or not _keep(item, location, state, observed_at):
+    seen = [
+        one
+        for vm_id, item in read_known(vault_id, told).items()
+        for one in _sides_of(item, fabric_id, told[vm_id], observed_at)
+    ]
+    _keep(seen, now)
+
+
+def report_absent(
+    fabric_id: UUID, seen: Collection[str], observed_at: datetime, now: datetime
+) -> None:
+    """Keeps that a fabric's hosts do not have machines that they should have.
+
+    Args:
+        fabric_id: The fabric of the provider that reports.
+        seen: Hyper-V ids of all machines that a complete report named.
+        observed_at: When the provider looked, by its clock.
+        now: Time of the change.
+
+    Idempotent. Source: SPEC RE-4.
+    """
+    sides = ReplicationSide.objects.exclude(item__vm_id__in=[vm_id.lower() for vm_id in seen])
+    here = Q(location=ActiveLocation.PRIMARY, item__pairing__primary_fabric=fabric_id) | Q(
+        location=ActiveLocation.RECOVERY, item__pairing__recovery_fabric=fabric_id
+    )
+    missing = sides.filter(here, observed_at__lt=min(observed_at, now))
+    gone = [
+        replication_pb2.ReplicationState(
+            vm_id=side.item.vm_id, host=side.wire().host, mode="None", state="Disabled"
+        )
+        for side in missing.exclude(mode__in=["", "None"]).select_related("item")
+    ]
+    if gone:
+        log.warning("replication.absent", fabric_id=str(fabric_id), sides=len(gone))
+    ingest_replication(fabric_id, gone, observed_at, now)
+
+
+def _keep(seen: Sequence[_Seen], now: datetime) -> None:
+    # The item's row before its sides' rows, as everybody does who holds both; an item that is gone
+    # by now is left out.
+    touched = {one.item.id for one in seen if one.changed or one.copied}
+    locked = {item.id: item for item in lock_items(touched)} if touched else {}
+    present = [one for one in seen if one.item.id in locked or one.item.id not in touched]
+    write_sides([one.row for one in present])
+    points = {one.item.id: one.points for one in present if one.points is not None}
+    if points:
+        keep_points(points)
+    changed = {one.item.id for one in present if one.changed}
+    if changed:
+        sum_up([locked[item_id] for item_id in sorted(changed)], now)
+    for one in present:
+        if one.copied:
+            finalize_when_idle(locked[one.item.id], now)
+
+
+def _sides_of(
+    item: KnownItem,
+    fabric_id: UUID,
+    states: Sequence[replication_pb2.ReplicationState],
+    observed_at: datetime,
+) -> list[_Seen]:
+    """What a report says of an item: of each side, the copy that takes part in replication."""
+    chosen: dict[ActiveLocation, replication_pb2.ReplicationState] = {}
+    for state in states:
+        location = _location(item, fabric_id, state)
+        if location is None or _is_left_behind(item, location, state):
             continue
-        changed[item.id] = item
-        if location is not ActiveLocation(item.active_location) and state.mode == "Replica":
-            points[item.id] = [point for point in state.recovery_points if _can_be_kept(point.id)]
-    _keep_points(points)
-    for item in changed.values():
-        _evaluate(item)
-    ProtectedItem.objects.bulk_update(changed.values(), OBSERVED_COLUMNS, batch_size=200)
-    for item in changed.values():
-        finalize_when_idle(item, now)
+        before = chosen.get(location)
+        if before is None or _rank(state) >= _rank(before):
+            chosen[location] = state
+    found = (_see(item, location, state, observed_at) for location, state in chosen.items())
+    return [one for one in found if one is not None]
 
 
-def _vm_id(state: replication_pb2.ReplicationState) -> str:
-    return str(without_nul(state.vm_id)).lower()
+def _rank(state: replication_pb2.ReplicationState) -> tuple[bool, bool]:
+    return state.mode not in ABSENT, bool(state.vm_state)
 
 
-def observed_state(
-    item: ProtectedItem, location: ActiveLocation
-) -> replication_pb2.ReplicationState | None:
-    """What one side's host last said; None before it said anything."""
-    primary = location is ActiveLocation.PRIMARY
-    stored = item.primary_observed if primary else item.recovery_observed
-    if stored is None:
-        return None
-    return json_format.ParseDict(
-        stored, replication_pb2.ReplicationState(), ignore_unknown_fields=True
+def _is_left_behind(
+    item: KnownItem, location: ActiveLocation, state: replication_pb2.ReplicationState
+) -> bool:
+    """What does not replicate on another host than the item's is an old copy, or a machine moved."""
+    before = item.sides.get(location)
+    host = item.primary_host if location is ActiveLocation.PRIMARY else item.recovery_host
+    return (
+        state.mode in ABSENT
+        and before is not None
+        and before.mode not in ABSENT
+        and state.host.lower() != host
     )
 
 
 def _location(
-    item: ProtectedItem, fabric_id: UUID, state: replication_pb2.ReplicationState
+    item: KnownItem, fabric_id: UUID, state: replication_pb2.ReplicationState
 ) -> ActiveLocation | None:
     """The side that a report is of; None when it cannot be told."""
-    pairing = item.pairing
-    if pairing.primary_fabric_id != pairing.recovery_fabric_id:
-        if fabric_id == pairing.primary_fabric_id:
+    if item.primary_fabric_id != item.recovery_fabric_id:
+        if fabric_id == item.primary_fabric_id:
             return ActiveLocation.PRIMARY
-        return ActiveLocation.RECOVERY if fabric_id == pairing.recovery_fabric_id else None
+        return ActiveLocation.RECOVERY if fabric_id == item.recovery_fabric_id else None
     # One server for both clouds: told by the host, and by the mode of a machine that has moved.
     by_host = {
         item.recovery_host: ActiveLocation.RECOVERY,
@@ -126,98 +196,63 @@ def _location(
     return {"Primary": active, "Replica": active.other}.get(state.mode)
 
 
-def _keep(
-    item: ProtectedItem,
+def _see(
+    item: KnownItem,
     location: ActiveLocation,
     state: replication_pb2.ReplicationState,
     observed_at: datetime,
-) -> bool:
-    """Sets what was seen on the item; False when it is unreadable or older than what is there."""
-    try:
-        seen = without_nul(
-            json_format.MessageToDict(
-                state, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-            )
-        )
-    except json_format.Error as error:
-        log.warning("replication.unreadable", item_id=str(item.id), reason=str(error))
-        return False
-    # Points have a table of their own.
-    seen.pop("recovery_points", None)
-    host = seen["host"].lower()[:HOST_LENGTH]
-    if location is ActiveLocation.PRIMARY:
-        if item.primary_observed_at is not None and item.primary_observed_at > observed_at:
-            return False
-        item.primary_observed, item.primary_observed_at = seen, observed_at
-        item.primary_host = host or item.primary_host
-    else:
-        if item.recovery_observed_at is not None and item.recovery_observed_at > observed_at:
-            return False
-        item.recovery_observed, item.recovery_observed_at = seen, observed_at
-        # Before placement there is nothing of this item on that side.
-        item.recovery_host = (item.recovery_host and host) or item.recovery_host
-    return True
-
-
-def _keep_points(reported: Mapping[UUID, Sequence[replication_pb2.RecoveryPoint]]) -> None:
-    """Makes the points of each item those its replica's host has."""
-    known: dict[UUID, dict[str, int]] = {item_id: {} for item_id in reported}
-    rows = RecoveryPoint.objects.filter(item_id__in=list(reported))
-    for key, item_id, point_id in rows.values_list("id", "item_id", "point_id"):
-        known[item_id][point_id] = key
-    gone = [
-        key
-        for item_id, points in reported.items()
-        for point_id, key in known[item_id].items()
-        if point_id not in {point.id for point in points}
-    ]
-    if gone:
-        RecoveryPoint.objects.filter(id__in=gone).delete()
-    RecoveryPoint.objects.bulk_create(
-        [
-            RecoveryPoint(
-                item_id=item_id,
-                point_id=point.id,
-                time=point.created_at.ToDatetime(tzinfo=UTC),
-                type=POINT_TYPES.get(point.type, CRASH_CONSISTENT),
-            )
-            for item_id, points in reported.items()
-            for point in points
-            if point.id not in known[item_id]
-        ],
-        ignore_conflicts=True,
+) -> _Seen | None:
+    """What is to be kept of a side; None when it is unreadable or older than what is there."""
+    before = item.sides.get(location)
+    if before is not None and before.observed_at > observed_at:
+        return None
+    sending = location == item.active_location
+    points = list(state.recovery_points)
+    state.ClearField("recovery_points")
+    problem = why_unreadable(state)
+    if problem:
+        log.warning("replication.unreadable", item_id=str(item.id), reason=problem)
+        return None
+    digest = b"" if before is None else before.points_digest
+    told_points = None
+    if not sending and state.mode == "Replica":
+        digest = digest_points(points)
+        told_points = points if before is None or digest != before.points_digest else None
+    replicated = state.HasField("last_replication_time")
+    row = SideRow(
+        item_id=item.id,
+        location=location,
+        observed_at=observed_at,
+        mode=_name(state.mode),
+        state=_name(state.state),
+        observed=state.SerializeToString(),
+        last_replicated_at=(
+            state.last_replication_time.ToDatetime(tzinfo=UTC) if replicated else None
+        ),
+        signature=_signature(item, state, sending=sending),
+        points_digest=digest,
+        rpo_span=span_number(observed_at),
     )
+    return _Seen(item, row, told_points)
 
 
-def _can_be_kept(point_id: str) -> bool:
-    return len(point_id) <= POINT_ID_LENGTH and "\0" not in point_id
-
-
-def _evaluate(item: ProtectedItem) -> None:
-    """Health and last replication, from what both sides said last."""
-    active = ActiveLocation(item.active_location)
-    sides = []
-    times = []
-    for location in ActiveLocation:
-        state = observed_state(item, location)
-        if state is None or state.mode in {"", "None"}:
-            continue
-        sides.append(
-            SideHealth(
-                primary=location is active,
-                state=state.state,
-                health=state.health,
-                successful=state.successful_replications,
-                missed=state.missed_replications,
-                details=tuple(state.health_details),
-            )
-        )
-        if state.HasField("last_replication_time"):
-            times.append(state.last_replication_time.ToDatetime(tzinfo=UTC))
-    seen_at = max(
-        (at for at in (item.primary_observed_at, item.recovery_observed_at) if at is not None),
-        default=item.created_at,
+def _signature(item: KnownItem, state: replication_pb2.ReplicationState, *, sending: bool) -> bytes:
+    """Differs when something differs that an item shows or that its health follows from."""
+    side = side_health(state, primary=sending)
+    parts = (
+        item.state,
+        str(sending),
+        state.mode,
+        state.state,
+        state.health,
+        state.host,
+        str(side.present),
+        *(condition.code for condition in side_conditions(side, replicates=True)),
+        *side.details,
+        *side.unreplicated_disks,
     )
-    item.replication_health = replication_health(tuple(sides))
-    item.health_errors = health_errors(tuple(sides), seen_at)
-    item.last_replicated_at = max(times, default=item.last_replicated_at)
+    return blake2b("\0".join(parts).encode(), digest_size=8).digest()
+
+
+def _name(text: str) -> str:
+    return str(without_nul(text))[:NAME_LENGTH]

@@ -11,7 +11,7 @@ from opensiterecovery.provider.v1.replication_pb2 import ReplicationReport, Repl
 
 from coordinator.fabrics.models import Cloud, Fabric
 from coordinator.fabrics.queries import list_clouds
-from coordinator.protection.models import Pairing, Policy, ProtectedItem
+from coordinator.protection.models import Pairing, Policy, ProtectedItem, ReplicationSide
 from tests.integration.gateway.agents import Agent
 from tests.integration.gateway.conftest import Site
 
@@ -158,5 +158,5 @@ async def test_both_servers_watch_a_protected_machine_and_what_they_see_is_kept(
             replication=ReplicationReport(observed_at=observed_at, complete=True, states=[state])
         )
         await site.until(
-            lambda: ProtectedItem.objects.filter(primary_observed__state="Replicating").exists()
+            lambda: ReplicationSide.objects.filter(location="Primary", state="Replicating").exists()
         )

@@ -19,6 +19,11 @@ def seen(item: ProtectedItem, host: str, mode: str, state: str) -> replication_p
     )
 
 
+def seen_state(observed: dict[str, object] | None) -> object:
+    assert observed is not None
+    return observed["state"]
+
+
 def tell(world: World, fabric: str, state: replication_pb2.ReplicationState) -> ProtectedItem:
     services.ingest_replication(world.fabric(fabric).id, [state], world.now, world.now)
     return world.item()
@@ -40,7 +45,7 @@ def test_an_older_report_does_not_replace_a_newer_one(protected: World) -> None:
         services.ingest_replication(fabric.id, [late], protected.now - age, protected.now)
         if age:
             assert protected.item().primary_observed == newest
-    assert protected.item().primary_observed["state"] == "Error"  # type: ignore[index]  # set
+    assert seen_state(protected.item().primary_observed) == "Error"
 
 
 def test_a_provider_s_clock_that_was_fast_does_not_hide_what_it_says_once_it_is_right(
@@ -51,7 +56,7 @@ def test_a_provider_s_clock_that_was_fast_does_not_hide_what_it_says_once_it_is_
         protected.pass_(1)
         told = seen(item, item.primary_host, "Primary", state)
         services.ingest_replication(fabric.id, [told], protected.now + fast, protected.now)
-    assert protected.item().primary_observed["state"] == "Suspended"  # type: ignore[index]  # set
+    assert seen_state(protected.item().primary_observed) == "Suspended"
 
 
 def test_a_state_that_cannot_be_kept_does_not_keep_the_others_from_being_kept(
@@ -67,7 +72,7 @@ def test_a_state_that_cannot_be_kept_does_not_keep_the_others_from_being_kept(
     protected.pass_(1)
     services.ingest_replication(fabric.id, [no_time, nobody, no_text], protected.now, protected.now)
     after = protected.item()
-    assert after.recovery_observed["state"] == "Suspended"  # type: ignore[index]  # set
+    assert seen_state(after.recovery_observed) == "Suspended"
     assert after.recovery_host == item.recovery_host
     assert not after.points.exists()
 
@@ -111,7 +116,7 @@ def test_a_report_never_reaches_an_item_of_another_vault(protected: World) -> No
         protected.now,
         protected.now,
     )
-    assert protected.item().primary_observed["state"] == "Replicating"  # type: ignore[index]  # set
+    assert seen_state(protected.item().primary_observed) == "Replicating"
 
 
 @pytest.mark.spec("SS-1")
@@ -129,4 +134,5 @@ def test_on_one_server_the_side_is_told_by_the_host_and_after_a_move_by_the_mode
         protected.pass_(1)
         item = tell(protected, "vmm-shanghai", seen(item, host, mode, "Resynchronizing"))
         stored = getattr(item, column)
+        assert stored is not None
         assert (stored["host"], stored["state"]) == (host, "Resynchronizing")
