@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import ipaddress
 import random
 import socket
 from collections.abc import Iterator
@@ -75,9 +76,8 @@ class NameService:
     def _next_address(self, records: dict[str, NameRecord]) -> str:
         if not records:
             return f"{self._free_network()}.1"
-        used = [record.address for record in records.values()]
-        network = used[0].rsplit(".", 1)[0]
-        return f"{network}.{max(int(address.rsplit('.', 1)[1]) for address in used) + 1}"
+        last = max(ipaddress.IPv4Address(record.address) for record in records.values())
+        return str(last + 1)
 
     def _free_network(self) -> str:
         for _ in range(100):

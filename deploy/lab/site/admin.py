@@ -12,7 +12,7 @@ from deploy.lab.site.admin_records import DigestStatus, LedgerStatus, MachineSta
 from deploy.lab.site.effects import Effect, read_effects
 from deploy.lab.site.faults import Fault
 from deploy.lab.site.json_codec import from_json
-from deploy.lab.site.partition import Partition
+from deploy.lab.site.links import Links
 
 ADMIN_SOCKET = "admin.sock"
 POWERSHELL_SOCKET = "powershell.sock"
@@ -39,7 +39,7 @@ class SiteAdmin:
         self._folder = state_dir / site
         self._site = site
         self._timeout_seconds = timeout_seconds
-        self._partition = Partition(state_dir)
+        self.links = Links(state_dir)
 
     @property
     def powershell_socket(self) -> Path:
@@ -116,8 +116,8 @@ class SiteAdmin:
 
     def cut(self) -> None:
         """Works on a site without power too."""
-        self._partition.cut(self._site)
+        self.links.cut(self._site)
 
     def heal(self) -> None:
         """Works on a site without power too."""
-        self._partition.heal(self._site)
+        self.links.heal(self._site)

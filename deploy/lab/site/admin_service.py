@@ -71,7 +71,7 @@ class AdminService:
                 hosts=[host.fqdn for host in site.hosts],
                 running=sum(vm.state is VMState.RUNNING for vm in machines),
                 machines=len(machines),
-                cut=site.partition.is_cut(site.name),
+                cut=site.links.is_cut(site.name),
                 bandwidth_bytes_per_second=site.faults.bandwidth_bytes_per_second,
                 full_hosts=sorted(site.faults.full_hosts),
                 faults=len(site.faults.faults),
@@ -115,7 +115,7 @@ class AdminService:
 
     async def _ledger(self, request: Request) -> Any:
         vm = self._vm(request)
-        written, unix_time = self._site.witness(vm.vm_id).last()
+        written, unix_time = self._site.witness(vm).last()
         file = self._site.folder / vm.disks[0].file
         reading = await asyncio.to_thread(ledger.read, file)
         return asdict(
@@ -169,10 +169,7 @@ class AdminService:
 
     async def _disk_full(self, request: Request) -> None:
         host = self._site.host(str(request["host"]))
-        if request["full"]:
-            self._site.faults.full_hosts.add(host.fqdn)
-        else:
-            self._site.faults.full_hosts.discard(host.fqdn)
+        self._site.faults.set_full_host(host.fqdn, full=bool(request["full"]))
 
     async def _forget_certificates(self, request: Request) -> None:
         host = self._site.host(str(request["host"]))
@@ -181,11 +178,11 @@ class AdminService:
 
     async def _cut(self, request: Request) -> None:
         del request
-        self._site.partition.cut(self._site.name)
+        self._site.links.cut(self._site.name)
 
     async def _heal(self, request: Request) -> None:
         del request
-        self._site.partition.heal(self._site.name)
+        self._site.links.heal(self._site.name)
 
     async def _replicate_now(self, request: Request) -> None:
         send_now(self._site, self._vm(request))

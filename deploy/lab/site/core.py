@@ -20,6 +20,7 @@ from deploy.lab.site.links import Links, Place
 from deploy.lab.site.listeners import Listeners
 from deploy.lab.site.log_application import LogApplication
 from deploy.lab.site.model import Host, VirtualMachine, VmmDatabase, VMState
+from deploy.lab.site.modification import stamp_modification
 from deploy.lab.site.replication_model import ReplicationMode
 from deploy.lab.site.runtime import VmRuntime
 from deploy.lab.site.store import SiteStore
@@ -63,6 +64,11 @@ class SiteCore:
         return self.clock.now() + timedelta(seconds=skew_seconds)
 
     # Looking up
+
+    @property
+    def partition(self) -> Links:
+        """The links, for those who only cut and heal."""
+        return self.links
 
     @property
     def hosts(self) -> tuple[Host, ...]:
@@ -187,6 +193,7 @@ class SiteCore:
 
     def save_vm(self, vm: VirtualMachine) -> None:
         """Make the record durable and let the replicator look at it."""
+        stamp_modification(vm, self.clock.now())
         self._vms.setdefault(vm.host_fqdn, {})[vm.vm_id] = vm
         self.store.save_vm(vm)
         self.runtime(vm).changed.set()

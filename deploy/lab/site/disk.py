@@ -15,12 +15,13 @@ class DiskBoundsError(Exception):
     """A read or write beyond the end of the disk."""
 
 
-def create(path: Path, size_bytes: int) -> None:
+def create(path: Path, size_bytes: int, *, durable: bool = True) -> None:
     """An empty (sparse) disk; replaces one that is there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         file.truncate(size_bytes)
-        os.fsync(file.fileno())
+        if durable:
+            os.fsync(file.fileno())
 
 
 def write(path: Path, offset: int, data: bytes) -> None:

@@ -36,5 +36,11 @@ def write_json(path: Path, value: Any) -> None:
     write_durably(path, json.dumps(value, indent=1).encode())
 
 
+def write_json_unsynced(path: Path, value: Any) -> None:
+    """For very many new files; a loss of the machine's own power may leave a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(json.dumps(value, indent=1).encode())
+
+
 def read_json(path: Path) -> Any:
     return json.loads(path.read_bytes())

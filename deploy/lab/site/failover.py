@@ -64,7 +64,7 @@ async def prepare(site: SiteCore, host: Host, vm: VirtualMachine, command_id: st
             command_id,
             {
                 "name": vm.name,
-                "ledger_last": site.witness(vm.vm_id).last()[0],
+                "ledger_last": site.witness(vm).last()[0],
                 "digests": await _digests(site, vm),
             },
         )

@@ -30,7 +30,7 @@ class Guest:
         self._stop = asyncio.Event()
         self._files = site.all_disk_files(vm)
         self._random = site.environment.random
-        self._witness = site.witness(vm.vm_id)
+        self._witness = site.witness(vm)
 
     async def run(self) -> None:
         """Write until told to stop, then flush."""

@@ -10,6 +10,7 @@ import structlog
 from deploy.lab.site import disk, ledger
 from deploy.lab.site.errors import operation_failed
 from deploy.lab.site.guest import Guest
+from deploy.lab.site.guest_addresses import take_failover_addresses
 from deploy.lab.site.model import VMState
 from deploy.lab.site.replication_model import ReplicationMode, ReplicationState
 from deploy.lab.site.tasks import guarded
@@ -59,6 +60,7 @@ async def start_vm(
         vm.was_running = True
         vm.boot_digests = digests
         vm.boot_ledger_last = reading.last
+        taken = take_failover_addresses(vm)
         site.save_vm(vm)
         runtime.guest = Guest(site, vm, reading.last)
         runtime.guest_task = asyncio.create_task(
@@ -75,6 +77,7 @@ async def start_vm(
                 "ledger_last": reading.last,
                 "ledger_count": reading.count,
                 "ledger_gaps": reading.gaps,
+                **({"failover_addresses": taken} if taken else {}),
             },
         )
 
@@ -95,7 +98,7 @@ async def stop_vm(
             host.fqdn,
             ("vm.turned_off" if turn_off else "vm.stopped", vm.vm_id),
             command_id,
-            {"name": vm.name, "ledger_last": site.witness(vm.vm_id).last()[0]},
+            {"name": vm.name, "ledger_last": site.witness(vm).last()[0]},
         )
 
 

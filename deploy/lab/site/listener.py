@@ -13,6 +13,7 @@ from deploy.lab.site.addresses import bindable_port
 from deploy.lab.site.certificates import CertificateStore
 from deploy.lab.site.frames import FrameError, read_frame, write_frame
 from deploy.lab.site.link_errors import LinkError, LinkFailure
+from deploy.lab.site.links import Place
 from deploy.lab.site.replication_model import Authentication
 from deploy.lab.site.tls import check_peer, server_context
 
@@ -27,11 +28,15 @@ log = structlog.get_logger(__name__)
 class Caller:
     """The primary server at the other end, by the name its certificate or Kerberos vouches for.
 
-    ``state`` is the receiver's to keep what one connection began (a copy, a resynchronisation).
+    A node of a cluster goes by its broker's name; ``node`` is its own. ``through`` is the name
+    that was called: the host's, or that of the broker it owns. ``state`` is the receiver's to keep
+    what one connection began (a copy, a resynchronisation).
     """
 
     primary_server: str
     state: dict[str, Any]
+    node: str = ""
+    through: str = ""
 
 
 Answer = tuple[dict[str, Any], bytes]
@@ -39,19 +44,26 @@ Receiver = Callable[["SiteCore", "Host", Caller, dict[str, Any], bytes], Awaitab
 
 
 class Listener:
-    """One listening socket, for one authentication type."""
+    """One listening socket, for one authentication type, under a host's or its broker's name."""
 
     def __init__(
-        self, site: SiteCore, host: Host, authentication: Authentication, receiver: Receiver
+        self,
+        site: SiteCore,
+        host: Host,
+        authentication: Authentication,
+        receiver: Receiver,
+        name: str = "",
     ) -> None:
         self._site = site
         self._host = host
+        self._name = name or host.fqdn
         self._authentication = authentication
         self._receiver = receiver
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
 
-    async def open(self, port: int) -> None:
+    async def open(self, address: str, port: int) -> None:
         """Begin to listen.
 
         Raises:
@@ -65,8 +77,22 @@ class Listener:
                 self._host.replication_server.certificate_thumbprint,
             )
         self._server = await asyncio.start_server(
-            self._accept, self._host.address, bindable_port(port), ssl=context
+            self._accept, address, bindable_port(port), ssl=context
         )
+
+    async def sever(self) -> None:
+        """The host is gone: connections break, but what is being written now is written whole.
+
+        So a crash falls between two writes; one in the middle of a write is what killing the
+        site's process is for.
+        """
+        if self._server is not None:
+            self._server.close()
+        for writer in list(self._writers):
+            writer.transport.abort()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+        if self._server is not None:
+            await self._server.wait_closed()
 
     async def close(self) -> None:
         """Stop listening and break the connections there are."""
@@ -82,6 +108,7 @@ class Listener:
         task = asyncio.current_task()
         if task is not None:
             self._connections.add(task)
+        self._writers.add(writer)
         try:
             await self._serve(reader, writer)
         except (OSError, EOFError, FrameError) as error:
@@ -89,6 +116,7 @@ class Listener:
                 log.info("replication_connection.broken", host=self._host.fqdn)
         finally:
             writer.transport.abort()
+            self._writers.discard(writer)
             if task is not None:
                 self._connections.discard(task)
 
@@ -103,7 +131,7 @@ class Listener:
                 if caller is None:
                     caller = self._greet(header, writer)
                 else:
-                    self._check_partition(caller.primary_server)
+                    self._check_links(caller.node)
                     answer, answer_body = await self._receiver(
                         self._site, self._host, caller, header, body
                     )
@@ -121,14 +149,19 @@ class Listener:
         if header.get("kind") != "hello":
             raise LinkError(LinkFailure.REFUSED, "The first request must be a greeting.")
         primary_server = str(header.get("primary_server", ""))
-        self._check_partition(primary_server)
+        node = str(header.get("node", primary_server))
+        self._check_links(node)
         if self._authentication is Authentication.CERTIFICATE:
             tls = writer.get_extra_info("ssl_object")
-            peer, now = tls.getpeercert(binary_form=True), self._site.clock.now()
-            check_peer(self._host, peer, primary_server, now)
-        return Caller(primary_server, {})
+            peer, now = tls.getpeercert(binary_form=True), self._site.now_at(self._host.fqdn)
+            # A cluster's certificate must name the broker and the node (5.1); whether Hyper-V
+            # looks at both on the replica's side is not documented. The lab does.
+            for name in dict.fromkeys((primary_server, node)):
+                check_peer(self._host, peer, name, now)
+        return Caller(primary_server, {}, node, self._name)
 
-    def _check_partition(self, primary_server: str) -> None:
-        record = self._site.names.resolve(primary_server)
-        if record is None or self._site.partition.separates(self._site.name, record.site):
+    def _check_links(self, node: str) -> None:
+        source = self._site.place(node)
+        target = Place(self._host.fqdn, self._site.name)
+        if source is None or not self._host.powered or self._site.links.blocks(source, target):
             raise ConnectionResetError

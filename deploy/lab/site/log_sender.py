@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from deploy.lab.site.log_message import pack
 from deploy.lab.site.primary_link import primary_link
@@ -30,9 +30,24 @@ def type_of_cycle(site: SiteCore, replication: Replication) -> ReplicationType:
 
 
 async def send_cycle(
-    site: SiteCore, vm: VirtualMachine, replication: Replication, kind: ReplicationType
-) -> None:
+    site: SiteCore,
+    vm: VirtualMachine,
+    replication: Replication,
+    kind: ReplicationType,
+    *,
+    before_import: bool = False,
+) -> dict[str, Any]:
     """Ship one log. The caller holds the VM's lock.
+
+    Args:
+        site: The primary's site.
+        vm: The primary.
+        replication: Its relationship.
+        kind: What the log is to be.
+        before_import: The replica may still wait for its offline first copy.
+
+    Returns:
+        The replica's answer; empty when the logs grew too long meanwhile.
 
     A log whose acknowledgement was lost is sent again under its number before newer changes are
     frozen; the replica tells it from a new one.
@@ -49,7 +64,7 @@ async def send_cycle(
     message = await asyncio.to_thread(pack, logs, compress=replication.compression)
     size_bytes = sum(len(log) for log in logs.values())
     async with primary_link(site, vm, replication) as link:
-        await link.request(
+        answer, _ = await link.request(
             "log",
             message,
             sequence=sequence,
@@ -57,9 +72,10 @@ async def send_cycle(
             size_bytes=size_bytes,
             recovery_history=replication.recovery_history,
             frequency_seconds=replication.frequency_seconds,
+            before_import=before_import,
         )
     if not replication.log.tracking:
-        return  # the logs grew too long meanwhile; a resynchronisation comes next
+        return {}  # the logs grew too long meanwhile; a resynchronisation comes next
     replication.log.sequence = sequence + 1
     replication.log.failures = 0
     replication.last_error = ""
@@ -70,6 +86,7 @@ async def send_cycle(
     _count(site, replication, size_bytes, time.monotonic() - began)
     site.save_vm(vm)
     tracker.discard(sequence)
+    return answer
 
 
 def _count(

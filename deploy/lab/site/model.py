@@ -14,6 +14,7 @@ from deploy.lab.site.replication_server_model import (
     ReplicationServer,
 )
 from deploy.lab.site.vmm_model import (
+    AllocatedAddress,
     Cloud,
     FileShare,
     HostCluster,
@@ -30,6 +31,7 @@ from deploy.lab.site.vmm_model import (
 )
 
 __all__ = [
+    "AllocatedAddress",
     "AuthenticationType",
     "AuthorizationEntry",
     "Cloud",
@@ -209,6 +211,9 @@ class VirtualMachine:
     recovery_point_objective_seconds: int | None = None
     boot_digests: dict[str, str] = field(default_factory=dict)
     boot_ledger_last: int | None = None
+    # VMM's ModifiedTime, and of what; see `modification`.
+    modified: datetime | None = None
+    shown_digest: str = ""
 
     @property
     def guest_ipv6(self) -> bool:

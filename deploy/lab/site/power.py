@@ -9,14 +9,22 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from deploy.lab.site import checkpoint, failover, guest_control, received_copies, resync_trigger
+from deploy.lab.site import (
+    checkpoint,
+    failover,
+    first_copy_export,
+    guest_control,
+    received_copies,
+    resync_trigger,
+)
 from deploy.lab.site.errors import HyperVError
 from deploy.lab.site.model import VirtualMachine, VMState
-from deploy.lab.site.replication_model import Replication, ReplicationMode
+from deploy.lab.site.replication_model import Replication, ReplicationMode, ReplicationState
 from deploy.lab.site.replicator import ensure_replicator
 from deploy.lab.site.site import Site
 from deploy.lab.site.site_maker import make_site
 from deploy.lab.site.store import SiteStore
+from deploy.lab.site.virtual_networks import give_out_from_start
 
 if TYPE_CHECKING:
     from deploy.lab.site.environment import Environment
@@ -33,10 +41,13 @@ def open_site(topology: Topology, name: str, environment: Environment) -> Site:
     """
     name = topology.site(name).name
     environment = replace(environment, guest=topology.guest)
-    if not SiteStore(environment.state_dir / name).exists():
-        shutil.rmtree(environment.state_dir / name / "hosts", ignore_errors=True)
-        make_site(topology, name, environment)
-    return Site(name, environment)
+    if SiteStore(environment.state_dir / name).exists():
+        return Site(name, environment)
+    shutil.rmtree(environment.state_dir / name / "hosts", ignore_errors=True)
+    make_site(topology, name, environment)
+    site = Site(name, environment)
+    give_out_from_start(site)
+    return site
 
 
 async def boot(site: Site) -> None:
@@ -79,10 +90,18 @@ async def _recover(site: Site, vm: VirtualMachine, *, power_was_lost: bool) -> N
         return
     checkpoint.drop(site, vm)
     if replication.mode is ReplicationMode.REPLICA:
-        await _redo(site, vm, replication)
+        replication.copy_percent = None
+        if replication.state is not ReplicationState.WAITING_FOR_INITIAL_REPLICATION:
+            await _redo(site, vm, replication)
         failover.recover_after_power_loss(site, vm, replication, ran=ran)
         return
     failover.drop_base(site, vm)
+    if replication.export is not None and not replication.export.finished:
+        if replication.state is ReplicationState.INITIAL_REPLICATION_IN_PROGRESS:
+            first_copy_export.break_off(
+                site, vm, replication, "The export of the first copy was broken off."
+            )
+        return
     if ran and replication.log.tracking:
         resync_trigger.require(site, vm, "A change log was not closed when power was lost.")
     elif replication.log.tracking:
@@ -111,7 +130,11 @@ async def _end_tasks(site: Site) -> None:
     tasks = [
         task
         for vm in site.virtual_machines
-        for task in (site.runtime(vm).replicator, site.runtime(vm).guest_task)
+        for task in (
+            site.runtime(vm).replicator,
+            site.runtime(vm).guest_task,
+            site.runtime(vm).import_task,
+        )
         if task is not None
     ]
     for task in tasks:

@@ -37,10 +37,13 @@ async def take_log(
     """
     vm, replication = replica_of(site, host, caller, header)
     async with site.runtime(vm).lock:
+        waiting = replication.state is ReplicationState.WAITING_FOR_INITIAL_REPLICATION
+        if waiting and header.get("before_import"):
+            return await _keep_until_import(site, host, vm, int(header["sequence"]), body), b""
         _check_state(replication)
         sequence = int(header["sequence"])
         if sequence <= replication.log.applied:
-            return {"applied": replication.log.applied}, b""
+            return {"applied": replication.log.applied, "imported": True}, b""
         if sequence != replication.log.applied + 1:
             raise LinkError(
                 LinkFailure.OUT_OF_SEQUENCE,
@@ -51,7 +54,26 @@ async def take_log(
         _note_applied(site, vm, replication, header)
         site.save_vm(vm)
         site.received(vm).finish(sequence)
-        return {"applied": sequence}, b""
+        return {"applied": sequence, "imported": True}, b""
+
+
+async def _keep_until_import(
+    site: SiteCore, host: Host, vm: VirtualMachine, sequence: int, body: bytes
+) -> dict[str, Any]:
+    """A log that comes before the offline first copy: kept, and merged when that is imported."""
+    replication = vm.replication
+    if replication is None or sequence > replication.log.stored + 1:
+        raise LinkError(LinkFailure.OUT_OF_SEQUENCE, f"Log {sequence} came too early.")
+    check_space(site, host)
+    if sequence > replication.log.stored:
+        try:
+            await asyncio.to_thread(site.received(vm).store, sequence, body)
+        except DamagedLogError as error:
+            raise LinkError(LinkFailure.DAMAGED, str(error)) from error
+        replication.log.stored = sequence
+        replication.last_replication_time = site.clock.now()
+        site.save_vm(vm)
+    return {"stored": sequence, "imported": False}
 
 
 def _check_state(replication: Replication) -> None:

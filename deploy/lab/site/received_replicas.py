@@ -52,7 +52,7 @@ async def create_replica(
         header.get("command_id"),
         {"name": vm.name, "primary_server": caller.primary_server},
     )
-    return {"compare": False, "server": host.fqdn}, b""
+    return {"compare": False, "copy": False, "server": host.fqdn}, b""
 
 
 def _as_replica(offered: Replication, entry: AuthorizationEntry, site: SiteCore) -> Replication:
@@ -88,17 +88,31 @@ def _take_existing(
     prepared = not replication.relationship_id  # by Enable-VMReplication -AsReplica
     if not prepared and replication.primary_server.lower() != caller.primary_server.lower():
         raise LinkError(LinkFailure.INVALID_STATE, "The replica belongs to another primary server.")
-    sizes = {disk.id: disk.size_bytes for disk in existing.disks}
-    for disk in source.disks:
-        if disk.id not in offered.excluded_disk_ids and sizes.get(disk.id) != disk.size_bytes:
-            raise LinkError(
-                LinkFailure.BOUNDS, f"The disk '{ntpath.basename(disk.path)}' differs in size."
-            )
-    compare = prepared or replication.log.compare_at_initial
+    allowed = replication.primary_server.lower() if prepared else ""
+    if allowed and allowed != caller.primary_server.lower():
+        raise LinkError(
+            LinkFailure.UNAUTHORIZED,
+            f"The replica does not allow the primary server '{caller.primary_server}'.",
+        )
+    _check_disks(existing, source, offered)
+    compare = not prepared and replication.log.compare_at_initial
     existing.replication = _as_replica(offered, entry, site)
     existing.replication.log.compare_at_initial = compare
     site.save_vm(existing)
-    return {"compare": compare, "server": existing.host_fqdn}
+    return {"compare": compare, "copy": prepared, "server": existing.host_fqdn}
+
+
+def _check_disks(existing: VirtualMachine, source: VirtualMachine, offered: Replication) -> None:
+    """The copy must have the same disks by name (which says the format too) and size."""
+    here = {disk.id: disk for disk in existing.disks}
+    for disk in source.disks:
+        if disk.id in offered.excluded_disk_ids:
+            continue
+        name, other = ntpath.basename(disk.path), here.get(disk.id)
+        if other is None or ntpath.basename(other.path).lower() != name.lower():
+            raise LinkError(LinkFailure.BOUNDS, f"The copy has no disk '{name}'.")
+        if other.size_bytes != disk.size_bytes:
+            raise LinkError(LinkFailure.BOUNDS, f"The disk '{name}' differs in size.")
 
 
 def _placeholder(

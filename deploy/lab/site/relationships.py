@@ -7,6 +7,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from deploy.lab.site import checkpoint
+from deploy.lab.site.authorization import entry_for
 from deploy.lab.site.errors import invalid_parameter, invalid_state, operation_failed
 from deploy.lab.site.json_codec import to_json
 from deploy.lab.site.link_errors import LinkError
@@ -105,6 +106,7 @@ async def _establish(
         ) from error
     replication.current_replica_server = str(answer["server"])
     replication.log.compare_at_initial = bool(answer["compare"])
+    replication.log.copy_exists = bool(answer.get("copy"))
     return replication
 
 
@@ -148,6 +150,10 @@ async def change(
     async with site.runtime(vm).lock:
         if settings.as_replica:
             details = _made_replica(site, vm)
+        elif replication_of(vm).mode is ReplicationMode.REPLICA:
+            details = _allowed_from(host, vm, settings)
+            if not details:
+                return
         else:
             replication = replication_of(vm, ReplicationMode.PRIMARY)
             trial = deepcopy(replication)
@@ -178,6 +184,25 @@ def _made_replica(site: SiteCore, vm: VirtualMachine) -> dict[str, str]:
     replication.log = LogPosition(compare_at_initial=True)
     replication.relationship_id = ""
     return {"mode": replication.mode.value}
+
+
+def _allowed_from(
+    host: Host, vm: VirtualMachine, settings: ReplicationSettings
+) -> dict[str, str]:
+    """Of a replica only the primary server that may send to it can be changed."""
+    replication = replication_of(vm)
+    wanted = settings.allowed_primary_server
+    if wanted is None or settings != ReplicationSettings(allowed_primary_server=wanted):
+        replication_of(vm, ReplicationMode.PRIMARY)
+        raise invalid_parameter("AllowedPrimaryServer must be given, and nothing else.")
+    entry = entry_for(host, wanted)
+    if entry is None:
+        raise operation_failed(f"There is no authorization entry for '{wanted}'.")
+    if replication.allowed_primary_server.lower() == wanted.lower():
+        return {}
+    replication.allowed_primary_server = wanted
+    replication.trust_group = entry.trust_group
+    return {"allowed_primary_server": wanted}
 
 
 async def suspend(site: SiteCore, host: Host, vm: VirtualMachine, command_id: str | None) -> None:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from deploy.lab.site.addresses import NameRecord, bindable_port
 from deploy.lab.site.certificates import CertificateStore
+from deploy.lab.site.clusters import replication_name
 from deploy.lab.site.frames import FrameError, read_frame, write_frame
 from deploy.lab.site.link_errors import LinkError, LinkFailure
+from deploy.lab.site.links import Place
 from deploy.lab.site.replication_model import Authentication
 from deploy.lab.site.tls import check_peer, client_context
 
@@ -37,11 +39,11 @@ class ReplicaConnection:
     def __init__(
         self,
         site: SiteCore,
-        peer_site: str,
+        ends: tuple[Place, Place],
         streams: tuple[asyncio.StreamReader, asyncio.StreamWriter],
     ) -> None:
         self._site = site
-        self._peer_site = peer_site
+        self._ends = ends
         self._reader, self._writer = streams
 
     async def request(
@@ -52,6 +54,9 @@ class ReplicaConnection:
         Raises:
             LinkError: The connection broke, the sites are cut, or the replica server refused.
         """
+        delay_seconds = self._site.links.seconds_for(*self._ends, len(body))
+        if delay_seconds:
+            await self._site.clock.pause(delay_seconds)
         answer, answer_body = await self._exchange(
             {"kind": kind, **header}, body, self._site.environment.answer_timeout_seconds
         )
@@ -88,7 +93,7 @@ class ReplicaConnection:
             await self._writer.wait_closed()
 
     def _check_partition(self) -> None:
-        if self._site.partition.separates(self._site.name, self._peer_site):
+        if self._site.links.blocks(*self._ends):
             raise LinkError(LinkFailure.ABORTED)
 
 
@@ -104,13 +109,17 @@ async def connect(
     record = site.names.resolve(endpoint.server)
     if record is None:
         raise LinkError(LinkFailure.NAME_NOT_RESOLVED)
-    if site.partition.separates(site.name, record.site):
+    if site.links.blocks(*_ends(site, host, endpoint, record)):
         raise LinkError(LinkFailure.CANNOT_CONNECT)
     connection = await _welcomed(site, host, endpoint, record)
     try:
         await connection.request(
             "hello",
-            {"primary_server": host.fqdn, "authentication": endpoint.authentication.value},
+            {
+                "primary_server": replication_name(site, host),
+                "node": host.fqdn,
+                "authentication": endpoint.authentication.value,
+            },
         )
         yield connection
     finally:
@@ -135,20 +144,25 @@ async def _welcomed(
     try:
         return await _one_attempt(site, host, endpoint, record)
     except LinkError as again:
-        if again.failure is not LinkFailure.ABORTED or site.partition.separates(
-            site.name, record.site
-        ):
+        blocked = site.links.blocks(*_ends(site, host, endpoint, record))
+        if again.failure is not LinkFailure.ABORTED or blocked:
             raise
         raise LinkError(
             LinkFailure.SECURITY, "The replica server does not accept this server's certificate."
         ) from again
 
 
+def _ends(
+    site: SiteCore, host: Host, endpoint: Endpoint, record: NameRecord
+) -> tuple[Place, Place]:
+    return Place(host.fqdn, site.name), Place(endpoint.server, record.site)
+
+
 async def _one_attempt(
     site: SiteCore, host: Host, endpoint: Endpoint, record: NameRecord
 ) -> ReplicaConnection:
     streams = await _open(site, host, endpoint, record.address)
-    connection = ReplicaConnection(site, record.site, streams)
+    connection = ReplicaConnection(site, _ends(site, host, endpoint, record), streams)
     try:
         _check_certificate(site, host, streams[1], endpoint)
         await connection.be_welcomed()
@@ -163,7 +177,8 @@ def _check_certificate(
 ) -> None:
     if endpoint.authentication is Authentication.CERTIFICATE:
         tls = writer.get_extra_info("ssl_object")
-        check_peer(host, tls.getpeercert(binary_form=True), endpoint.server, site.clock.now())
+        peer = tls.getpeercert(binary_form=True)
+        check_peer(host, peer, endpoint.server, site.now_at(host.fqdn))
 
 
 async def _open(

@@ -102,7 +102,9 @@ class LogPosition:
     ``sequence`` is the number of the log that is sent next (primary); ``applied`` of the last one
     applied (replica). ``tracking`` says that writes go to .hrl files; ``damaged`` that a log was
     lost, so only a resynchronisation helps. ``planned_sequence`` is the last log of a planned
-    failover. ``failures`` counts failed sends since the last success.
+    failover. ``failures`` counts failed sends since the last success. ``copy_exists`` says that the
+    replica was made of a machine with disks to compare with (-UseBackup); ``stored`` is the last log
+    that a replica keeps until its offline first copy is imported.
     """
 
     sequence: int = 1
@@ -113,6 +115,17 @@ class LogPosition:
     failures: int = 0
     initial_done: bool = False
     compare_at_initial: bool = False
+    copy_exists: bool = False
+    stored: int = 0
+
+
+@dataclass(kw_only=True)
+class OfflineExport:
+    """A first copy that goes to a folder below ``path`` instead of over the network."""
+
+    path: str
+    folder: str
+    finished: bool = False
 
 
 @dataclass(kw_only=True)
@@ -153,6 +166,7 @@ class Replication:
     recovery_points: list[RecoveryPoint] = field(default_factory=list)
     test_vm_id: str | None = None
     log: LogPosition = field(default_factory=LogPosition)
+    export: OfflineExport | None = None
     pending_relationship_id: str | None = None
 
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from deploy.lab.site import resync_trigger
+from deploy.lab.site import first_copy_export, resync_trigger
 from deploy.lab.site.copy_sender import Copy, CopyEndedError
 from deploy.lab.site.link_errors import LinkError
 from deploy.lab.site.log_sender import send_cycle, type_of_cycle
 from deploy.lab.site.replication_model import (
+    OfflineExport,
     Replication,
     ReplicationMode,
     ReplicationState,
@@ -74,7 +75,9 @@ async def _wait_until(changed: asyncio.Event, deadline: float) -> None:
 async def _step(site: SiteCore, vm: VirtualMachine, replication: Replication, *, due: bool) -> None:
     """Do what the state asks for now and set the time of the next look."""
     _renew_statistics(site, replication)
-    if replication.state in _COPYING and due:
+    if replication.export is not None and replication.state in _COPYING and due:
+        await _export_or_ship(site, vm, replication, replication.export)
+    elif replication.state in _COPYING and due:
         await _copy(site, vm, replication)
     elif replication.state is ReplicationState.REPLICATING and due:
         await _cycle(site, vm, replication)
@@ -136,6 +139,24 @@ async def _cycle(site: SiteCore, vm: VirtualMachine, replication: Replication) -
             return
         try:
             await send_cycle(site, vm, replication, type_of_cycle(site, replication))
+        except LinkError as error:
+            note_failure(site, vm, replication, error)
+
+
+async def _export_or_ship(
+    site: SiteCore, vm: VirtualMachine, replication: Replication, told: OfflineExport
+) -> None:
+    """An offline first copy: write it out, then send changes until it is imported."""
+    if not told.finished:
+        await first_copy_export.export(site, vm, replication)
+        send_now(site, vm)
+        return
+    _look_again(site, vm, replication.frequency_seconds)
+    async with site.runtime(vm).lock:
+        if replication.state is not ReplicationState.INITIAL_REPLICATION_IN_PROGRESS:
+            return
+        try:
+            await first_copy_export.ship_before_import(site, vm, replication)
         except LinkError as error:
             note_failure(site, vm, replication, error)
 

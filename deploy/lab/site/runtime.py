@@ -25,3 +25,4 @@ class VmRuntime:
         self.guest: Guest | None = None
         self.guest_task: asyncio.Task[None] | None = None
         self.replicator: asyncio.Task[None] | None = None
+        self.import_task: asyncio.Task[None] | None = None

@@ -9,6 +9,7 @@ from deploy.lab.site import (
     certificates,
     connection_test,
     failover,
+    first_copy_import,
     guest_control,
     health,
     initial_replication,
@@ -97,9 +98,26 @@ class Site(SiteCore):
         vm: VirtualMachine,
         command_id: str | None,
         start_time: datetime | None = None,
+        *,
+        destination_path: str | None = None,
+        use_backup: bool = False,
     ) -> None:
-        """Start-VMInitialReplication over the network; returns when the copy has begun."""
-        await initial_replication.start(self, host, vm, command_id, start_time)
+        """Start-VMInitialReplication; returns when the copy or the export has begun."""
+        await initial_replication.start(
+            self,
+            host,
+            vm,
+            command_id,
+            start_time,
+            destination_path=destination_path,
+            use_backup=use_backup,
+        )
+
+    async def import_initial_replication(
+        self, host: Host, vm: VirtualMachine, path: str, command_id: str | None
+    ) -> None:
+        """Import-VMInitialReplication; returns when the replica replicates."""
+        await first_copy_import.import_copy(self, host, vm, path, command_id)
 
     async def stop_initial_replication(
         self, host: Host, vm: VirtualMachine, command_id: str | None

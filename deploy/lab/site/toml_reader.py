@@ -80,6 +80,28 @@ class TableReader:
             for index, value in enumerate(self._list(key))
         ]
 
+    def names_or_tables(self, key: str) -> list[TableReader]:
+        """A list whose items are tables with a name, or only the name."""
+        return [
+            TableReader(
+                {"name": value} if isinstance(value, str) else value,
+                f"{self.place(key)}[{index}]",
+            )
+            for index, value in enumerate(self._list(key))
+        ]
+
+    def has(self, key: str) -> bool:
+        return key in self._data
+
+    def with_defaults(self, defaults: Mapping[str, Any]) -> TableReader:
+        """The same table; keys it lacks are taken from the defaults."""
+        return TableReader({**defaults, **self._data}, self.where)
+
+    def raw(self) -> dict[str, Any]:
+        """All keys as they are written, to be read later as defaults of another table."""
+        self._seen |= set(self._data)
+        return dict(self._data)
+
     def table(self, key: str) -> TableReader:
         self._seen.add(key)
         return TableReader(self._data.get(key, {}), self.place(key))

@@ -1,112 +1,54 @@
-"""The layout of a lab: what its TOML file says of sites, clouds, hosts, networks, storage, VMs."""
+"""Reading a topology's TOML: sites with their hosts, clusters, clouds and VMs."""
 
 from __future__ import annotations
 
-import ipaddress
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 
 from deploy.lab.site.environment import GuestProfile
+from deploy.lab.site.generations import Generation
+from deploy.lab.site.layouts import (
+    CloudLayout,
+    ClusterLayout,
+    HostLayout,
+    SiteLayout,
+    Topology,
+    VmLayout,
+)
 from deploy.lab.site.toml_reader import TableReader, TopologyError, unique
+from deploy.lab.site.topology_networks import read_logical_networks, read_vm_network
+from deploy.lab.site.topology_storage import read_classifications, read_storage
+from deploy.lab.site.topology_vms import Places, read_templates, read_vms
 
-DEFAULT_TOPOLOGY = Path(__file__).parent.parent / "topology" / "default.toml"
-LEAST_DISK_MIB = 2  # the ledger ends 1.5 MiB into the disk
+TOPOLOGIES = Path(__file__).parent.parent / "topology"
+DEFAULT_TOPOLOGY = TOPOLOGIES / "default.toml"
+OTHER_HOSTS = "Hosts in no cloud"
 
-__all__ = ["TopologyError"]
-
-
-@dataclass(frozen=True)
-class SubnetLayout:
-    name: str
-    subnet: str
-    vlan: int
-    pool: tuple[str, str] | None
+__all__ = ["Topology", "TopologyError"]
 
 
-@dataclass(frozen=True)
-class VmNetworkLayout:
-    name: str
-    logical_network: str
-    subnets: tuple[SubnetLayout, ...]
+def named_topologies() -> dict[str, Path]:
+    """Name to file of the topologies that come with the lab, the default one first."""
+    files = sorted(TOPOLOGIES.glob("*.toml"), key=lambda file: (file != DEFAULT_TOPOLOGY, file))
+    return {file.stem: file for file in files}
 
 
-@dataclass(frozen=True)
-class StorageLayout:
-    """A volume (name empty) or file share."""
+def find_topology(name_or_path: str) -> Path:
+    """The file of a topology that comes with the lab, or the path itself.
 
-    name: str
-    path: str
-    classification: str
-
-
-@dataclass(frozen=True)
-class AdapterLayout:
-    network: str
-    subnet: str
-    ip: str
-
-
-@dataclass(frozen=True)
-class DiskLayout:
-    path: str
-    size_bytes: int
-
-
-@dataclass(frozen=True)
-class VmLayout:
-    name: str
-    host: str
-    running: bool
-    generation: int
-    processors: int
-    memory_mib: int
-    operating_system: str
-    automatic_start_action: str
-    disks: tuple[DiskLayout, ...]
-    adapters: tuple[AdapterLayout, ...]
-
-
-@dataclass(frozen=True)
-class CloudLayout:
-    name: str
-    description: str
-    hosts: tuple[str, ...]
-    logical_networks: tuple[str, ...]
-    storage_classifications: tuple[str, ...]
-    vms: tuple[VmLayout, ...]
-
-
-@dataclass(frozen=True)
-class SiteLayout:
-    """A site; fabric_name is what people call its VMM server in Open Site Recovery."""
-
-    name: str
-    fabric_name: str
-    vmm_server: str
-    version: str
-    installation_id: str
-    logical_networks: tuple[str, ...]
-    vm_networks: tuple[VmNetworkLayout, ...]
-    storage_classifications: tuple[tuple[str, str], ...]
-    volumes: tuple[StorageLayout, ...]
-    file_shares: tuple[StorageLayout, ...]
-    clouds: tuple[CloudLayout, ...]
-
-
-@dataclass(frozen=True)
-class Topology:
-    sites: tuple[SiteLayout, ...]
-    guest: GuestProfile
-    fill_share: float
-
-    def site(self, name: str) -> SiteLayout:
-        """Raises TopologyError when there is no such site."""
-        for site in self.sites:
-            if site.name.lower() == name.lower():
-                return site
-        known = ", ".join(site.name for site in self.sites)
-        raise TopologyError(f"there is no site '{name}' in the topology (known: {known})")
+    Raises:
+        TopologyError: It is neither.
+    """
+    known = named_topologies()
+    if name_or_path in known:
+        return known[name_or_path]
+    path = Path(name_or_path)
+    if path.is_file():
+        return path.resolve()
+    raise TopologyError(
+        f"'{name_or_path}' is neither a file nor one of the topologies {', '.join(known)}"
+    )
 
 
 def load_topology(path: Path | None = None) -> Topology:
@@ -128,6 +70,7 @@ def parse_topology(text: str) -> Topology:
         reader = TableReader(tomllib.loads(text), "")
     except tomllib.TOMLDecodeError as error:
         raise TopologyError(f"not TOML: {error}") from error
+    description = reader.text("description", "")
     guest = reader.table("guest")
     profile = GuestProfile(
         interval_seconds=guest.number("interval_seconds", GuestProfile.interval_seconds),
@@ -142,9 +85,18 @@ def parse_topology(text: str) -> Topology:
     if not sites:
         raise TopologyError("sites: at least one site is needed")
     unique([site.name for site in sites], "sites")
-    hosts = [host for site in sites for cloud in site.clouds for host in cloud.hosts]
-    unique([*hosts, *(site.vmm_server for site in sites)], "hosts and VMM servers")
-    return Topology(sites, profile, fill_share)
+    unique([name for site in sites for name in _computers(site)], "hosts and VMM servers")
+    return Topology(description, sites, profile, fill_share)
+
+
+def _computers(site: SiteLayout) -> Iterable[str]:
+    """Every name that must be found in the name service once."""
+    yield site.vmm_server
+    yield from (host.fqdn for host in site.hosts)
+    for cluster in site.clusters:
+        yield cluster.fqdn
+        if cluster.broker:
+            yield cluster.broker
 
 
 def _fqdn(table: TableReader, key: str) -> str:
@@ -157,150 +109,158 @@ def _check_fqdn(name: str, where: str) -> str:
     return name.lower()
 
 
+def _fqdns(table: TableReader, key: str) -> list[str]:
+    return [_check_fqdn(each, table.place(key)) for each in table.texts(key)]
+
+
 def _site(table: TableReader) -> SiteLayout:
     name = table.text("name")
     if "/" in name or name.startswith("."):
         raise TopologyError(f"{table.place('name')}: '{name}' cannot be a folder's name")
-    networks = unique(table.texts("logical_networks"), table.place("logical_networks"))
-    classifications = _classifications(table)
+    networks = read_logical_networks(table)
+    network_names = [each.name for each in networks]
+    classifications = read_classifications(table)
     known = [each for each, _ in classifications]
-    volumes = tuple(_storage(each, known, "") for each in table.tables("volumes"))
-    shares = tuple(_storage(each, known, "name") for each in table.tables("file_shares"))
-    vm_networks = tuple(_vm_network(each, networks) for each in table.tables("vm_networks"))
+    vm_networks = tuple(read_vm_network(each, networks) for each in table.tables("vm_networks"))
     unique([each.name for each in vm_networks], table.place("vm_networks"))
+    # Clouds name hosts, VMs name storage, storage names hosts: hosts first, VMs last.
+    cloud_tables = table.tables("clouds")
+    groups = {host: cloud for each in cloud_tables for host, cloud in _hosts_of(each)}
+    clusters = _clusters(table, groups)
+    hosts = _hosts(table, groups, clusters, (network_names, cloud_tables))
+    host_names = [each.fqdn for each in hosts]
+    reachable = (host_names, {each.fqdn: each.nodes for each in clusters})
+    volumes = tuple(read_storage(each, known, "", reachable) for each in table.tables("volumes"))
+    shares = tuple(
+        read_storage(each, known, "name", reachable) for each in table.tables("file_shares")
+    )
+    places = Places(vm_networks, (*volumes, *shares), read_templates(table), clusters)
     layout = SiteLayout(
         name=name,
         fabric_name=table.text("fabric_name", name),
         vmm_server=_fqdn(table, "vmm_server"),
         version=table.text("version", "10.19.2591.0"),
         installation_id=table.text("installation_id", ""),
-        logical_networks=tuple(networks),
+        logical_networks=networks,
         vm_networks=vm_networks,
         storage_classifications=classifications,
         volumes=volumes,
         file_shares=shares,
-        clouds=tuple(
-            _cloud(each, networks, known, (vm_networks, (*volumes, *shares)))
-            for each in table.tables("clouds")
-        ),
+        hosts=hosts,
+        clusters=clusters,
+        clouds=tuple(_cloud(each, network_names, known, places) for each in cloud_tables),
+        vms=tuple(_vms(table, host_names, places)),
     )
     table.finish()
+    _check_names(table, layout)
+    return layout
+
+
+def _check_names(table: TableReader, layout: SiteLayout) -> None:
     unique([cloud.name for cloud in layout.clouds], table.place("clouds"))
-    unique([vm.name for cloud in layout.clouds for vm in cloud.vms], table.place("clouds.vms"))
-    return layout
+    machines = [vm.name for cloud in layout.clouds for vm in cloud.vms]
+    unique([*machines, *(vm.name for vm in layout.vms)], table.place("clouds.vms"))
 
 
-def _classifications(table: TableReader) -> tuple[tuple[str, str], ...]:
-    found = []
-    for each in table.tables("storage_classifications"):
-        found.append((each.text("name"), each.text("description", "")))
+def _hosts_of(cloud: TableReader) -> list[tuple[str, str]]:
+    """The hosts that a cloud's table names, each with the cloud's name."""
+    hosts = _fqdns(cloud, "hosts")
+    if not hosts:
+        raise TopologyError(f"{cloud.place('hosts')}: at least one host is needed")
+    unique(hosts, cloud.place("hosts"))
+    name = cloud.text("name")
+    return [(host, name) for host in hosts]
+
+
+def _clusters(table: TableReader, groups: dict[str, str]) -> tuple[ClusterLayout, ...]:
+    layouts = []
+    for each in table.tables("clusters"):
+        nodes = _fqdns(each, "nodes")
+        if not nodes:
+            raise TopologyError(f"{each.place('nodes')}: at least one node is needed")
+        found = {groups.get(node, OTHER_HOSTS) for node in nodes}
+        if len(found) > 1:
+            raise TopologyError(f"{each.place('nodes')}: must all be of one cloud, or of none")
+        layouts.append(
+            ClusterLayout(
+                fqdn=_fqdn(each, "fqdn"),
+                nodes=tuple(nodes),
+                broker=_fqdn(each, "broker") if each.has("broker") else "",
+                host_group=found.pop(),
+            )
+        )
         each.finish()
-    unique([name for name, _ in found], table.place("storage_classifications"))
-    return tuple(found)
+    unique([node for each in layouts for node in each.nodes], table.place("clusters"))
+    return tuple(layouts)
 
 
-def _storage(table: TableReader, classifications: list[str], name_key: str) -> StorageLayout:
-    layout = StorageLayout(
-        name=table.text(name_key) if name_key else "",
-        path=table.text("path"),
-        classification=table.one_of("classification", classifications, ""),
-    )
-    table.finish()
-    return layout
+_Networks = tuple[list[str], list[TableReader]]
 
 
-def _vm_network(table: TableReader, logical_networks: list[str]) -> VmNetworkLayout:
-    layout = VmNetworkLayout(
-        name=table.text("name"),
-        logical_network=table.one_of("logical_network", logical_networks),
-        subnets=tuple(_subnet(each) for each in table.tables("subnets")),
-    )
-    table.finish()
-    if not layout.subnets:
-        raise TopologyError(f"{table.place('subnets')}: at least one subnet is needed")
-    unique([subnet.name for subnet in layout.subnets], table.place("subnets"))
-    return layout
+def _hosts(
+    table: TableReader,
+    groups: dict[str, str],
+    clusters: tuple[ClusterLayout, ...],
+    networks: _Networks,
+) -> tuple[HostLayout, ...]:
+    """Hosts described in ``hosts``, and those that are only named by clouds or clusters."""
+    all_networks, cloud_tables = networks
+    generation = _generation(table, "2019")
+    described = {}
+    for each in table.tables("hosts"):
+        fqdn = _fqdn(each, "fqdn")
+        if fqdn in described:
+            raise TopologyError(f"{each.place('fqdn')}: '{fqdn}' is there twice")
+        described[fqdn] = each
+    of_cloud = {each.text("name"): each.texts("logical_networks") for each in cloud_tables}
+    cluster_of = {node: each.fqdn for each in clusters for node in each.nodes}
+    layouts = []
+    for fqdn in dict.fromkeys([*groups, *cluster_of, *described]):
+        reader = described.get(fqdn, TableReader({"fqdn": fqdn}, table.place("hosts")))
+        reader.text("fqdn")
+        layouts.append(
+            HostLayout(
+                fqdn=fqdn,
+                generation=_generation(reader, generation),
+                host_group=groups.get(fqdn, OTHER_HOSTS),
+                cluster=cluster_of.get(fqdn, ""),
+                processors=reader.integer("processors", 16, least=1),
+                memory_bytes=reader.integer("memory_gib", 64, least=1) * 1024**3,
+                switches=tuple(of_cloud.get(groups.get(fqdn, ""), all_networks)),
+            )
+        )
+        reader.finish()
+    return tuple(layouts)
 
 
-def _subnet(table: TableReader) -> SubnetLayout:
-    subnet = table.text("subnet")
-    pool = table.texts("pool")
-    try:
-        network = ipaddress.ip_network(subnet)
-        inside = all(ipaddress.ip_address(address) in network for address in pool)
-    except ValueError as error:
-        raise TopologyError(f"{table.where}: {error}") from error
-    if len(pool) not in (0, 2) or not inside:
-        raise TopologyError(f"{table.place('pool')}: must be two addresses of {subnet}")
-    layout = SubnetLayout(
-        name=table.text("name"),
-        subnet=subnet,
-        vlan=table.integer("vlan", 0),
-        pool=(pool[0], pool[1]) if pool else None,
-    )
-    table.finish()
-    return layout
-
-
-_Places = tuple[tuple[VmNetworkLayout, ...], tuple[StorageLayout, ...]]
+def _generation(table: TableReader, default: str) -> Generation:
+    known = [each.value for each in Generation]
+    value = table.text("windows_server", default)
+    if value not in known:
+        place = table.place("windows_server")
+        raise TopologyError(f"{place}: '{value}' is not defined (known: {', '.join(known)})")
+    return Generation(value)
 
 
 def _cloud(
-    table: TableReader, networks: list[str], classifications: list[str], places: _Places
+    table: TableReader, networks: list[str], classifications: list[str], places: Places
 ) -> CloudLayout:
-    hosts = [_check_fqdn(each, table.place("hosts")) for each in table.texts("hosts")]
-    if not hosts:
-        raise TopologyError(f"{table.place('hosts')}: at least one host is needed")
+    hosts = [host for host, _ in _hosts_of(table)]
     layout = CloudLayout(
         name=table.text("name"),
         description=table.text("description", ""),
         hosts=tuple(hosts),
         logical_networks=tuple(table.some_of("logical_networks", networks)),
         storage_classifications=tuple(table.some_of("storage_classifications", classifications)),
-        vms=tuple(_vm(each, hosts, places) for each in table.tables("vms")),
-    )
-    table.finish()
-    return layout
-
-
-def _vm(table: TableReader, hosts: list[str], places: _Places) -> VmLayout:
-    networks, storage = places
-    layout = VmLayout(
-        name=table.text("name"),
-        host=table.one_of("host", hosts),
-        running=table.flag("running", default=True),
-        generation=table.integer("generation", 2, least=1),
-        processors=table.integer("processors", 2, least=1),
-        memory_mib=table.integer("memory_mib", 2048, least=32),
-        operating_system=table.text("operating_system", "Windows Server 2019 Datacenter"),
-        automatic_start_action=table.one_of(
-            "automatic_start_action", ["Nothing", "StartIfRunning", "Start"], "StartIfRunning"
+        capability_profiles=tuple(
+            table.texts("capability_profiles") if table.has("capability_profiles") else ["Hyper-V"]
         ),
-        disks=tuple(_disk(each, storage) for each in table.tables("disks")),
-        adapters=tuple(_adapter(each, networks) for each in table.tables("networks")),
-    )
-    table.finish()
-    if not layout.disks:
-        raise TopologyError(f"{table.place('disks')}: at least one disk is needed")
-    return layout
-
-
-def _disk(table: TableReader, storage: tuple[StorageLayout, ...]) -> DiskLayout:
-    layout = DiskLayout(
-        path=table.one_of("path", [each.path for each in storage]),
-        size_bytes=table.integer("mib", least=LEAST_DISK_MIB) * 1024**2,
+        vms=tuple(_vms(table, hosts, places)),
     )
     table.finish()
     return layout
 
 
-def _adapter(table: TableReader, networks: tuple[VmNetworkLayout, ...]) -> AdapterLayout:
-    name = table.one_of("network", [each.name for each in networks])
-    (network,) = [each for each in networks if each.name == name]
-    layout = AdapterLayout(
-        network=name,
-        subnet=table.one_of("subnet", [each.name for each in network.subnets]),
-        ip=table.text("ip", ""),
-    )
-    table.finish()
-    return layout
+def _vms(table: TableReader, hosts: list[str], places: Places) -> Iterable[VmLayout]:
+    for each in table.tables("vms"):
+        yield from read_vms(each, hosts, places)

@@ -85,6 +85,19 @@ class StaticPool:
     name: str
     first_address: str
     last_address: str
+    default_gateways: list[str] = field(default_factory=list)
+    dns_servers: list[str] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class AllocatedAddress:
+    """An address that VMM has given out of a pool; assigned_to_id is VMM's id of an adapter."""
+
+    id: str
+    address: str
+    pool_id: str
+    assigned_to_id: str
+    description: str = ""
 
 
 @dataclass(kw_only=True)
@@ -155,6 +168,7 @@ class VmmDatabase:
     clouds: list[Cloud] = field(default_factory=list)
     logical_networks: list[LogicalNetwork] = field(default_factory=list)
     vm_networks: list[VmNetwork] = field(default_factory=list)
+    allocated_addresses: list[AllocatedAddress] = field(default_factory=list)
     storage_classifications: list[StorageClassification] = field(default_factory=list)
     file_shares: list[FileShare] = field(default_factory=list)
     volumes: list[Volume] = field(default_factory=list)

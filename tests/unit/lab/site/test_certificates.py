@@ -46,7 +46,7 @@ async def serve_with(lab: Lab, thumbprint: str) -> None:
 
 async def test_good_certificates_connect(lab: Lab) -> None:
     await probe(lab, lab.thumbprints["East"])
-    lab.east.partition.cut("West")
+    lab.east.links.cut("West")
     with pytest.raises(HyperVError, match="0x00002EFD"):
         await probe(lab, lab.thumbprints["East"])
 

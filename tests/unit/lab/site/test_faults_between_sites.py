@@ -31,12 +31,12 @@ async def failed(lab: Lab) -> None:
 
 async def test_a_cut_makes_the_primary_critical_and_healing_catches_up(lab: Lab) -> None:
     await lab.replicate()
-    lab.west.partition.cut("West")
+    lab.west.links.cut("West")
     await failed(lab)
     assert lab.state(lab.east) == "Primary Replicating"
     assert lab.east.replication_health(lab.vm(lab.east)) is ReplicationHealth.CRITICAL
     assert re.search("0x00002EF[DE]", lab.replication(lab.east).last_error)
-    lab.west.partition.heal("West")
+    lab.west.links.heal("West")
     await lab.cycle()
     assert lab.replication(lab.east).log.failures == 0
 
@@ -45,22 +45,22 @@ async def test_prepare_over_a_cut_fails_and_can_be_tried_again(lab: Lab) -> None
     await lab.replicate()
     east = lab.east
     await east.stop_vm(lab.host(east), lab.vm(east), "c")
-    east.partition.cut("East")
+    east.links.cut("East")
     with pytest.raises(HyperVError, match="0x00002EFD"):
         await east.prepare_failover(lab.host(east), lab.vm(east), "c")
     assert lab.state(east) == "Primary Replicating"
-    east.partition.heal("East")
+    east.links.heal("East")
     await east.prepare_failover(lab.host(east), lab.vm(east), "c")
     assert lab.bytes_of(east) == lab.bytes_of(lab.west)
 
 
 async def test_full_storage_is_recoverable(lab: Lab) -> None:
     await lab.replicate()
-    lab.west.faults.full_hosts.add(lab.host(lab.west).fqdn)
+    lab.west.faults.set_full_host(lab.host(lab.west).fqdn, full=True)
     await failed(lab)
     assert lab.state(lab.east) == "Primary Replicating"
     assert "not enough space" in lab.replication(lab.east).last_error
-    lab.west.faults.full_hosts.clear()
+    lab.west.faults.set_full_host(lab.host(lab.west).fqdn, full=False)
     await lab.cycle()
 
 

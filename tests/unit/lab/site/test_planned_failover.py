@@ -39,7 +39,7 @@ async def test_planned_failover_and_the_way_back_lose_no_byte(lab: Lab) -> None:
 
     # The guest runs before the reverse: what it writes must come back all the same.
     await west.start_vm(lab.host(west), replica, "c-start")
-    last, _ = east.witness(replica.vm_id).last()
+    last, _ = east.witness(lab.vm(east)).last()
     assert replica.boot_ledger_last == last
     guest = west.runtime(replica).guest
     assert guest is not None
@@ -59,7 +59,7 @@ async def test_planned_failover_and_the_way_back_lose_no_byte(lab: Lab) -> None:
     await east.start_failover(lab.host(east), primary, "c-failover-2")
     await east.reverse_replication(lab.host(east), primary, ReplicationSettings(), "c-reverse-2")
     await east.start_vm(lab.host(east), primary, "c-start-2")
-    assert primary.boot_ledger_last == west.witness(primary.vm_id).last()[0]
+    assert primary.boot_ledger_last == west.witness(lab.vm(west)).last()[0]
     reading = ledger.read(east.folder / primary.disks[0].file)
     assert reading.gaps == 0
     await lab.cycle(east)

@@ -23,7 +23,7 @@ async def test_a_primary_that_lost_power_needs_a_resynchronisation_and_loses_not
     lab: Lab,
 ) -> None:
     await lab.replicate()
-    written = lab.east.witness(lab.vm(lab.east).vm_id).last()[0]
+    written = lab.east.witness(lab.vm(lab.east)).last()[0]
     await lab.lose_power("East")
     east = await lab.boot("East")
     vm = lab.vm(east)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 async def test_unplanned_failover_loses_what_was_not_sent_and_no_more(lab: Lab) -> None:
     await lab.replicate()
     east, west = lab.east, lab.west
-    east.partition.cut("East")
+    east.links.cut("East")
     guest = east.runtime(lab.vm(east)).guest
     assert guest is not None
     await guest.write_record()
@@ -29,7 +29,7 @@ async def test_unplanned_failover_loses_what_was_not_sent_and_no_more(lab: Lab) 
     await west.start_vm(lab.host(west), lab.vm(west), "c")
     found = lab.vm(west).boot_ledger_last
     assert found is not None
-    assert 0 < found < east.witness(lab.vm(east).vm_id).last()[0]
+    assert 0 < found < east.witness(lab.vm(east)).last()[0]
     assert west.replication_health(lab.vm(west)) is ReplicationHealth.WARNING
 
 
