@@ -103,8 +103,8 @@ async def _run(
     journal = CommandJournal(database, settings.clock)
     outbound = Outbound()
     base = JournalInventoryBase(database)
-    executor = _executor(settings, pool, database, journal, outbound)
     watch = _watch(settings, pool, base, outbound)
+    executor = _executor(settings, pool, database, journal, outbound, watch)
     parts = SessionParts(
         introduction=Introduction(
             agent_version=agent_version(),
@@ -145,6 +145,7 @@ def _executor(
     database: Database,
     journal: CommandJournal,
     outbound: Outbound,
+    watch: Watch,
 ) -> CommandExecutor:
     async def announce(result: CommandResult) -> None:
         await outbound.send(AgentMessage(result=result))
@@ -158,6 +159,7 @@ def _executor(
         verbs=VERBS,
         vmm_server=settings.vmm_server,
         tell=tell,
+        refresh=watch.refresh,
     )
     return CommandExecutor(journal, fabric, announce, settings.clock)
 

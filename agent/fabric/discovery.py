@@ -1,16 +1,31 @@
-"""Reads the whole fabric out of VMM, in as many pipelines as there are kinds of objects."""
+"""Reads the fabric out of VMM: everything, or what is few and what has changed of the machines."""
 
 import asyncio
-from typing import Final
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
 
-from agent.fabric import clouds, hosts, networks, storage, virtual_machines
+from opensiterecovery.provider.v1 import inventory_pb2
+
+from agent.fabric import (
+    clouds,
+    hosts,
+    management_server,
+    networks,
+    storage,
+    virtual_machines,
+)
 from agent.fabric.inventory import Inventory, inventory_of
 from agent.fabric.vmm import Question, is_hyper_v
 from agent.powershell.interface import PowerShell
 from agent.powershell.records import PSRecord
 
-QUESTIONS: Final = (
+# Kinds of which a fabric has few however many machines it has: always read whole.
+FEW: Final = (
+    management_server.MANAGEMENT_SERVER,
     clouds.CLOUDS,
+    clouds.HOST_GROUPS,
+    clouds.CAPABILITY_PROFILES,
     hosts.HOSTS,
     hosts.HOST_CLUSTERS,
     networks.VM_NETWORKS,
@@ -20,17 +35,78 @@ QUESTIONS: Final = (
     storage.STORAGE_CLASSIFICATIONS,
     storage.FILE_SHARES,
     storage.VOLUMES,
+)
+MACHINES: Final = (
     virtual_machines.VIRTUAL_MACHINES,
     virtual_machines.DISK_DRIVES,
     virtual_machines.HARD_DISKS,
     virtual_machines.NETWORK_ADAPTERS,
 )
+QUESTIONS: Final = (*FEW, *MACHINES)
+
+Answers: TypeAlias = Mapping[Question, list[PSRecord]]
+
+
+@dataclass(frozen=True)
+class Vmm:
+    """Where questions go.
+
+    Attributes:
+        powershell: Where to run.
+        server: Name of the VMM server or cluster role.
+        time_limit_seconds: For each pipeline.
+    """
+
+    powershell: PowerShell
+    server: str = "localhost"
+    time_limit_seconds: float = 300.0
+
+    async def ask(self, *questions: Question) -> dict[Question, list[PSRecord]]:
+        """Asks side by side, each question in a pipeline of its own.
+
+        Raises:
+            PowerShellFailure, PowerShellTimeout, PowerShellGone: One could not be answered.
+                Nothing is returned then: what was not seen must not look removed.
+        """
+        answers = await asyncio.gather(*map(self._ask, questions), return_exceptions=True)
+        found: dict[Question, list[PSRecord]] = {}
+        for question, answer in zip(questions, answers, strict=True):
+            if isinstance(answer, BaseException):
+                raise answer
+            found[question] = answer
+        return found
+
+    async def ask_one(self, question: Question) -> list[PSRecord]:
+        """Asks one question; raises as `ask` does."""
+        return await self._ask(question)
+
+    async def _ask(self, question: Question) -> list[PSRecord]:
+        return await self.powershell.run(
+            *question.pipeline(self.server), time_limit_seconds=self.time_limit_seconds
+        )
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What there is besides machines.
+
+    Attributes:
+        inventory: All of it; clouds only those to be told of.
+        networks: VM networks, which adapters point at.
+        vmm_nodes: Names of the computers VMM runs on.
+        chosen: Host group paths of the chosen clouds, lower case; None: all clouds are told of.
+    """
+
+    inventory: Inventory = field(default_factory=dict)
+    networks: tuple[inventory_pb2.InventoryObject, ...] = ()
+    vmm_nodes: tuple[str, ...] = ()
+    chosen: frozenset[str] | None = None
 
 
 async def read_inventory(
     powershell: PowerShell, *, vmm_server: str = "localhost", time_limit_seconds: float = 300.0
 ) -> Inventory:
-    """Reads everything the product keeps of a fabric.
+    """Reads everything VMM says of a fabric, in as many pipelines as there are kinds of objects.
 
     Args:
         powershell: Where to run; the number of pipelines does not grow with the fabric.
@@ -45,38 +121,41 @@ async def read_inventory(
             is returned then: what was not seen must not look removed.
         PropertyError: An object lacks what every version of VMM has.
     """
-    answers = await asyncio.gather(
-        *(_ask(powershell, question, vmm_server, time_limit_seconds) for question in QUESTIONS),
-        return_exceptions=True,
-    )
-    found: dict[Question, list[PSRecord]] = {}
-    for question, answer in zip(QUESTIONS, answers, strict=True):
-        if isinstance(answer, BaseException):
-            raise answer
-        found[question] = answer
+    found = await Vmm(powershell, vmm_server, time_limit_seconds).ask(*QUESTIONS)
     # Ten thousand machines take a second; heartbeats go on meanwhile.
     return await asyncio.to_thread(build_inventory, found)
 
 
-def build_inventory(found: dict[Question, list[PSRecord]]) -> Inventory:
+def build_inventory(found: Answers) -> Inventory:
     """Puts the answers together; pure.
 
     Raises:
         PropertyError: An object lacks what every version of VMM has.
     """
+    around = surroundings(found)
+    return {**around.inventory, **inventory_of(machines(found, around))}
+
+
+def surroundings(found: Answers, *, chosen_clouds_only: bool = False) -> Surroundings:
+    """What the questions in FEW tell; pure. Raises as `build_inventory` does."""
+    cloud_records = found[clouds.CLOUDS]
+    if chosen_clouds_only:
+        cloud_records = clouds.chosen_clouds(cloud_records)
     host_records = [record for record in found[hosts.HOSTS] if is_hyper_v(record)]
     cluster_records = [record for record in found[hosts.HOST_CLUSTERS] if is_hyper_v(record)]
     reach = storage.HostStorage(host_records, cluster_records)
     vm_networks = networks.vm_networks(found[networks.VM_NETWORKS], found[networks.VM_SUBNETS])
-    devices = virtual_machines.Devices(
-        virtual_machines.disks_by_machine(
-            found[virtual_machines.DISK_DRIVES], found[virtual_machines.HARD_DISKS]
-        ),
-        virtual_machines.adapters_by_machine(found[virtual_machines.NETWORK_ADAPTERS], vm_networks),
-    )
-    return inventory_of(
+    server = [
+        management_server.management_server(record)
+        for record in found[management_server.MANAGEMENT_SERVER]
+    ]
+    told = [clouds.cloud(record) for record in cloud_records]
+    inventory = inventory_of(
         [
-            *map(clouds.cloud, found[clouds.CLOUDS]),
+            *server,
+            *told,
+            *map(clouds.host_group, found[clouds.HOST_GROUPS]),
+            *map(clouds.capability_profile, found[clouds.CAPABILITY_PROFILES]),
             *map(hosts.host, host_records),
             *map(hosts.host_cluster, cluster_records),
             *vm_networks,
@@ -85,14 +164,28 @@ def build_inventory(found: dict[Question, list[PSRecord]]) -> Inventory:
             *map(storage.storage_classification, found[storage.STORAGE_CLASSIFICATIONS]),
             *(storage.file_share(record, reach) for record in found[storage.FILE_SHARES]),
             *storage.volumes(found[storage.VOLUMES], reach),
-            *virtual_machines.virtual_machines(found[virtual_machines.VIRTUAL_MACHINES], devices),
         ]
+    )
+    paths = frozenset(path.lower() for item in told for path in item.cloud.host_group_paths)
+    return Surroundings(
+        inventory=inventory,
+        networks=tuple(vm_networks),
+        vmm_nodes=tuple(node for item in server for node in item.vmm_server.nodes),
+        chosen=paths if chosen_clouds_only else None,
     )
 
 
-async def _ask(
-    powershell: PowerShell, question: Question, vmm_server: str, time_limit_seconds: float
-) -> list[PSRecord]:
-    return await powershell.run(
-        *question.pipeline(vmm_server), time_limit_seconds=time_limit_seconds
+def machines(
+    found: Answers,
+    around: Surroundings,
+    disks: Question = virtual_machines.HARD_DISKS,
+    adapters: Question = virtual_machines.NETWORK_ADAPTERS,
+) -> Iterable[inventory_pb2.InventoryObject]:
+    """Machines with their devices; pure. Raises as `build_inventory` does."""
+    devices = virtual_machines.Devices(
+        virtual_machines.disks_by_machine(found[virtual_machines.DISK_DRIVES], found[disks]),
+        virtual_machines.adapters_by_machine(found[adapters], around.networks),
+    )
+    return virtual_machines.virtual_machines(
+        found[virtual_machines.VIRTUAL_MACHINES], devices, around.vmm_nodes
     )

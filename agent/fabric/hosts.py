@@ -76,6 +76,7 @@ def host_cluster(record: PSRecord) -> inventory_pb2.InventoryObject:
             id=object_id(record),
             fqdn=record.text("Name"),
             host_group_path=record.optional_text("HostGroup") or "",
+            node_fqdns=sorted(record.strings("Nodes")),
         )
     )
 

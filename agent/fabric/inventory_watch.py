@@ -2,18 +2,20 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
 import structlog
-from opensiterecovery.provider.v1 import session_pb2
+from opensiterecovery.provider.v1 import inventory_pb2, session_pb2
 
 from agent.clock import Clock, utc_now
-from agent.fabric.differences import Difference, difference, digests, parts
-from agent.fabric.discovery import read_inventory
-from agent.fabric.inventory import Inventory, ObjectKey
+from agent.fabric.differences import Difference, difference, digest, parts
+from agent.fabric.discovery import Vmm
+from agent.fabric.inventory import Inventory, ObjectKey, key_of
+from agent.fabric.reader import FabricReader
 from agent.powershell.errors import PowerShellError
 from agent.powershell.interface import PowerShell
 from agent.powershell.records import PropertyError
@@ -35,6 +37,15 @@ class InventoryBase(Protocol):
         """Replaces what is remembered; on disk when it returns."""
         ...
 
+    def amend(
+        self,
+        revision: int,
+        changed: Mapping[tuple[str, str], bytes],
+        removed: Iterable[tuple[str, str]],
+    ) -> None:
+        """Changes what is remembered; on disk when it returns."""
+        ...
+
 
 @dataclass(frozen=True)
 class InventorySettings:
@@ -43,12 +54,14 @@ class InventorySettings:
     Attributes:
         vmm_server: Name of the VMM server or cluster role.
         interval_seconds: Between looks, until a session says otherwise.
+        whole_interval_seconds: Between two looks at everything; see FabricReader.
         read_limit_seconds: For each of discovery's pipelines.
         stored_limit_seconds: For the coordinator to say that it has applied a revision.
     """
 
     vmm_server: str = "localhost"
     interval_seconds: float = 300.0
+    whole_interval_seconds: float = 900.0
     read_limit_seconds: float = 300.0
     stored_limit_seconds: float = 120.0
 
@@ -74,7 +87,10 @@ class InventoryWatch:
         on_inventory: Callable[[Inventory], None] = lambda _: None,
         clock: Clock = utc_now,
     ) -> None:
-        self._powershell = powershell
+        self.reader = FabricReader(
+            Vmm(powershell, settings.vmm_server, settings.read_limit_seconds),
+            settings.whole_interval_seconds,
+        )
         self._base = base
         self._send = send
         self._settings = settings
@@ -83,22 +99,55 @@ class InventoryWatch:
         self._clock = clock
         self._wanted = asyncio.Event()
         self._full = False
+        self._whole = False
         self._sent_revision = 0
         self._answer: asyncio.Future[bool] | None = None
+        # One look at a time.
+        self._turn = asyncio.Lock()
+        self._opened = asyncio.Event()
+        self._known: tuple[int, dict[ObjectKey, bytes]] | None = None
+        self._digests: dict[ObjectKey, tuple[inventory_pb2.InventoryObject, bytes]] = {}
 
-    def session_opened(self, interval_seconds: float) -> None:
+    def session_opened(self, interval_seconds: float, *, chosen_clouds_only: bool = False) -> None:
         """The coordinator can be told things again: looks now, then at this interval."""
         if interval_seconds > 0:
             self._interval_seconds = interval_seconds
+        self.reader.chosen_clouds_only = chosen_clouds_only
         self._settle(stored=False)
         self._wanted.set()
+        opened, self._opened = self._opened, asyncio.Event()
+        opened.set()
 
     def request(self, *, full: bool) -> None:
-        """Looks now. With "full" everything is sent: the coordinator has lost its base."""
+        """Looks now, at everything. With "full" it is sent: the coordinator lost its base."""
+        self._whole = True
         self._full = self._full or full
         if full:
             self._settle(stored=False)
         self._wanted.set()
+
+    async def refresh(self, *, everything: bool) -> int:
+        """Looks at everything until the coordinator has what was seen.
+
+        Args:
+            everything: All of it is sent, not only what has changed.
+
+        Returns:
+            The revision that the coordinator has.
+
+        Raises:
+            PowerShellError, PropertyError: The fabric could not be read.
+        """
+        while True:
+            opened = self._opened
+            self._whole = True
+            self._full = self._full or everything
+            if await self.look():
+                return self._revision
+            # Not told: with the next session, or when the coordinator was only slow.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._interval_seconds):
+                    await opened.wait()
 
     def stored(self, revision: int) -> None:
         """The coordinator has applied a revision; any but the last sent is old news."""
@@ -128,17 +177,24 @@ class InventoryWatch:
         Raises:
             PowerShellError, PropertyError: The fabric could not be read; nothing was sent.
         """
+        async with self._turn:
+            return await self._look()
+
+    async def _look(self) -> bool:
         started = time.monotonic()
-        inventory = await read_inventory(
-            self._powershell,
-            vmm_server=self._settings.vmm_server,
-            time_limit_seconds=self._settings.read_limit_seconds,
-        )
+        whole, self._whole = self._whole, False
+        try:
+            inventory = await self.reader.look(whole=whole)
+        except BaseException:
+            self._whole = self._whole or whole
+            raise
         self._on_inventory(inventory)
-        revision, loaded = await asyncio.to_thread(self._base.load)
+        if self._known is None:
+            self._known = await asyncio.to_thread(self._load)
+        revision, loaded = self._known
         full = self._full or revision == 0
-        known = {} if full else {ObjectKey(*key): value for key, value in loaded.items()}
-        now = await asyncio.to_thread(digests, inventory)
+        known = {} if full else loaded
+        now = await asyncio.to_thread(self._digests_of, inventory)
         found = difference(known, inventory, now)
         log.info(
             "inventory.read",
@@ -146,6 +202,7 @@ class InventoryWatch:
             changed=len(found.changed),
             removed=len(found.removed),
             full=full,
+            whole=whole,
             seconds=round(time.monotonic() - started, 3),
         )
         if not found and not full:
@@ -156,9 +213,32 @@ class InventoryWatch:
         if not await self._deliver(found, base_revision, new_revision):
             self._full = self._full or full
             return False
-        plain = {(key.kind, key.id): value for key, value in now.items()}
-        await asyncio.to_thread(self._base.save, new_revision, plain)
+        if full:
+            everything = {(key.kind, key.id): value for key, value in now.items()}
+            await asyncio.to_thread(self._base.save, new_revision, everything)
+        else:
+            changed = {(key.kind, key.id): now[key] for key in map(key_of, found.changed)}
+            await asyncio.to_thread(self._base.amend, new_revision, changed, found.removed)
+        self._known = (new_revision, now)
         return True
+
+    @property
+    def _revision(self) -> int:
+        """What the coordinator is known to have."""
+        return self._known[0] if self._known is not None else 0
+
+    def _load(self) -> tuple[int, dict[ObjectKey, bytes]]:
+        revision, loaded = self._base.load()
+        return revision, {ObjectKey(*key): value for key, value in loaded.items()}
+
+    def _digests_of(self, inventory: Inventory) -> dict[ObjectKey, bytes]:
+        """Digests; of the very objects of the last look they are known."""
+        before, self._digests = self._digests, {}
+        for key, item in inventory.items():
+            kept = before.get(key)
+            known = kept if kept is not None and kept[0] is item else (item, digest(item))
+            self._digests[key] = known
+        return {key: found for key, (_, found) in self._digests.items()}
 
     async def _deliver(self, found: Difference, base_revision: int, revision: int) -> bool:
         """Sends all parts and waits until the coordinator has applied them."""

@@ -95,6 +95,11 @@ class ReplicationWatch:
             self._wanted.clear()
             await self.look()
 
+    async def report_everything(self) -> bool:
+        """Looks now and reports all that is watched; see `look`."""
+        self._start_over()
+        return await self.look()
+
     async def look(self) -> bool:
         """Asks every host concerned once and reports.
 

@@ -1,7 +1,8 @@
 """Virtual machines with their disks and network adapters."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv6Address
 from typing import Final
 from uuid import UUID
 
@@ -32,6 +33,17 @@ VIRTUAL_MACHINES: Final = Question(
         "IsPrimaryVM",
         "IsRecoveryVM",
         "IsTestReplicaVM",
+        "HasPassthroughDisk",
+        "HasSharedStorage",
+        "HasVirtualFibreChannelAdapters",
+        "IsShielded",
+        "IsEncrypted",
+        "HasVMAdditions",
+        "VMAddition",
+        "VMCheckpoints",
+        "ComputerNameString",
+        "IsDRProtectionRequired",
+        "ModifiedTime",
     ),
 )
 # A drive does not say whose it is, so the machine's VMId is put beside it while it is unfolded.
@@ -68,10 +80,24 @@ NETWORK_ADAPTERS: Final = Question(
         "LogicalNetwork",
         "IPv4AddressType",
         "IPv4Addresses",
+        "IPv6Addresses",
     ),
+)
+# The same of some machines only: what they have is unfolded instead of listing all there is.
+HARD_DISKS_OF_MACHINES: Final = Question(
+    _EVERY_MACHINE,
+    HARD_DISKS.properties,
+    between=(Cmdlet("Select-Object", {"ExpandProperty": "VirtualHardDisks"}),),
+)
+ADAPTERS_OF_MACHINES: Final = Question(
+    _EVERY_MACHINE,
+    NETWORK_ADAPTERS.properties,
+    between=(Cmdlet("Select-Object", {"ExpandProperty": "VirtualNetworkAdapters"}),),
 )
 _MEBIBYTE: Final = 1024 * 1024
 _ON_A_HOST: Final = "VMHost"
+# What VMM shows as the computer name of a guest that told none.
+_NO_NAME: Final = frozenset({"", "unknown"})
 
 
 @dataclass(frozen=True)
@@ -83,18 +109,18 @@ class Devices:
 
 
 def virtual_machines(
-    records: Iterable[PSRecord], devices: Devices
+    records: Iterable[PSRecord], devices: Devices, vmm_nodes: Collection[str] = ()
 ) -> Iterable[inventory_pb2.InventoryObject]:
     """Source: Get-SCVirtualMachine; machines of other hypervisors or in a library are left out."""
     for record in records:
         stored = (record.optional_text("HostType") or _ON_A_HOST) != _ON_A_HOST
         vm_id = record.optional_guid("VMId")
         if vm_id is not None and not stored and is_hyper_v(record):
-            yield virtual_machine(record, vm_id, devices)
+            yield virtual_machine(record, vm_id, devices, vmm_nodes)
 
 
 def virtual_machine(
-    record: PSRecord, vm_id: UUID, devices: Devices
+    record: PSRecord, vm_id: UUID, devices: Devices, vmm_nodes: Collection[str] = ()
 ) -> inventory_pb2.InventoryObject:
     """Source: Get-SCVirtualMachine, whose Memory is in MB."""
     hyper_v_id = str(vm_id)
@@ -116,8 +142,47 @@ def virtual_machine(
             test_replica=bool(record.optional_boolean("IsTestReplicaVM")),
             disks=devices.disks.get(hyper_v_id, ()),
             adapters=devices.adapters.get(hyper_v_id, ()),
+            fibre_channel=record.optional_boolean("HasVirtualFibreChannelAdapters"),
+            pass_through=record.optional_boolean("HasPassthroughDisk"),
+            shared_storage=record.optional_boolean("HasSharedStorage"),
+            encrypted=_encrypted(record),
+            integration_services=_integration_services(record),
+            integration_services_detected=record.optional_boolean("HasVMAdditions"),
+            checkpoints=len(record.items("VMCheckpoints")),
+            runs_vmm=runs_vmm(record, vmm_nodes),
+            dr_protection_required=bool(record.optional_boolean("IsDRProtectionRequired")),
         )
     )
+
+
+def runs_vmm(record: PSRecord, vmm_nodes: Collection[str]) -> bool:
+    """Whether VMM itself, or a node of its cluster, runs in the machine.
+
+    The guest tells its computer name through the integration services. One that tells none is
+    known by the machine's own name: better refused by mistake than VMM cut off by a failover.
+
+    Args:
+        record: From Get-SCVirtualMachine.
+        vmm_nodes: Names of the computers VMM runs on, FQDNs or short.
+    """
+    told = (record.optional_text("ComputerNameString") or "").casefold()
+    name = told if told not in _NO_NAME else (record.optional_text("Name") or "").casefold()
+    for node in map(str.casefold, vmm_nodes):
+        both_full = "." in name and "." in node
+        if name == node or (not both_full and name.partition(".")[0] == node.partition(".")[0]):
+            return True
+    return False
+
+
+def _encrypted(record: PSRecord) -> bool | None:
+    # VMM 2016 and later; 2012 R2 has neither of the two.
+    told = [record.optional_boolean(name) for name in ("IsShielded", "IsEncrypted")]
+    return None if told == [None, None] else any(told)
+
+
+def _integration_services(record: PSRecord) -> str:
+    told = record.optional_text("VMAddition") or ""
+    return "" if told == "Not Detected" else told
 
 
 def disks_by_machine(
@@ -196,7 +261,16 @@ def _adapter(
         logical_network=logical_network,
         ipv4_address_type=record.optional_text("IPv4AddressType") or "",
         ipv4_addresses=record.strings("IPv4Addresses"),
+        ipv6=any(map(_is_routed_ipv6, record.strings("IPv6Addresses"))),
     )
+
+
+def _is_routed_ipv6(address: str) -> bool:
+    """False for link-local ones, which every Windows guest has, and for what is no address."""
+    try:
+        return not IPv6Address(address.partition("%")[0]).is_link_local
+    except ValueError:
+        return False
 
 
 def _machine_of(device_id: str) -> str | None:

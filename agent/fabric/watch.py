@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from opensiterecovery.provider.v1 import session_pb2
+from opensiterecovery.provider.v1 import inventory_pb2, session_pb2
 
 from agent.fabric.inventory_watch import InventoryWatch
 from agent.fabric.replication_watch import ReplicationWatch
@@ -24,7 +24,10 @@ class Watch:
 
     async def session_opened(self, welcome: session_pb2.Welcome) -> None:
         """The coordinator can be told things again, at the intervals of its Welcome."""
-        self.inventory.session_opened(welcome.inventory_interval.ToMilliseconds() / 1000)
+        self.inventory.session_opened(
+            welcome.inventory_interval.ToMilliseconds() / 1000,
+            chosen_clouds_only=welcome.chosen_clouds_only,
+        )
         self.replication.session_opened(welcome.replication_interval.ToMilliseconds() / 1000)
 
     async def inventory_stored(self, revision: int) -> None:
@@ -34,6 +37,20 @@ class Watch:
     async def inventory_requested(self, *, full: bool) -> None:
         """The coordinator wants a look now; everything when it lost its base."""
         self.inventory.request(full=full)
+
+    async def refresh(self, *, everything: bool) -> inventory_pb2.FabricRefreshed:
+        """Looks at all there is now; the coordinator has it when this returns.
+
+        Replication is reported first, over the same stream: whoever has the revision has both.
+
+        Raises:
+            PowerShellError, PropertyError: VMM could not be read.
+        """
+        await self.replication.report_everything()
+        revision = await self.inventory.refresh(everything=everything)
+        return inventory_pb2.FabricRefreshed(
+            inventory_revision=revision, unread_hosts=sorted(self.inventory.reader.unread_hosts)
+        )
 
     async def replication_watched(self, vm_ids: Sequence[str]) -> None:
         """The machines to report about from now on."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from sqlite3 import Connection
 
 from agent.journal.database import Database
 
@@ -34,8 +35,30 @@ class JournalInventoryBase:
                 "INSERT INTO inventory_digests (kind, id, digest) VALUES (?, ?, ?)",
                 [(kind, key, digest) for (kind, key), digest in digests.items()],
             )
-            connection.execute(
-                "INSERT INTO inventory_base (only_row, revision) VALUES (1, ?)"
-                " ON CONFLICT (only_row) DO UPDATE SET revision = excluded.revision",
-                (revision,),
+            _set_revision(connection, revision)
+
+    def amend(
+        self,
+        revision: int,
+        changed: Mapping[tuple[str, str], bytes],
+        removed: Iterable[tuple[str, str]],
+    ) -> None:
+        """Changes what is remembered, whole or not at all; on disk when it returns."""
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "INSERT INTO inventory_digests (kind, id, digest) VALUES (?, ?, ?)"
+                " ON CONFLICT (kind, id) DO UPDATE SET digest = excluded.digest",
+                [(kind, key, digest) for (kind, key), digest in changed.items()],
             )
+            connection.executemany(
+                "DELETE FROM inventory_digests WHERE kind = ? AND id = ?", list(removed)
+            )
+            _set_revision(connection, revision)
+
+
+def _set_revision(connection: Connection, revision: int) -> None:
+    connection.execute(
+        "INSERT INTO inventory_base (only_row, revision) VALUES (1, ?)"
+        " ON CONFLICT (only_row) DO UPDATE SET revision = excluded.revision",
+        (revision,),
+    )

@@ -25,7 +25,7 @@ from agent.powershell.failures import to_failure
 from agent.powershell.interface import PowerShell
 from agent.powershell.records import PropertyError
 from agent.verbs.aftermath import state_afterwards
-from agent.verbs.context import HostKeys, VerbContext
+from agent.verbs.context import HostKeys, Refresh, VerbContext
 from agent.verbs.machines import machine_in
 from agent.verbs.registry import Verb, outcome_field, request_of
 
@@ -69,6 +69,7 @@ class Fabric:
         verbs: Name of the field in Command to the function.
         vmm_server: Name of the VMM server or cluster role.
         tell: Given what a command is doing, for people; may lose it.
+        refresh: See VerbContext.
     """
 
     powershell: Callable[[UUID], PowerShell]
@@ -76,6 +77,7 @@ class Fabric:
     verbs: Mapping[str, Verb]
     vmm_server: str = "localhost"
     tell: Callable[[CommandProgress], Awaitable[object]] = tell_nobody
+    refresh: Refresh | None = None
 
 
 class CommandExecutor:
@@ -235,6 +237,7 @@ class CommandExecutor:
             resumed=entry.state is CommandState.STARTED,
             poll_interval_seconds=self._settings.poll_interval_seconds,
             settle_seconds=self._settings.settle_seconds,
+            refresh=self._fabric.refresh,
             tell=lambda activity: self._fabric.tell(
                 CommandProgress(command_id=str(command_id), activity=activity)
             ),

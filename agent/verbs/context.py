@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
+from opensiterecovery.provider.v1.inventory_pb2 import FabricRefreshed
+
 from agent.clock import Clock
 from agent.powershell.interface import PowerShell
 from agent.secret_bytes import SecretBytes
@@ -24,6 +26,12 @@ _LEAST_SECONDS = 1.0
 async def tell_nobody(activity: str) -> None:
     """For a command nobody watches."""
     del activity
+
+
+class Refresh(Protocol):
+    """See `agent.fabric.watch.Watch.refresh`."""
+
+    async def __call__(self, *, everything: bool) -> FabricRefreshed: ...
 
 
 class HostKeys(Protocol):
@@ -51,6 +59,8 @@ class VerbContext:
         poll_interval_seconds: Between two looks at a state that is being waited for.
         settle_seconds: How long a call whose answer was lost is given to show its effect.
         tell: Says what is being done or waited for, for people; may be lost.
+        refresh: Looks at the whole fabric, until the coordinator has what was seen; given whether
+            everything is to be sent.
     """
 
     powershell: PowerShell
@@ -63,6 +73,7 @@ class VerbContext:
     poll_interval_seconds: float = 0.5
     settle_seconds: float = 30.0
     tell: Callable[[str], Awaitable[object]] = tell_nobody
+    refresh: Refresh | None = None
 
     @property
     def reader(self) -> PowerShell:

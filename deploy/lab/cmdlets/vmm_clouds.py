@@ -6,6 +6,7 @@ from deploy.lab.cmdlets.vmm_objects import (
     CONNECTION_TYPE,
     by_name_or_id,
     check_connection,
+    derived_id,
     given_id,
     is_this_server,
     shown_as,
@@ -16,6 +17,7 @@ from deploy.lab.invocation import Invocation, PSObject, Value, Version
 from deploy.lab.powershell.enumerations import enum_value
 from deploy.lab.site.model import Cloud, HostGroup
 from deploy.lab.site.site import Site
+from deploy.lab.site.transfer_paths import accounts
 
 
 def server_connection(site: Site, name: str) -> PSObject:
@@ -32,8 +34,10 @@ def server_connection(site: Site, name: str) -> PSObject:
         "UserRole": "Administrator",
         "DatabaseServerName": server.fqdn,
         "ManagedComputer": [host.fqdn for host in site.hosts],
+        "VMMServiceAccount": accounts(site).vmm_service,
         "ConnectedUserName": "LAB\\osr",
         "IsHighlyAvailable": False,
+        "FailoverVMMNodes": None,
         "ActiveVMMNode": None,
         "ForOnBehalfOf": False,
     }
@@ -92,7 +96,7 @@ def cloud(site: Site, item: Cloud) -> PSObject:
         "IsDRProvider": item.is_dr_provider,
         "DisasterRecoverySupported": item.disaster_recovery_supported,
         "HostGroup": [group for group in groups if group is not None],
-        "CapabilityProfiles": ["Hyper-V"],
+        "CapabilityProfiles": list[Value](item.capability_profiles),
         "Resources": [],
         "LogicalNetworks": list[Value](item.logical_networks),
         "StorageClassifications": list[Value](item.storage_classifications),
@@ -111,6 +115,33 @@ async def get_sc_cloud(site: Site, call: Invocation, written: Written) -> None:
     check_connection(site, call)
     for item in by_name_or_id(call, site.vmm.clouds):
         written.output(cloud(site, item))
+
+
+def _capability_profile(site: Site, name: str) -> PSObject:
+    fabric = "ESX" if name.lower().startswith("esx") else "HyperV"
+    properties: dict[str, Value] = {"Description": "", "FabricCapabilityType": fabric}
+    return vmm_object(
+        site,
+        "CapabilityProfile",
+        derived_id(site.vmm.server.id, f"profile {name}"),
+        name,
+        properties,
+    )
+
+
+async def get_sc_capability_profile(site: Site, call: Invocation, written: Written) -> None:
+    """The built-in profile, and those that clouds have."""
+    check_connection(site, call)
+    names = sorted(
+        {"Hyper-V", *(name for each in site.vmm.clouds for name in each.capability_profiles)}
+    )
+    wanted_id, wanted_name = arguments.guid(call, "ID"), arguments.text(call, "Name")
+    for name in names:
+        shown = _capability_profile(site, name)
+        if wanted_id is not None and shown.properties["ID"] != wanted_id:
+            continue
+        if wanted_name is None or wanted_name.lower() == name.lower():
+            written.output(shown)
 
 
 async def get_scvm_host_group(site: Site, call: Invocation, written: Written) -> None:

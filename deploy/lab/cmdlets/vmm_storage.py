@@ -82,8 +82,8 @@ def virtual_hard_disk(site: Site, vm: VirtualMachine, disk: Disk) -> PSObject:
     host_id = hosts.get(vm.host_fqdn)
     name = ntpath.splitext(ntpath.basename(disk.path))[0]
     properties: dict[str, Value] = {
-        "VHDType": "DynamicallyExpanding",
-        "VHDFormatType": "VHDX",
+        "VHDType": disk.vhd_type,
+        "VHDFormatType": disk.vhd_format,
         "MaximumSize": U64(disk.size_bytes),
         "Size": I64(disk.size_bytes),
         "Location": disk.path,
@@ -104,11 +104,11 @@ def virtual_hard_disk(site: Site, vm: VirtualMachine, disk: Disk) -> PSObject:
 
 def virtual_disk_drive(site: Site, vm: VirtualMachine, disk: Disk) -> PSObject:
     properties: dict[str, Value] = {
-        "VirtualHardDiskId": hard_disk_id(vm, disk),
-        "VirtualHardDisk": virtual_hard_disk(site, vm, disk),
-        "PassThroughDisk": None,
-        "IsVHD": True,
-        "HasSharedStorage": False,
+        "VirtualHardDiskId": None if disk.pass_through else hard_disk_id(vm, disk),
+        "VirtualHardDisk": None if disk.pass_through else virtual_hard_disk(site, vm, disk),
+        "PassThroughDisk": disk.path if disk.pass_through else None,
+        "IsVHD": not disk.pass_through,
+        "HasSharedStorage": disk.shared,
         "BusType": disk.controller_type,
         "Bus": Byte(disk.controller_number),
         "Lun": Byte(disk.controller_location),

@@ -82,6 +82,27 @@ def _replication_of(vm: VirtualMachine) -> dict[str, Value]:
     }
 
 
+def _hardware_of(vm: VirtualMachine) -> dict[str, Value]:
+    return {
+        "HasPassthroughDisk": any(disk.pass_through for disk in vm.disks),
+        "HasSharedStorage": any(disk.shared for disk in vm.disks),
+        "HasVirtualFibreChannelAdapters": vm.fibre_channel_adapters > 0,
+        # VMM 2016 and later; their names are in no capture that is publicly known.
+        "IsShielded": vm.shielded,
+        "IsEncrypted": vm.encrypted,
+    }
+
+
+def _guest_of(vm: VirtualMachine) -> dict[str, Value]:
+    """What the guest tells through its integration services."""
+    version = vm.integration_services_version
+    return {
+        "HasVMAdditions": bool(version),
+        "VMAddition": version or "Not Detected",
+        "ComputerNameString": (vm.computer_name if version else "") or "Unknown",
+    }
+
+
 def virtual_machine(site: Site, vm: VirtualMachine) -> PSObject:
     """Microsoft.SystemCenter.VirtualMachineManager.VM."""
     host = _host_of(site, vm)
@@ -97,22 +118,25 @@ def virtual_machine(site: Site, vm: VirtualMachine) -> PSObject:
         "TotalSize": I64(sum(disk.size_bytes for disk in vm.disks)),
         "OperatingSystem": vm.operating_system,
         "VirtualizationPlatform": enum_value("VirtualizationPlatform", "HyperV"),
-        "VirtualHardDisks": [virtual_hard_disk(site, vm, disk) for disk in vm.disks],
+        "VirtualHardDisks": [
+            virtual_hard_disk(site, vm, disk) for disk in vm.disks if not disk.pass_through
+        ],
         "VirtualDiskDrives": [virtual_disk_drive(site, vm, disk) for disk in vm.disks],
         "VirtualNetworkAdapters": [
             virtual_network_adapter(site, vm, adapter, slot)
             for slot, adapter in enumerate(vm.adapters)
         ],
-        "VMCheckpoints": [],
+        "VMCheckpoints": [checkpoint.name for checkpoint in vm.checkpoints],
         "IsHighlyAvailable": vm.highly_available,
         "Owner": "LAB\\osr",
         "UserRole": "Administrator",
         "Description": vm.notes,
         "CreationTime": vm.created,
         "AddedTime": vm.created,
-        "ModifiedTime": vm.created,
+        "ModifiedTime": vm.modified or vm.created,
         "Enabled": True,
     }
+    properties |= _hardware_of(vm) | _guest_of(vm)
     properties |= _state_of(vm, host) | _place_of(site, vm, host) | _replication_of(vm)
     return vmm_object(site, "VM", vm.vmm_id, vm.name, properties)
 
@@ -181,6 +205,8 @@ async def get_sc_virtual_hard_disk(site: Site, call: Invocation, written: Writte
     wanted_name = arguments.text(call, "Name")
     for vm in machines:
         for disk in vm.disks:
+            if disk.pass_through:
+                continue
             shown = virtual_hard_disk(site, vm, disk)
             if wanted_id is not None and shown.properties["ID"] != wanted_id:
                 continue

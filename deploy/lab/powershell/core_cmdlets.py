@@ -8,6 +8,7 @@ from deploy.lab.powershell.binder import BoundCommand
 from deploy.lab.powershell.command_facts import CommandFacts, CommandTable
 from deploy.lab.powershell.conversion import text_of, type_name_of
 from deploy.lab.powershell.engine_errors import engine_error
+from deploy.lab.powershell.filtering_cmdlets import group_object, where_object
 
 _CUSTOM_OBJECT = ("System.Management.Automation.PSCustomObject", "System.Object")
 
@@ -173,4 +174,6 @@ CORE_CMDLETS: dict[str, CoreCmdlet] = {
     "Measure-Object": measure_object,
     "Get-Command": get_command,
     "Out-Default": out_default,
+    "Where-Object": where_object,
+    "Group-Object": group_object,
 }

@@ -1,6 +1,7 @@
 """A PowerShell that answers from a table, and objects in the shape VMM and Hyper-V give them."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
@@ -13,6 +14,33 @@ from agent.powershell.errors import ErrorDetail, PowerShellFailure
 from agent.powershell.records import PSRecord
 
 Answer: TypeAlias = Sequence[PSRecord] | Exception
+
+
+def narrowed(records: Sequence[PSRecord], pipeline: tuple[Cmdlet, ...]) -> Sequence[PSRecord]:
+    """What Where-Object and Group-Object of a pipeline make of the records."""
+    for part in pipeline:
+        name, value = str(part.parameters.get("Property")), part.parameters.get("Value")
+        if part.name == "Where-Object" and part.parameters.get("In"):
+            assert isinstance(value, tuple)
+            records = [each for each in records if each.properties.get(name) in value]
+        elif part.name == "Where-Object":
+            assert part.parameters.get("GT") is True
+            assert isinstance(value, datetime)
+            times = {each: each.optional_moment(name) for each in records}
+            records = [each for each, at in times.items() if at is not None and at > value]
+        elif part.name == "Group-Object":
+            records = grouped(records, part)
+    return records
+
+
+def grouped(records: Sequence[PSRecord], part: Cmdlet) -> Sequence[PSRecord]:
+    assert part.parameters["NoElement"] is True
+    names = part.parameters["Property"]
+    assert isinstance(names, tuple)
+    counted = Counter(
+        ", ".join(each.optional_text(str(name)) or "" for name in names) for each in records
+    )
+    return [PSRecord({"Name": name, "Count": count}) for name, count in counted.items()]
 
 
 class FakePowerShell:
@@ -40,7 +68,7 @@ class FakePowerShell:
         # Select-Object gives null for what an object does not have.
         return [
             PSRecord({str(name): record.properties.get(str(name)) for name in wanted})
-            for record in found
+            for record in narrowed(found, pipeline)
         ]
 
     def names(self) -> list[str]:
@@ -50,6 +78,8 @@ class FakePowerShell:
         listing = [part for part in pipeline if part.name != "Select-Object"]
         first = listing[0]
         if first.name == "Get-SCVMMServer":
+            if len(listing) == 1:
+                return (first.name, "")
             unfolded = [str(part.parameters.get("ExpandProperty", "")) for part in pipeline]
             return (listing[1].name + "".join(unfolded), "")
         return (listing[-1].name, str(first.parameters.get("ComputerName", "")))

@@ -1,7 +1,7 @@
 """The coordinator's picture of the fabric is kept up to date."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -29,6 +29,16 @@ class FakeBase:
 
     def save(self, revision: int, digests: Mapping[tuple[str, str], bytes]) -> None:
         self.kept = (revision, dict(digests))
+
+    def amend(
+        self,
+        revision: int,
+        changed: Mapping[tuple[str, str], bytes],
+        removed: Iterable[tuple[str, str]],
+    ) -> None:
+        gone = {tuple(key) for key in removed}
+        left = {key: value for key, value in self.kept[1].items() if tuple(key) not in gone}
+        self.kept = (revision, {**left, **changed})
 
 
 class FakeCoordinator:

@@ -1,0 +1,273 @@
+"""Looks at a fabric again and again: everything now and then, in between only what has changed."""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+from opensiterecovery.provider.v1 import inventory_pb2
+
+from agent.fabric.census import (
+    CENSUS,
+    WHEREABOUTS,
+    Whereabouts,
+    census_of,
+    read_census,
+    whereabouts_by_id,
+)
+from agent.fabric.chosen import told_of
+from agent.fabric.discovery import (
+    FEW,
+    MACHINES,
+    QUESTIONS,
+    Answers,
+    Surroundings,
+    Vmm,
+    machines,
+    surroundings,
+)
+from agent.fabric.inventory import Inventory, inventory_of
+from agent.fabric.relationships import HostRelationships, OfHost, read_relationships
+from agent.fabric.virtual_machines import (
+    ADAPTERS_OF_MACHINES,
+    DISK_DRIVES,
+    HARD_DISKS_OF_MACHINES,
+    VIRTUAL_MACHINES,
+)
+from agent.fabric.vmm import modified_after, object_id, with_ids
+from agent.powershell.records import PSRecord
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Memory:
+    """What the last look left, for the next to compare with.
+
+    Attributes:
+        mark: The latest time at which VMM says a machine was modified; None before any was seen.
+        places: Where VMM has its machines, also those the product leaves out; by VMM's id.
+        machines: Machines as they are told of, without relationships; by VMM's id.
+        relationships: What hosts said, by FQDN.
+        whole_at: When everything was read last, by the monotonic clock.
+    """
+
+    mark: datetime | None = None
+    places: dict[str, Whereabouts] = field(default_factory=dict)
+    machines: dict[str, inventory_pb2.InventoryObject] = field(default_factory=dict)
+    relationships: dict[str, OfHost] = field(default_factory=dict)
+    whole_at: float = 0.0
+
+
+class FabricReader:
+    """Reads a fabric; remembers what it saw, so that a look costs what has changed.
+
+    VMM is asked which machines it modified since the last look, and for a census: how many there
+    are on each host, in each state, in each cloud. When the census does not fit what is known,
+    something moved or went without a trace, and the whereabouts of all machines are asked for.
+    Everything is read again at an interval, for what none of these can show.
+
+    Args:
+        vmm: Where questions go.
+        whole_interval_seconds: Between two readings of everything.
+        monotonic: Seconds, for that interval.
+    """
+
+    def __init__(
+        self,
+        vmm: Vmm,
+        whole_interval_seconds: float = 900.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.chosen_clouds_only = False
+        self.unread_hosts: frozenset[str] = frozenset()
+        self._vmm = vmm
+        self._whole_interval_seconds = whole_interval_seconds
+        self._monotonic = monotonic
+        self._memory: Memory | None = None
+        self._merged: dict[
+            str,
+            tuple[
+                inventory_pb2.InventoryObject,
+                inventory_pb2.ReplicationRelationship,
+                inventory_pb2.InventoryObject,
+            ],
+        ] = {}
+
+    async def look(self, *, whole: bool = False) -> Inventory:
+        """Looks once.
+
+        Args:
+            whole: Reads everything, whatever was read before.
+
+        Returns:
+            All that may be told of. An object that did not change is the one of the last look.
+
+        Raises:
+            PowerShellError, PropertyError: The fabric could not be read; nothing is forgotten.
+        """
+        memory = self._memory
+        due = memory is None or (
+            self._monotonic() - memory.whole_at >= self._whole_interval_seconds
+        )
+        if memory is None or whole or due:
+            return await self._read_whole()
+        return await self._read_changes(memory)
+
+    async def _read_whole(self) -> Inventory:
+        started_at = self._monotonic()
+        found = await self._vmm.ask(*QUESTIONS)
+        around, built = await asyncio.to_thread(self._build, found)
+        records = found[VIRTUAL_MACHINES]
+        known = self._memory or Memory()
+        memory = Memory(
+            mark=latest(records, None),
+            places=whereabouts_by_id(records),
+            machines=unchanged(known.machines, built),
+            relationships=dict(known.relationships),
+            whole_at=started_at,
+        )
+        await self._ask_hosts(memory, hosts_of(around), answering_hosts(around))
+        self._memory = memory
+        return self._told(around, memory)
+
+    def _build(
+        self, found: Answers
+    ) -> tuple[Surroundings, dict[str, inventory_pb2.InventoryObject]]:
+        around = surroundings(found, chosen_clouds_only=self.chosen_clouds_only)
+        return around, {item.virtual_machine.id: item for item in machines(found, around)}
+
+    async def _read_changes(self, memory: Memory) -> Inventory:
+        changed = VIRTUAL_MACHINES
+        if memory.mark is not None:
+            changed = changed.where(modified_after(memory.mark))
+        found = await self._vmm.ask(*FEW, changed, CENSUS)
+        around = surroundings(found, chosen_clouds_only=self.chosen_clouds_only)
+        records = {object_id(record): record for record in found[changed]}
+        places = {**memory.places, **whereabouts_by_id(records.values())}
+        if census_of(places) != read_census(found[CENSUS]):
+            places = whereabouts_by_id(await self._vmm.ask_one(WHEREABOUTS))
+            moved = {key for key, place in places.items() if memory.places.get(key) != place}
+            missing = moved - records.keys()
+            if missing:
+                late = await self._vmm.ask_one(VIRTUAL_MACHINES.where(with_ids(missing)))
+                records.update({object_id(record): record for record in late})
+        known = {key: item for key, item in memory.machines.items() if key in places}
+        if records:
+            fresh = await self._read_machines(records, around)
+            known = {key: item for key, item in known.items() if key not in records}
+            known.update(unchanged(memory.machines, fresh))
+        after = Memory(
+            mark=latest(records.values(), memory.mark),
+            places=places,
+            machines=known,
+            relationships=dict(memory.relationships),
+            whole_at=memory.whole_at,
+        )
+        await self._ask_hosts(
+            after, hosts_of(around), replicating_hosts(known, records) & answering_hosts(around)
+        )
+        log.debug("inventory.changes_read", machines=len(records))
+        self._memory = after
+        return self._told(around, after)
+
+    async def _read_machines(
+        self, records: Mapping[str, PSRecord], around: Surroundings
+    ) -> dict[str, inventory_pb2.InventoryObject]:
+        """The devices of machines, and the machines made of both."""
+        drives, disks, adapters = (
+            question.where(with_ids(records))
+            for question in (DISK_DRIVES, HARD_DISKS_OF_MACHINES, ADAPTERS_OF_MACHINES)
+        )
+        answers = await self._vmm.ask(drives, disks, adapters)
+        found = {
+            VIRTUAL_MACHINES: list(records.values()),
+            DISK_DRIVES: answers[drives],
+            disks: answers[disks],
+            adapters: answers[adapters],
+        }
+        built = await asyncio.to_thread(lambda: list(machines(found, around, disks, adapters)))
+        return {item.virtual_machine.id: item for item in built}
+
+    async def _ask_hosts(
+        self, memory: Memory, present: Collection[str], asked: Iterable[str]
+    ) -> None:
+        """Learns relationships; a host that cannot be asked keeps what it said before."""
+        answer: HostRelationships = await read_relationships(
+            self._vmm.powershell, asked, time_limit_seconds=self._vmm.time_limit_seconds
+        )
+        self.unread_hosts = answer.unread
+        memory.relationships.update(answer.read)
+        for host in [host for host in memory.relationships if host not in present]:
+            del memory.relationships[host]
+
+    def _told(self, around: Surroundings, memory: Memory) -> Inventory:
+        items = [self._with_relationship(item, memory) for item in memory.machines.values()]
+        self._merged = {key: kept for key, kept in self._merged.items() if key in memory.machines}
+        return told_of({**around.inventory, **inventory_of(items)}, around.chosen)
+
+    def _with_relationship(
+        self, item: inventory_pb2.InventoryObject, memory: Memory
+    ) -> inventory_pb2.InventoryObject:
+        machine = item.virtual_machine
+        relationship = memory.relationships.get(machine.host_fqdn.lower(), {}).get(machine.vm_id)
+        if relationship is None:
+            return item
+        kept = self._merged.get(machine.id)
+        if kept is not None and kept[0] is item and kept[1] == relationship:
+            return kept[2]
+        merged = inventory_pb2.InventoryObject()
+        merged.CopyFrom(item)
+        merged.virtual_machine.replication.CopyFrom(relationship)
+        self._merged[machine.id] = (item, relationship, merged)
+        return merged
+
+
+def latest(records: Iterable[PSRecord], mark: datetime | None) -> datetime | None:
+    """The latest time of modification among records and a former one."""
+    times = [record.optional_moment("ModifiedTime") for record in records]
+    return max((at for at in (*times, mark) if at is not None), default=None)
+
+
+def unchanged(
+    before: Mapping[str, inventory_pb2.InventoryObject],
+    now: Mapping[str, inventory_pb2.InventoryObject],
+) -> dict[str, inventory_pb2.InventoryObject]:
+    """What is now, the very objects of before where they are equal."""
+    return {
+        key: before[key] if key in before and before[key] == item else item
+        for key, item in now.items()
+    }
+
+
+def hosts_of(around: Surroundings) -> frozenset[str]:
+    """FQDNs of the hosts there are, lower case."""
+    return frozenset(
+        item.host.fqdn.lower() for key, item in around.inventory.items() if key.kind == "host"
+    )
+
+
+def answering_hosts(around: Surroundings) -> frozenset[str]:
+    """FQDNs of the hosts that VMM reaches: asking the others would only wait for a time limit."""
+    return frozenset(
+        item.host.fqdn.lower()
+        for key, item in around.inventory.items()
+        if key.kind == "host" and item.host.communication_state in {"", "Responding"}
+    )
+
+
+def replicating_hosts(
+    known: Mapping[str, inventory_pb2.InventoryObject], changed: Iterable[str]
+) -> frozenset[str]:
+    """Hosts with a machine that changed and that VMM shows as one side of a replication."""
+    found = [known[key].virtual_machine for key in changed if key in known]
+    return frozenset(
+        machine.host_fqdn.lower()
+        for machine in found
+        if machine.host_fqdn and (machine.primary or machine.recovery)
+    )
+
+
+__all__ = ["MACHINES", "FabricReader", "Memory", "Vmm"]
