@@ -13,7 +13,14 @@ PARAMETER = re.compile(
     r"\[Parameter\(Mandatory = \$true\)\].*?\[([a-z\[\]]+)\] \$(\w+),?$", re.MULTILINE
 )
 # PowerShell's accelerators of the .NET types in the table.
-TYPES = {"string": "String", "byte[]": "Byte[]", "securestring": "SecureString", "int": "Int32"}
+TYPES = {
+    "string": "String",
+    "string[]": "String[]",
+    "byte[]": "Byte[]",
+    "securestring": "SecureString",
+    "int": "Int32",
+    "guid": "Guid",
+}
 
 
 def functions() -> dict[str, dict[str, str]]:

@@ -15,13 +15,15 @@ from deploy.lab.site.site import Site
 
 
 @dataclass(frozen=True)
-class _Found:
+class FoundAdapter:
+    """An adapter with the machine and the host it is of."""
+
     host: Host
     vm: VirtualMachine
     adapter: NetworkAdapter
 
 
-def _named(call: Invocation, found: list[Target], parameter: str) -> Iterator[_Found]:
+def _named(call: Invocation, found: list[Target], parameter: str) -> Iterator[FoundAdapter]:
     """The adapters of the VMs with the name given, which several may bear."""
     value = call.parameters.get(parameter)
     names = [value] if isinstance(value, str) else arguments.texts(call, parameter)
@@ -29,7 +31,7 @@ def _named(call: Invocation, found: list[Target], parameter: str) -> Iterator[_F
     for host, vm in found:
         for adapter in vm.adapters:
             if not wanted or adapter.name.lower() in wanted:
-                yield _Found(host, vm, adapter)
+                yield FoundAdapter(host, vm, adapter)
 
 
 async def get_vm_network_adapter(site: Site, call: Invocation, written: Written) -> None:
@@ -50,21 +52,23 @@ async def get_vm_network_adapter(site: Site, call: Invocation, written: Written)
         written.error(refusal("adapter_not_found", str(call.parameters["Name"])))
 
 
-def _given(site: Site, call: Invocation, written: Written) -> list[_Found]:
-    """The adapters that a Connect- or Disconnect- call means: objects, or by name."""
-    found: list[_Found] = []
+def given_adapters(
+    site: Site, call: Invocation, written: Written, name_parameter: str = "Name"
+) -> list[FoundAdapter]:
+    """The adapters that a call means: objects, or those of machines, all or by name."""
+    found: list[FoundAdapter] = []
     for item in arguments.objects(call, "VMNetworkAdapter"):
         identifier = arguments.property_text(item, "AdapterId").lower()
         host, vm = of_object(site, item)
         found.extend(
-            _Found(host, vm, each) for each in vm.adapters if each.id.lower() == identifier
+            FoundAdapter(host, vm, each) for each in vm.adapters if each.id.lower() == identifier
         )
     if "VMNetworkAdapter" in call.parameters:
         return found
-    return list(_named(call, list(targets(site, call, written)), "Name"))
+    return list(_named(call, list(targets(site, call, written)), name_parameter))
 
 
-def _connect(site: Site, call: Invocation, found: _Found, switch: str | None) -> None:
+def _connect(site: Site, call: Invocation, found: FoundAdapter, switch: str | None) -> None:
     if found.adapter.switch_name == switch:
         return
     if switch is not None and switch not in {each.name for each in found.host.switches}:
@@ -81,7 +85,7 @@ def _connect(site: Site, call: Invocation, found: _Found, switch: str | None) ->
 
 
 def _connect_each(site: Site, call: Invocation, written: Written, switch: str | None) -> None:
-    for found in _given(site, call, written):
+    for found in given_adapters(site, call, written):
         try:
             _connect(site, call, found, switch)
         except HyperVError as error:

@@ -6,12 +6,14 @@ from deploy.lab.cmdlets import arguments
 from deploy.lab.cmdlets.vmm_objects import (
     by_name_or_id,
     check_connection,
+    derived_id,
     given_id,
     vmm_object,
 )
 from deploy.lab.cmdlets.written import Written
 from deploy.lab.invocation import U16, Invocation, PSObject, Value
 from deploy.lab.site.model import (
+    IsolationType,
     LogicalNetwork,
     NetworkAdapter,
     StaticPool,
@@ -25,9 +27,9 @@ from deploy.lab.site.site import Site
 def logical_network(site: Site, network: LogicalNetwork) -> PSObject:
     properties: dict[str, Value] = {
         "Description": "",
-        "NetworkVirtualizationEnabled": False,
-        "IsPVLAN": False,
-        "IsLogicalNetworkDefinitionIsolated": False,
+        "NetworkVirtualizationEnabled": network.network_virtualization_enabled,
+        "IsPVLAN": network.is_pvlan,
+        "IsLogicalNetworkDefinitionIsolated": network.definitions_isolated,
         "ExternalId": UUID(network.id),
     }
     return vmm_object(site, "LogicalNetwork", network.id, network.name, properties)
@@ -38,8 +40,8 @@ def _logical_network_named(site: Site, name: str) -> PSObject | None:
     return None if found is None else logical_network(site, found)
 
 
-def vm_subnet(site: Site, network: VmNetwork, subnet: VmSubnet) -> PSObject:
-    vlan = PSObject(
+def _subnet_vlan(subnet: VmSubnet) -> PSObject:
+    return PSObject(
         ("Microsoft.SystemCenter.VirtualMachineManager.SubnetVLan", "System.Object"),
         f"{subnet.subnet}-{subnet.vlan_id}",
         {
@@ -48,11 +50,14 @@ def vm_subnet(site: Site, network: VmNetwork, subnet: VmSubnet) -> PSObject:
             "IsVlanEnabled": subnet.vlan_id > 0,
         },
     )
+
+
+def vm_subnet(site: Site, network: VmNetwork, subnet: VmSubnet) -> PSObject:
     properties: dict[str, Value] = {
         "Description": "",
         "VMNetwork": network.name,
         "VMNetworkID": UUID(network.id),
-        "SubnetVLans": [vlan],
+        "SubnetVLans": [_subnet_vlan(subnet)],
     }
     return vmm_object(site, "VMSubnet", subnet.id, subnet.name, properties)
 
@@ -62,22 +67,49 @@ def vm_network(site: Site, network: VmNetwork) -> PSObject:
         "Description": "",
         "LogicalNetwork": _logical_network_named(site, network.logical_network),
         "VMSubnet": [vm_subnet(site, network, subnet) for subnet in network.subnets],
-        "IsolationType": "NoIsolation",
+        "IsolationType": network.isolation_type.value,
     }
     return vmm_object(site, "VMNetwork", network.id, network.name, properties)
 
 
+def _definition_name(logical_network_name: str) -> str:
+    """VMM's default name of a logical network's first site."""
+    return f"{logical_network_name}_0"
+
+
+def _logical_network_definition(site: Site, network: LogicalNetwork) -> PSObject:
+    """A network site; the lab has one for each logical network, open to every host group."""
+    vlans = [
+        _subnet_vlan(subnet)
+        for each in site.vmm.vm_networks
+        if each.logical_network == network.name
+        for subnet in each.subnets
+    ]
+    properties: dict[str, Value] = {
+        "LogicalNetwork": logical_network(site, network),
+        "IsIsolated": network.definitions_isolated,
+        "HostGroups": [group.path for group in site.vmm.host_groups],
+        "SubnetVLans": list[Value](vlans),
+    }
+    identifier = derived_id(network.id, "site")
+    name = _definition_name(network.name)
+    return vmm_object(site, "LogicalNetworkDefinition", identifier, name, properties)
+
+
 def _static_pool(site: Site, network: VmNetwork, subnet: VmSubnet, pool: StaticPool) -> PSObject:
+    # Only a virtualized network has pools of its own: the others use those of their sites.
+    own = network.isolation_type is IsolationType.WINDOWS_NETWORK_VIRTUALIZATION
     properties: dict[str, Value] = {
         "Description": "",
         "Subnet": subnet.subnet,
-        "VMSubnet": vm_subnet(site, network, subnet),
+        "VMSubnet": vm_subnet(site, network, subnet) if own else None,
+        "LogicalNetworkDefinition": None if own else _definition_name(network.logical_network),
         "VLanID": U16(subnet.vlan_id),
         "IPAddressRangeStart": pool.first_address,
         "IPAddressRangeEnd": pool.last_address,
         "AddressFamily": "InterNetwork",
-        "DefaultGateways": [],
-        "DNSServers": [],
+        "DefaultGateways": list[Value](pool.default_gateways),
+        "DNSServers": list[Value](pool.dns_servers),
         "IsIPv4": True,
     }
     return vmm_object(site, "StaticIPAddressPool", pool.id, pool.name, properties)
@@ -111,7 +143,7 @@ def virtual_network_adapter(
         "PortClassification": None,
         "VLanEnabled": bool(adapter.vlan_id),
         "VLanID": U16(adapter.vlan_id or 0),
-        "IPv4AddressType": "Dynamic",
+        "IPv4AddressType": adapter.ipv4_address_type,
         "IPv6AddressType": "Dynamic",
         "IPv4Addresses": [address for address in adapter.ip_addresses if ":" not in address],
         "IPv6Addresses": [address for address in adapter.ip_addresses if ":" in address],
@@ -161,3 +193,34 @@ async def get_sc_static_ip_address_pool(site: Site, call: Invocation, written: W
                 continue
             for pool in by_name_or_id(call, subnet.static_pools):
                 written.output(_static_pool(site, network, subnet, pool))
+
+
+async def get_sc_logical_network_definition(site: Site, call: Invocation, written: Written) -> None:
+    check_connection(site, call)
+    wanted = given_id(call, "LogicalNetwork")
+    name = arguments.text(call, "Name")
+    for network in site.vmm.logical_networks:
+        if wanted is not None and network.id.lower() != wanted:
+            continue
+        if name is None or name.lower() == _definition_name(network.name).lower():
+            written.output(_logical_network_definition(site, network))
+
+
+async def get_scvm_host_network_adapter(site: Site, call: Invocation, written: Written) -> None:
+    """A physical adapter for each switch of a host; what it reaches are its logical networks."""
+    check_connection(site, call)
+    wanted = given_id(call, "VMHost")
+    for host in site.hosts:
+        if wanted is not None and host.vmm_id.lower() != wanted:
+            continue
+        for number, switch in enumerate(host.switches):
+            name = f"Ethernet {number + 1}"
+            properties: dict[str, Value] = {
+                "VMHost": host.fqdn,
+                "ConnectionName": name,
+                "ConnectionState": "Connected",
+                "LogicalNetworks": [switch.logical_network],
+                "VirtualNetworks": [switch.name],
+            }
+            identifier = derived_id(switch.id, "uplink")
+            written.output(vmm_object(site, "HostNetworkAdapter", identifier, name, properties))

@@ -1,4 +1,4 @@
-"""What VMM does to adapters and static pools: connecting, giving addresses out, taking them back."""
+"""What VMM does to adapters and static pools: it connects, gives out, takes back."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CARMINE_EXCEPTION = "Microsoft.VirtualManager.Utils.CarmineException"
 
 
 def refused(error_id: str, category: str, message: str, target: str = "") -> HyperVError:
-    """VMM's refusal. Its real numbers for these are not publicly known; the lab's say what it is."""
+    """VMM's refusal; its real error numbers for these are not publicly known."""
     return HyperVError(error_id, category, message, CARMINE_EXCEPTION, target)
 
 
@@ -157,13 +157,7 @@ def grant(
     asked: tuple[str, str],
     command_id: str | None,
 ) -> AllocatedAddress:
-    """Gives an address out.
-
-    Args:
-        pool: Out of which.
-        adapter_id: VMM's id of the adapter that gets it.
-        asked: Address and description.
-        command_id: Cause.
+    """Gives an address out of a pool to an adapter; `asked` is the address and a description.
 
     Raises:
         HyperVError: The address is none of the pool, or is given out already.

@@ -13,6 +13,12 @@
         'Remove-OsrReplicationCertificate'
         'Enable-OsrReplicationFirewallRule'
         'Remove-OsrReplicationFirewallRule'
+        'Test-OsrReplicationPath'
+        'Grant-OsrReplicationPath'
+        'Get-OsrDelegation'
+        'Get-OsrInitialReplication'
+        'Connect-OsrVirtualNetworkAdapter'
+        'Grant-OsrIPAddress'
     )
     CmdletsToExport   = @()
     VariablesToExport = @()

@@ -1,6 +1,7 @@
 # What the agent cannot say with cmdlets and parameters alone: certificates and a firewall rule on a
-# Hyper-V host. Nothing else belongs here. Each function takes typed parameters and runs one fixed
-# block on the host; no parameter ever becomes script text.
+# Hyper-V host, the paths of offline first copies, and calls of VMM that relate two of its objects.
+# Nothing else belongs here. Each function takes typed parameters and runs one fixed block; no
+# parameter ever becomes script text.
 
 Set-StrictMode -Version 3.0
 $ErrorActionPreference = 'Stop'
@@ -175,6 +176,275 @@ function Remove-OsrReplicationFirewallRule {
     }
 }
 
+# Server, share and the rest of a UNC path; three empty strings for a local one. Not exported.
+filter Split-OsrPath ([string] $Path) {
+    if ($Path -match '^\\\\([^\\]+)\\([^\\]+)\\?(.*)$') { $Matches[1], $Matches[2], $Matches[3] }
+    else { '', '', '' }
+}
+
+function Test-OsrReplicationPath {
+    <#
+    .SYNOPSIS
+        Tells what accounts may do in a path of an offline first copy: NTFS rights, share permission.
+    .DESCRIPTION
+        Looks at a share on the computer that shares it, and at a local path on the host, so that no
+        second hop is needed. Gives one object for each account, also when the path is not there.
+        Rights are those of the account and of the domain groups it is in; a Deny rule counts.
+    #>
+    [CmdletBinding()]
+    [OutputType([pscustomobject])]
+    param(
+        [Parameter(Mandatory = $true)] [string] $ComputerName,
+        [Parameter(Mandatory = $true)] [string] $Path,
+        [Parameter(Mandatory = $true)] [string[]] $Account
+    )
+    $server, $share, $rest = Split-OsrPath -Path $Path
+    $target = if ($server) { $server } else { $ComputerName }
+    Invoke-Command -ComputerName $target -ArgumentList $Path, $server, $share, $rest, $Account -ScriptBlock {
+        param([string] $Path, [string] $Server, [string] $Share, [string] $Rest, [string[]] $Account)
+        $ErrorActionPreference = 'Stop'
+        $local = $Path
+        $shared = $null
+        if ($Server) {
+            $shared = Get-SmbShare -Name $Share -ErrorAction SilentlyContinue
+            $local = if ($null -eq $shared) { '' } elseif ($Rest) { Join-Path $shared.Path $Rest } else { $shared.Path }
+        }
+        $exists = [bool] $local -and (Test-Path -LiteralPath $local -PathType Container)
+        $sidType = [System.Security.Principal.SecurityIdentifier]
+        $everybody = 'S-1-1-0', 'S-1-5-11'
+        foreach ($name in $Account) {
+            $sids = @()
+            try {
+                $own = ([System.Security.Principal.NTAccount] $name).Translate($sidType).Value
+                $sids = @($own) + $everybody
+                $searcher = [adsisearcher] "(objectSid=$own)"
+                $found = $searcher.FindOne()
+                if ($null -ne $found) {
+                    $entry = $found.GetDirectoryEntry()
+                    $entry.RefreshCache([string[]] 'tokenGroups')
+                    $sids += @($entry.Properties['tokenGroups'] | ForEach-Object { (New-Object $sidType.FullName $_, 0).Value })
+                }
+            }
+            catch { Write-Verbose "The account $name cannot be resolved: $_" }
+            $groups = @()
+            if ($Server) {
+                # Administrators, Power Users, Server Operators, Print Operators.
+                foreach ($group in 'S-1-5-32-544', 'S-1-5-32-547', 'S-1-5-32-549', 'S-1-5-32-550') {
+                    $members = @(Get-LocalGroupMember -SID $group -ErrorAction SilentlyContinue | ForEach-Object { $_.SID.Value })
+                    if (@($members | Where-Object { $sids -contains $_ }).Count -gt 0) {
+                        $sids += $group
+                        $groups += (New-Object $sidType.FullName $group).Translate([System.Security.Principal.NTAccount]).Value.Split('\')[-1]
+                    }
+                }
+            }
+            $ntfs = 'None'
+            if ($exists) {
+                $allowed = 0
+                $denied = 0
+                foreach ($rule in (Get-Acl -LiteralPath $local).GetAccessRules($true, $true, $sidType)) {
+                    if ($sids -notcontains $rule.IdentityReference.Value) { continue }
+                    if ($rule.AccessControlType -eq 'Deny') { $denied = $denied -bor [int] $rule.FileSystemRights }
+                    else { $allowed = $allowed -bor [int] $rule.FileSystemRights }
+                }
+                $rights = $allowed -band (-bnot $denied)
+                foreach ($level in 'FullControl', 'Modify', 'Read') {
+                    $mask = [int] [System.Security.AccessControl.FileSystemRights] $level
+                    if (($rights -band $mask) -eq $mask) { $ntfs = $level; break }
+                }
+            }
+            $permission = ''
+            if ($Server) {
+                $permission = 'None'
+                if ($null -ne $shared) {
+                    $rank = @{ Read = 1; Change = 2; Full = 3 }
+                    $best = 0
+                    foreach ($rule in Get-SmbShareAccess -Name $Share) {
+                        $sid = try { ([System.Security.Principal.NTAccount] $rule.AccountName).Translate($sidType).Value } catch { '' }
+                        if ($sids -notcontains $sid) { continue }
+                        if ("$($rule.AccessControlType)" -eq 'Deny') { $best = 0; break }
+                        $best = [Math]::Max($best, [int] $rank["$($rule.AccessRight)"])
+                    }
+                    $permission = ('None', 'Read', 'Modify', 'FullControl')[$best]
+                }
+            }
+            [pscustomobject]@{
+                Exists          = $exists
+                FileServer      = $Server
+                Share           = $Share
+                Account         = $name
+                NtfsRights      = $ntfs
+                SharePermission = $permission
+                LocalGroups     = [string[]] $groups
+            }
+        }
+    }
+}
+
+function Grant-OsrReplicationPath {
+    <#
+    .SYNOPSIS
+        Gives an account full control of a path of an offline first copy: NTFS, and the share.
+    .DESCRIPTION
+        Adds an inherited rule on the folder and, for a share, the permission Full Control. Takes
+        nothing from anybody. Doing it again changes nothing.
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [string] $ComputerName,
+        [Parameter(Mandatory = $true)] [string] $Path,
+        [Parameter(Mandatory = $true)] [string] $Account
+    )
+    $server, $share, $rest = Split-OsrPath -Path $Path
+    $target = if ($server) { $server } else { $ComputerName }
+    Invoke-Command -ComputerName $target -ArgumentList $Path, $server, $share, $rest, $Account -ScriptBlock {
+        param([string] $Path, [string] $Server, [string] $Share, [string] $Rest, [string] $Account)
+        $ErrorActionPreference = 'Stop'
+        $local = $Path
+        if ($Server) {
+            $shared = Get-SmbShare -Name $Share
+            $local = if ($Rest) { Join-Path $shared.Path $Rest } else { $shared.Path }
+            $null = Grant-SmbShareAccess -Name $Share -AccountName $Account -AccessRight Full -Force
+        }
+        $acl = Get-Acl -LiteralPath $local
+        $rule = New-Object System.Security.AccessControl.FileSystemAccessRule -ArgumentList `
+            $Account, 'FullControl', 'ContainerInherit, ObjectInherit', 'None', 'Allow'
+        $acl.AddAccessRule($rule)
+        Set-Acl -LiteralPath $local -AclObject $acl
+    }
+}
+
+function Get-OsrDelegation {
+    <#
+    .SYNOPSIS
+        Tells what the domain lets a computer do for others: constrained delegation of its account.
+    #>
+    [CmdletBinding()]
+    [OutputType([pscustomobject])]
+    param(
+        [Parameter(Mandatory = $true)] [string] $ComputerName
+    )
+    $trustedToAuthenticate = 0x1000000
+    # The name goes into an LDAP filter; a computer's name has none of the filter's own characters.
+    if ($ComputerName -notmatch '^[A-Za-z0-9._-]+$') { throw "'$ComputerName' is no computer's name." }
+    $searcher = [adsisearcher] "(&(objectCategory=computer)(|(dNSHostName=$ComputerName)(cn=$ComputerName)))"
+    $null = $searcher.PropertiesToLoad.AddRange(
+        [string[]] ('objectsid', 'useraccountcontrol', 'msds-allowedtodelegateto'))
+    $found = $searcher.FindOne()
+    if ($null -eq $found) { throw "The domain has no computer '$ComputerName'." }
+    $sid = New-Object System.Security.Principal.SecurityIdentifier -ArgumentList $found.Properties['objectsid'][0], 0
+    [pscustomobject]@{
+        Account             = $sid.Translate([System.Security.Principal.NTAccount]).Value
+        AllowedToDelegateTo = [string[]] @($found.Properties['msds-allowedtodelegateto'])
+        ProtocolTransition  = [bool] ([int] $found.Properties['useraccountcontrol'][0] -band $trustedToAuthenticate)
+    }
+}
+
+function Get-OsrInitialReplication {
+    <#
+    .SYNOPSIS
+        Lists the folders <VMName>_<VMGUID> of exported first copies below a path.
+    .DESCRIPTION
+        Gives none when the path is not there. Reads names, sizes and times only.
+    #>
+    [CmdletBinding()]
+    [OutputType([pscustomobject])]
+    param(
+        [Parameter(Mandatory = $true)] [string] $ComputerName,
+        [Parameter(Mandatory = $true)] [string] $Path
+    )
+    $server, $share, $rest = Split-OsrPath -Path $Path
+    $target = if ($server) { $server } else { $ComputerName }
+    Invoke-Command -ComputerName $target -ArgumentList $Path, $server, $share, $rest -ScriptBlock {
+        param([string] $Path, [string] $Server, [string] $Share, [string] $Rest)
+        $ErrorActionPreference = 'Stop'
+        $local = $Path
+        if ($Server) {
+            $shared = Get-SmbShare -Name $Share -ErrorAction SilentlyContinue
+            if ($null -eq $shared) { return }
+            $local = if ($Rest) { Join-Path $shared.Path $Rest } else { $shared.Path }
+        }
+        if (-not (Test-Path -LiteralPath $local -PathType Container)) { return }
+        $guid = '_[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$'
+        foreach ($folder in Get-ChildItem -LiteralPath $local -Directory) {
+            if ($folder.Name -notmatch $guid) { continue }
+            $files = @(Get-ChildItem -LiteralPath $folder.FullName -File -Recurse)
+            $size = ($files | Measure-Object -Property Length -Sum).Sum
+            $newest = ($files | Measure-Object -Property LastWriteTime -Maximum).Maximum
+            [pscustomobject]@{
+                Name        = $folder.Name
+                Files       = $files.Count
+                SizeBytes   = [long] $(if ($null -eq $size) { 0 } else { $size })
+                NewestWrite = [datetime] $(if ($null -eq $newest) { $folder.LastWriteTime } else { $newest })
+            }
+        }
+    }
+}
+
+function Connect-OsrVirtualNetworkAdapter {
+    <#
+    .SYNOPSIS
+        Connects a machine's network adapter to a subnet of a VM network.
+    .DESCRIPTION
+        Set-SCVirtualNetworkAdapter takes network and subnet as objects, which a pipeline of data
+        cannot carry. The host's switch is the first one on the network's logical network; VMM sets
+        the VLAN of the subnet. Gives the adapter.
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [string] $VMMServer,
+        [Parameter(Mandatory = $true)] [guid] $VirtualNetworkAdapterID,
+        [Parameter(Mandatory = $true)] [guid] $VMNetworkID,
+        [Parameter(Mandatory = $true)] [guid] $VMSubnetID,
+        [Parameter(Mandatory = $true)] [string] $VMHost
+    )
+    $server = Get-SCVMMServer -ComputerName $VMMServer
+    $adapter = Get-SCVirtualNetworkAdapter -VMMServer $server -ID $VirtualNetworkAdapterID
+    if ($null -eq $adapter) { throw "VMM has no virtual network adapter '$VirtualNetworkAdapterID'." }
+    $network = Get-SCVMNetwork -VMMServer $server -ID $VMNetworkID
+    if ($null -eq $network) { throw "VMM has no VM network '$VMNetworkID'." }
+    $subnet = @($network.VMSubnet | Where-Object -Property ID -EQ -Value $VMSubnetID)
+    if ($subnet.Count -ne 1) { throw "The VM network '$network' has no subnet '$VMSubnetID'." }
+    $vmHost = Get-SCVMHost -VMMServer $server -ComputerName $VMHost
+    $switch = $null
+    foreach ($candidate in Get-SCVirtualNetwork -VMHost $vmHost) {
+        if (@($candidate.LogicalNetworks | Where-Object -Property ID -EQ -Value $network.LogicalNetwork.ID).Count) {
+            $switch = $candidate
+            break
+        }
+    }
+    if ($null -eq $switch) {
+        throw "The host '$VMHost' has no virtual switch on the logical network '$($network.LogicalNetwork)'."
+    }
+    $vlan = @($subnet[0].SubnetVLans | Where-Object -Property IsVlanEnabled -EQ -Value $true)
+    $tag = @{ VLanEnabled = [bool] $vlan.Count }
+    if ($vlan.Count) { $tag.VLanID = [uint16] $vlan[0].VLanID }
+    Set-SCVirtualNetworkAdapter -VirtualNetworkAdapter $adapter -VMNetwork $network `
+        -VMSubnet $subnet[0] -VirtualNetwork $switch.Name @tag
+}
+
+function Grant-OsrIPAddress {
+    <#
+    .SYNOPSIS
+        Gives an address out of a static pool to a machine's network adapter.
+    .DESCRIPTION
+        Grant-SCIPAddress takes the pool as an object, which a pipeline of data cannot carry. Gives
+        the allocated address.
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [string] $VMMServer,
+        [Parameter(Mandatory = $true)] [guid] $StaticIPAddressPoolID,
+        [Parameter(Mandatory = $true)] [guid] $VirtualNetworkAdapterID,
+        [Parameter(Mandatory = $true)] [string] $IPAddress,
+        [Parameter(Mandatory = $true)] [string] $Description
+    )
+    $server = Get-SCVMMServer -ComputerName $VMMServer
+    $pool = Get-SCStaticIPAddressPool -VMMServer $server -ID $StaticIPAddressPoolID
+    if ($null -eq $pool) { throw "VMM has no static address pool '$StaticIPAddressPoolID'." }
+    Grant-SCIPAddress -StaticIPAddressPool $pool -GrantToObjectType VirtualNetworkAdapter `
+        -GrantToObjectID $VirtualNetworkAdapterID -IPAddress $IPAddress -Description $Description
+}
+
 Export-ModuleMember -Function @(
     'Install-OsrReplicationCertificate'
     'Install-OsrReplicationRoot'
@@ -182,4 +452,10 @@ Export-ModuleMember -Function @(
     'Remove-OsrReplicationCertificate'
     'Enable-OsrReplicationFirewallRule'
     'Remove-OsrReplicationFirewallRule'
+    'Test-OsrReplicationPath'
+    'Grant-OsrReplicationPath'
+    'Get-OsrDelegation'
+    'Get-OsrInitialReplication'
+    'Connect-OsrVirtualNetworkAdapter'
+    'Grant-OsrIPAddress'
 )
