@@ -51,7 +51,7 @@ class StorageLayout:
 
 @dataclass(frozen=True)
 class HostLayout:
-    """A host; switches are the logical networks it is connected to."""
+    """A host; switches are the logical networks it is connected to, updates ids of hot fixes."""
 
     fqdn: str
     generation: Generation
@@ -60,6 +60,7 @@ class HostLayout:
     processors: int
     memory_bytes: int
     switches: tuple[str, ...]
+    updates: tuple[str, ...]
 
 
 @dataclass(frozen=True)

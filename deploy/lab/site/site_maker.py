@@ -92,6 +92,7 @@ class SiteMaker:
                 for name in layout.switches
             ],
             firewall_rules=built_in_rules(),
+            installed_updates=list(layout.updates),
         )
 
 

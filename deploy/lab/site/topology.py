@@ -227,6 +227,7 @@ def _hosts(
                 processors=reader.integer("processors", 16, least=1),
                 memory_bytes=reader.integer("memory_gib", 64, least=1) * 1024**3,
                 switches=tuple(of_cloud.get(groups.get(fqdn, ""), all_networks)),
+                updates=tuple(reader.texts("updates")),
             )
         )
         reader.finish()
