@@ -1,0 +1,1 @@
+"""The line in which first copies wait for their hosts."""
