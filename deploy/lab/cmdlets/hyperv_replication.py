@@ -150,11 +150,16 @@ async def set_vm_replication(site: Site, call: Invocation, written: Written) -> 
 
 
 async def start_vm_initial_replication(site: Site, call: Invocation, written: Written) -> None:
-    _refuse_not_emulated(call, "DestinationPath", "UseBackup")
     start_time = arguments.moment(call, "InitialReplicationStartTime")
 
     async def start(target: Target) -> None:
-        await site.start_initial_replication(*target, call.command_id, start_time)
+        await site.start_initial_replication(
+            *target,
+            call.command_id,
+            start_time,
+            destination_path=arguments.text(call, "DestinationPath"),
+            use_backup=arguments.switch(call, "UseBackup"),
+        )
 
     await _change(site, call, written, start)
 
@@ -164,6 +169,15 @@ async def stop_vm_initial_replication(site: Site, call: Invocation, written: Wri
         await site.stop_initial_replication(*target, call.command_id)
 
     await _change(site, call, written, stop)
+
+
+async def import_vm_initial_replication(site: Site, call: Invocation, written: Written) -> None:
+    path = arguments.required_text(call, "Path")
+
+    async def import_copy(target: Target) -> None:
+        await site.import_initial_replication(*target, path, call.command_id)
+
+    await _change(site, call, written, import_copy)
 
 
 async def suspend_vm_replication(site: Site, call: Invocation, written: Written) -> None:

@@ -17,6 +17,7 @@ from deploy.lab.site.site import Site
 
 _COPY_NAMES = {
     ReplicationState.INITIAL_REPLICATION_IN_PROGRESS: "Sending Initial Replica",
+    ReplicationState.WAITING_FOR_INITIAL_REPLICATION: "Importing Initial Replica",
     ReplicationState.RESYNCHRONIZING: "Resynchronizing",
 }
 

@@ -15,6 +15,8 @@ from deploy.lab.powershell.enumerations import enum_value
 from deploy.lab.site.errors import HyperVError
 from deploy.lab.site.model import Host, HostCluster, VMState
 from deploy.lab.site.site import Site
+from deploy.lab.site.space import free_bytes
+from deploy.lab.site.transfer_paths import accounts
 
 _MEBIBYTE = 1024 * 1024
 
@@ -49,7 +51,7 @@ def vm_host(site: Site, host: Host) -> PSObject:
     """Microsoft.SystemCenter.VirtualMachineManager.Host."""
     volumes = [volume for volume in site.vmm.volumes if volume.host_fqdn == host.fqdn]
     capacity = sum(volume.capacity_bytes for volume in volumes)
-    free = sum(volume.free_bytes for volume in volumes)
+    free = sum(free_bytes(site, volume) for volume in volumes)
     properties: dict[str, Value] = {
         "Name": host.fqdn,
         "FullyQualifiedDomainName": host.fqdn,
@@ -77,7 +79,7 @@ def vm_host(site: Site, host: Host) -> PSObject:
         "TotalStorageCapacity": U64(capacity),
         "AvailableStorageCapacity": U64(free),
         "UsedStorageCapacity": U64(capacity - free),
-        "RunAsAccount": None,
+        "RunAsAccount": accounts(site).run_as,
     }
     return shown_as(host.fqdn, site, "Host", host.vmm_id, properties | _state_of(host))
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from deploy.lab.site import checkpoint, disk
+from deploy.lab.site import checkpoint, disk, resync_trigger
 from deploy.lab.site.durable_files import write_json
 from deploy.lab.site.errors import HyperVError, invalid_state
 from deploy.lab.site.log_sender import send_cycle
+from deploy.lab.site.primary_link import primary_link
 from deploy.lab.site.replication_model import (
     OfflineExport,
     Replication,
@@ -135,9 +136,7 @@ def _write_manifest(
         {
             "vm_id": vm.vm_id,
             "relationship_id": replication.relationship_id,
-            "disks": {
-                disk_id: disk.digest(folder / f"{disk_id}.vhdx") for disk_id in disk_ids
-            },
+            "disks": {disk_id: disk.digest(folder / f"{disk_id}.vhdx") for disk_id in disk_ids},
         },
     )
 
@@ -152,27 +151,42 @@ def _check(vm: VirtualMachine, replication: Replication, told: OfflineExport) ->
         raise ExportEndedError
 
 
-async def ship_before_import(
-    site: SiteCore, vm: VirtualMachine, replication: Replication
-) -> None:
+async def ship_before_import(site: SiteCore, vm: VirtualMachine, replication: Replication) -> None:
     """Changes since the export go over the network at once; the replica keeps them.
 
-    When it answers that the import is done, the first copy is complete on this side too.
+    When it answers that the import is done, the first copy is complete on this side too. When
+    changes were lost since the export (the host lost power), a resynchronisation must follow; what
+    Hyper-V does then is not documented.
 
     Raises:
         LinkError: As send_cycle.
     """
-    answer = await send_cycle(
-        site, vm, replication, ReplicationType.REGULAR, before_import=True
-    )
-    if answer.get("imported") and replication.log.tracking:
+    damaged = replication.log.damaged
+    if damaged:
+        answer = await _ask_whether_imported(site, vm, replication)
+    else:
+        answer = await send_cycle(
+            site, vm, replication, ReplicationType.REGULAR, before_import=True
+        )
+    if answer.get("imported") and (damaged or replication.log.tracking):
         apply_event(replication, Event.INITIAL_FINISHED)
         replication.log.initial_done = True
         replication.export = None
         site.save_vm(vm)
+        if damaged:
+            resync_trigger.require(site, vm, "Changes since the export were lost.")
         site.record(
             vm.host_fqdn, ("copy.finished", vm.vm_id), None, {"state": replication.state.value}
         )
+
+
+async def _ask_whether_imported(
+    site: SiteCore, vm: VirtualMachine, replication: Replication
+) -> dict[str, Any]:
+    """Send no log at all: its number is below any that could follow."""
+    async with primary_link(site, vm, replication) as link:
+        answer, _ = await link.request("log", sequence=0, before_import=True)
+    return answer
 
 
 def refuse_finished(vm: VirtualMachine, replication: Replication) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 LONGEST_SCHEDULE = timedelta(days=7)
 
 
-async def start(
+async def start(  # noqa: PLR0913 - the parameters of the cmdlet
     site: SiteCore,
     host: Host,
     vm: VirtualMachine,
@@ -73,9 +73,9 @@ async def start(
 
 
 def _choose_comparison(vm: VirtualMachine, replication: Replication, *, use_backup: bool) -> None:
-    """Whether disks are compared. After a reversal they always are (how Hyper-V chooses is not
+    """Decide whether disks are compared: with a replica made of an existing machine when asked for.
 
-    documented); a replica made of an existing machine is compared with when asked for.
+    After a reversal they always are; how Hyper-V chooses there is not documented.
     """
     if use_backup and not (replication.log.copy_exists or replication.log.compare_at_initial):
         raise operation_failed(

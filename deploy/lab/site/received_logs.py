@@ -49,7 +49,7 @@ async def take_log(
                 LinkFailure.OUT_OF_SEQUENCE,
                 f"Log {replication.log.applied + 1} was expected, log {sequence} came.",
             )
-        check_space(site, host)
+        check_space(site, host, [disk.path for disk in vm.disks], len(body))
         await _apply(site, vm, replication, sequence, body)
         _note_applied(site, vm, replication, header)
         site.save_vm(vm)
@@ -64,7 +64,7 @@ async def _keep_until_import(
     replication = vm.replication
     if replication is None or sequence > replication.log.stored + 1:
         raise LinkError(LinkFailure.OUT_OF_SEQUENCE, f"Log {sequence} came too early.")
-    check_space(site, host)
+    check_space(site, host, [disk.path for disk in vm.disks], len(body))
     if sequence > replication.log.stored:
         try:
             await asyncio.to_thread(site.received(vm).store, sequence, body)

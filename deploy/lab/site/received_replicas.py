@@ -34,7 +34,7 @@ async def create_replica(
     """
     del body
     entry = authorized_entry(host, caller)
-    check_space(site, host)
+    check_space(site, host, [entry.replica_storage_location])
     source = from_json(VirtualMachine, header["vm"])
     offered = from_json(Replication, header["replication"])
     existing = site.vm_by_key(host.fqdn, source.vm_id)

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 from deploy.lab.site import checkpoint
 from deploy.lab.site.authorization import entry_for
+from deploy.lab.site.clusters import replication_name
+from deploy.lab.site.enable_checks import check_generation, check_machine
 from deploy.lab.site.errors import invalid_parameter, invalid_state, operation_failed
 from deploy.lab.site.json_codec import to_json
 from deploy.lab.site.link_errors import LinkError
 from deploy.lab.site.model import VMState
 from deploy.lab.site.primary_link import primary_link
+from deploy.lab.site.replica_location import locate
 from deploy.lab.site.replication_model import (
     Authentication,
     LogPosition,
@@ -77,25 +80,32 @@ async def _establish(
         raise invalid_parameter(
             "ReplicaServerName, ReplicaServerPort and AuthenticationType must be given."
         )
-    if settings.replica_server.lower() == host.fqdn.lower():
+    if settings.replica_server.lower() in (
+        host.fqdn.lower(),
+        replication_name(site, host).lower(),
+    ):
         raise invalid_parameter("The Replica server must not be the primary server.")
     replication = Replication(
         mode=ReplicationMode.NONE,
         state=ReplicationState.DISABLED,
         relationship_id=site.environment.new_id(),
-        primary_server=host.fqdn,
+        primary_server=replication_name(site, host),
         replica_server=settings.replica_server,
         statistics=ReplicationStatistics(monitoring_start=site.clock.now()),
     )
     apply_settings(replication, settings, vm)
+    check_machine(site, host, vm, replication)
+    check_generation(host, replication)
     if replication.authentication is Authentication.CERTIFICATE:
         check_own_certificate(site, host, replication.certificate_thumbprint)
     apply_event(replication, Event.ENABLED)
     try:
+        await locate(site, host, vm.vm_id, replication)
         async with primary_link(site, vm, replication) as link:
             answer, _ = await link.request(
                 "create",
                 vm=_description(vm),
+                windows_server=host.generation.value,
                 replication=to_json(replication),
                 command_id=command_id,
             )
@@ -124,6 +134,8 @@ def _make_waiting_replica(
     """Enable-VMReplication -AsReplica: an existing copy waits for its primary."""
     if vm.state is not VMState.OFF:
         raise invalid_state(f"The virtual machine '{vm.name}' must be off to become a replica.")
+    if vm.checkpoints:
+        raise invalid_state(f"The virtual machine '{vm.name}' has checkpoints.")
     vm.replication = Replication(
         mode=ReplicationMode.NONE,
         state=ReplicationState.DISABLED,
@@ -186,9 +198,7 @@ def _made_replica(site: SiteCore, vm: VirtualMachine) -> dict[str, str]:
     return {"mode": replication.mode.value}
 
 
-def _allowed_from(
-    host: Host, vm: VirtualMachine, settings: ReplicationSettings
-) -> dict[str, str]:
+def _allowed_from(host: Host, vm: VirtualMachine, settings: ReplicationSettings) -> dict[str, str]:
     """Of a replica only the primary server that may send to it can be changed."""
     replication = replication_of(vm)
     wanted = settings.allowed_primary_server

@@ -102,9 +102,9 @@ class LogPosition:
     ``sequence`` is the number of the log that is sent next (primary); ``applied`` of the last one
     applied (replica). ``tracking`` says that writes go to .hrl files; ``damaged`` that a log was
     lost, so only a resynchronisation helps. ``planned_sequence`` is the last log of a planned
-    failover. ``failures`` counts failed sends since the last success. ``copy_exists`` says that the
-    replica was made of a machine with disks to compare with (-UseBackup); ``stored`` is the last log
-    that a replica keeps until its offline first copy is imported.
+    failover. ``failures`` counts failed sends since the last success. ``copy_exists`` says that
+    the replica was made of a machine with disks to compare with (-UseBackup); ``stored`` is the
+    last log that a replica keeps until its offline first copy is imported.
     """
 
     sequence: int = 1

@@ -44,5 +44,7 @@ def require(site: SiteCore, vm: VirtualMachine, reason: str) -> None:
     if allows(replication, Event.RESYNC_REQUIRED):
         apply_event(replication, Event.RESYNC_REQUIRED)
     elif replication.state is ReplicationState.INITIAL_REPLICATION_IN_PROGRESS:
-        replication.copy_percent = 0  # the copy begins again
+        # The copy begins again; one that was exported is compared once it is imported.
+        exported = replication.export is not None and replication.export.finished
+        replication.copy_percent = None if exported else 0
     site.save_vm(vm)

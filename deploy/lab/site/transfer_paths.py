@@ -142,7 +142,7 @@ class TransferPaths:
         return known or Delegation(services=sorted(self._all_services()))
 
     def _all_services(self) -> set[str]:
-        """cifs of every file server of the lab."""
+        """Service names of every file server of the lab."""
         found = set()
         for file in self._site.environment.state_dir.glob("*/vmm.json"):
             shares = [share["path"] for share in read_json(file).get("file_shares", [])]
@@ -166,9 +166,7 @@ def check_use(site: SiteCore, host: Host, path: str, *, delegated: bool) -> Path
     root = paths.root_of(path)
     folder = paths.folder(host.fqdn, path)
     if root is None or folder is None:
-        raise operation_failed(
-            f"The system cannot find the path specified: '{path}'. (0x80070003)"
-        )
+        raise operation_failed(f"The system cannot find the path specified: '{path}'. (0x80070003)")
     known = accounts(site)
     for account in (known.computer(host.fqdn), known.vmm_service):
         rights = root.rights.get(account, PathRights())
