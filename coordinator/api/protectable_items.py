@@ -79,6 +79,7 @@ def _resources(call: Call, cloud: Cloud, machines: Sequence[VirtualMachine]) -> 
     if provider is not None:
         names = {"fabric_name": cloud.fabric.name, "provider_name": provider.name}
         provider_id = call.ids.child(PROVIDER, **names)
+    readiness = readiness_of(cloud.fabric_id, machines)
     shapes = []
     for machine in machines:
         item = protected.get(machine.vm_id)
@@ -89,7 +90,7 @@ def _resources(call: Call, cloud: Cloud, machines: Sequence[VirtualMachine]) -> 
                 machine,
                 protected_item_id=None if item is None else protected_item_id(call.ids, item),
                 provider_id=provider_id,
-                readiness_errors=[failure.message for failure in readiness_of(machine, cloud)],
+                readiness=readiness[machine.id],
             )
         )
     return shapes

@@ -14,6 +14,7 @@ from opensiterecovery.provider.v1.inventory_pb2 import InventoryUpdate
 
 from coordinator.fabrics.inventory_rows import KINDS, Difference, Row, read_difference
 from coordinator.fabrics.models import Cloud, Fabric, FabricObject, Host, VirtualMachine
+from coordinator.fabrics.sessions import SessionRef, is_current
 
 log = structlog.get_logger(__name__)
 
@@ -37,10 +38,15 @@ class InventoryOutcome(StrEnum):
     STORED = "stored"
     # It starts from a revision the coordinator does not have: everything has to be sent.
     BASE_MISSING = "base_missing"
+    # A newer session has begun: what the older one saw counts no more.
+    SUPERSEDED = "superseded"
 
 
 def apply_inventory(
-    fabric_id: UUID, parts: Sequence[InventoryUpdate], now: datetime
+    fabric_id: UUID,
+    parts: Sequence[InventoryUpdate],
+    now: datetime,
+    session: SessionRef | None = None,
 ) -> InventoryOutcome:
     """Applies a revision onto the one it starts from.
 
@@ -48,9 +54,11 @@ def apply_inventory(
         fabric_id: The fabric.
         parts: All parts of the revision, in order, at least one; all with one base and revision.
         now: When what is gone is said to have gone.
+        session: That brings it; None: not checked.
 
     Returns:
-        STORED, or BASE_MISSING and nothing changed.
+        STORED; BASE_MISSING or SUPERSEDED and nothing changed. A session begins while it holds
+        the fabric's row, as this does: none can begin between the check and the commit.
 
     Raises:
         RefusedError: InvalidInventory.
@@ -62,6 +70,9 @@ def apply_inventory(
     base, revision = parts[0].base_revision, parts[0].revision
     difference = read_difference(parts)
     fabric = Fabric.objects.select_for_update(no_key=True).get(pk=fabric_id)
+    if session is not None and not is_current(session):
+        log.info("inventory.superseded", fabric_id=str(fabric_id), revision=revision)
+        return InventoryOutcome.SUPERSEDED
     if base != 0 and base < revision == fabric.inventory_revision:
         return InventoryOutcome.STORED
     if base not in {0, fabric.inventory_revision}:

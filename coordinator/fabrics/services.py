@@ -8,6 +8,7 @@ from coordinator.fabrics.registration import Registration, register_provider
 from coordinator.fabrics.sessions import (
     OpenedSession,
     SessionOpening,
+    SessionRef,
     close_session,
     heartbeat,
     heartbeat_many,
@@ -22,6 +23,7 @@ __all__ = [
     "ProviderIdentity",
     "Registration",
     "SessionOpening",
+    "SessionRef",
     "apply_inventory",
     "authenticate",
     "close_session",

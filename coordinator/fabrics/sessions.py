@@ -18,6 +18,7 @@ from coordinator.fabrics.certificates import (
     refused,
     serial_text,
 )
+from coordinator.fabrics.forgetting import forget_fabric
 from coordinator.fabrics.models import Fabric, Provider
 from coordinator.fabrics.registration import public_key_sha256
 from coordinator.failures import refuse
@@ -46,10 +47,31 @@ class SessionOpening:
 
 
 class OpenedSession(NamedTuple):
-    """A session's fence, and the inventory revision the coordinator holds (0: none)."""
+    """A session that has just begun.
+
+    Attributes:
+        fence: Its number; a later session has a higher one.
+        inventory_revision: That the coordinator holds; 0: none.
+        chosen_clouds_only: The agent is to tell of clouds that were chosen in VMM only.
+    """
 
     fence: int
     inventory_revision: int
+    chosen_clouds_only: bool = False
+
+
+class SessionRef(NamedTuple):
+    """Who a stream belongs to, and its number."""
+
+    identity: ProviderIdentity
+    fence: int
+
+
+def is_current(session: SessionRef) -> bool:
+    """Whether it is its provider's newest session, and the provider is registered."""
+    return Provider.objects.filter(
+        pk=session.identity.provider_id, fence=session.fence, unregistered_at=None
+    ).exists()
 
 
 def open_session(provider_id: UUID, opening: SessionOpening, now: datetime) -> OpenedSession:
@@ -60,6 +82,12 @@ def open_session(provider_id: UUID, opening: SessionOpening, now: datetime) -> O
 
     Source: SPEC EN-7, EN-9; DESIGN "Growing": a lease row with a fencing number.
     """
+    # The row of the fabric first: whoever applies an inventory holds it, see `apply_inventory`.
+    fabric = (
+        Fabric.objects.select_for_update(of=("self",), no_key=True)
+        .filter(providers__id=provider_id)
+        .first()
+    )
     provider = lock_provider(provider_id)
     check_certificate(provider, opening.certificate_serial)
     if opening.certificate_serial == provider.certificate_serial:
@@ -72,11 +100,13 @@ def open_session(provider_id: UUID, opening: SessionOpening, now: datetime) -> O
     provider.agent_version = opening.agent_version[:64]
     provider.capabilities = sorted(set(opening.capabilities))
     provider.save()
+    fabric = fabric or provider.fabric
     if opening.vmm_product_version:
-        version = opening.vmm_product_version[:64]
-        Fabric.objects.filter(pk=provider.fabric_id).update(vmm_product_version=version)
-    fabric = Fabric.objects.only("inventory_revision").get(pk=provider.fabric_id)
-    return OpenedSession(provider.fence, fabric.inventory_revision)
+        fabric.vmm_product_version = opening.vmm_product_version[:64]
+        fabric.save(update_fields=["vmm_product_version"])
+    return OpenedSession(
+        provider.fence, fabric.inventory_revision, not fabric.synchronize_all_clouds
+    )
 
 
 def heartbeat(provider_id: UUID, fence: int, now: datetime) -> bool:
@@ -169,12 +199,24 @@ def renew_certificate(
 def unregister_provider(provider_id: UUID, now: datetime) -> None:
     """Ends a provider: its certificates and its session stop working at once. Idempotent.
 
-    Source: SPEC EN-8.
+    What was kept about its server goes with it: only the rows by which its certificate is
+    recognised, and refused, stay.
+
+    Raises:
+        RefusedError: FabricInUse, status 409: clouds or machines of the server are still used.
+
+    Source: SPEC EN-8, PV-1.
     """
-    ended = Provider.objects.filter(pk=provider_id, unregistered_at=None).update(
-        unregistered_at=now
+    fabric = (
+        Fabric.objects.select_for_update(of=("self",), no_key=True)
+        .filter(providers__id=provider_id)
+        .first()
     )
-    if ended:
+    ended = Provider.objects.filter(pk=provider_id, unregistered_at=None).update(
+        unregistered_at=now, agent_version="", capabilities=[]
+    )
+    if ended and fabric is not None:
+        forget_fabric(fabric)
         log.info("provider.unregistered", provider_id=str(provider_id))
 
 

@@ -12,8 +12,9 @@ from opensiterecovery.provider.v1.command_pb2 import Command
 from opensiterecovery.provider.v1.replication_pb2 import ReplicationWatch
 from opensiterecovery.provider.v1.session_pb2 import AgentMessage, CoordinatorMessage
 
-from coordinator.fabrics.services import ProviderIdentity
+from coordinator.fabrics.services import ProviderIdentity, SessionRef
 from coordinator.gateway.deliveries import claim, resend
+from coordinator.gateway.door import let_in
 from coordinator.gateway.reports import Reports
 from coordinator.gateway.results import Results
 from coordinator.gateway.session_ends import (
@@ -87,7 +88,7 @@ class Connection:
                 or a defect.
         """
         results = Results(self._gateway, self.identity, self.send)
-        reports = Reports(self._gateway, self.identity, self.send)
+        reports = Reports(self._gateway, SessionRef(self.identity, self.fence), self.send)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read(), name="session reader")
             tasks.create_task(self._write(), name="session writer")
@@ -100,6 +101,7 @@ class Connection:
         loop = asyncio.get_running_loop()
         while isinstance(message := await self._stream.read(), AgentMessage):
             self.heard_at, self.heard = loop.time(), True
+            await let_in(message)
             kind = message.WhichOneof("message")
             if kind in COMMAND_KINDS:
                 await self._commands.put(message)

@@ -14,7 +14,7 @@ from opensiterecovery.provider.v1.inventory_pb2 import (
 from opensiterecovery.provider.v1.replication_pb2 import ReplicationReport
 from opensiterecovery.provider.v1.session_pb2 import AgentMessage, CoordinatorMessage
 
-from coordinator.fabrics.services import InventoryOutcome, ProviderIdentity, apply_inventory
+from coordinator.fabrics.services import InventoryOutcome, SessionRef, apply_inventory
 from coordinator.failures import RefusedError
 from coordinator.gateway.inventory_parts import InventoryParts, PartMissingError
 from coordinator.gateway.settings import GatewayContext
@@ -29,11 +29,11 @@ class Reports:
     def __init__(
         self,
         gateway: GatewayContext,
-        identity: ProviderIdentity,
+        session: SessionRef,
         send: Callable[[CoordinatorMessage], Awaitable[None]],
     ) -> None:
         self._gateway = gateway
-        self._identity = identity
+        self._session = session
         self._send = send
         self._parts = InventoryParts(gateway.settings.inventory_objects)
 
@@ -67,15 +67,15 @@ class Reports:
         if outcome is InventoryOutcome.STORED:
             stored = InventoryStored(revision=part.revision)
             await self._send(CoordinatorMessage(inventory_stored=stored))
-        else:
+        elif outcome is InventoryOutcome.BASE_MISSING:
             await self._ask_for_all()
 
     def _store_inventory(self, parts: Sequence[InventoryUpdate]) -> InventoryOutcome:
         """The revision, and the work that follows from it, in one transaction."""
         now = self._gateway.clock()
-        outcome = apply_inventory(self._identity.fabric_id, parts, now)
+        outcome = apply_inventory(self._session.identity.fabric_id, parts, now, self._session)
         if outcome is InventoryOutcome.STORED:
-            inventory_changed(self._identity.fabric_id, now)
+            inventory_changed(self._session.identity.fabric_id, now)
         return outcome
 
     async def _ask_for_all(self) -> None:
@@ -90,11 +90,15 @@ class Reports:
             # No time at all; the states are worth keeping.
             observed_at = now
         await self._gateway.database.run(
-            ingest_replication, self._identity.fabric_id, list(report.states), observed_at, now
+            ingest_replication,
+            self._session.identity.fabric_id,
+            list(report.states),
+            observed_at,
+            now,
         )
 
     def _names(self) -> dict[str, str]:
         return {
-            "vault_id": str(self._identity.vault_id),
-            "fabric_id": str(self._identity.fabric_id),
+            "vault_id": str(self._session.identity.vault_id),
+            "fabric_id": str(self._session.identity.fabric_id),
         }

@@ -33,6 +33,7 @@ from coordinator.fabrics.services import (
 from coordinator.failures import RefusedError
 from coordinator.gateway.connection import Connection, Stream
 from coordinator.gateway.database import DatabaseAwayError
+from coordinator.gateway.door import let_in
 from coordinator.gateway.identity import identify
 from coordinator.gateway.live_sessions import LiveSessions
 from coordinator.gateway.refusals import AWAY, BROKEN, abort, status_of
@@ -133,7 +134,7 @@ class SessionService(SessionServicer):
             "provider_id": str(identity.provider_id),
             "fence": opened.fence,
         }
-        await connection.send(CoordinatorMessage(welcome=self._welcome(hello)))
+        await connection.send(CoordinatorMessage(welcome=self._welcome(hello, opened)))
         if hello.inventory_revision not in {0, opened.inventory_revision}:
             # An agent that has none sends everything anyway.
             request = InventoryRequest(full=True)
@@ -158,6 +159,7 @@ class SessionService(SessionServicer):
             raise SessionEndedError(LOST) from None
         if not isinstance(message, AgentMessage):
             raise PeerLeftError
+        await let_in(message)
         if message.WhichOneof("message") != "hello":
             raise SessionEndedError(protocol_violation("a first message that is no Hello"))
         hello = message.hello
@@ -189,7 +191,7 @@ class SessionService(SessionServicer):
             end = SessionEnd(grpc.StatusCode.UNAUTHENTICATED, error.failure)
             raise SessionEndedError(end) from error
 
-    def _welcome(self, hello: Hello) -> Welcome:
+    def _welcome(self, hello: Hello, opened: OpenedSession) -> Welcome:
         settings = self._gateway.settings
         clock = Timestamp()
         clock.FromDatetime(self._gateway.clock())
@@ -200,6 +202,7 @@ class SessionService(SessionServicer):
             clock=clock,
             inventory_interval=to_duration(settings.inventory_seconds),
             replication_interval=to_duration(settings.replication_seconds),
+            chosen_clouds_only=opened.chosen_clouds_only,
         )
 
     async def _close(self, connection: Connection) -> None:

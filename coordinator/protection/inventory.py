@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.conf import settings
 from google.protobuf import json_format
@@ -11,8 +12,10 @@ from opensiterecovery.provider.v1 import inventory_pb2
 
 from coordinator.fabrics import queries as fabrics
 from coordinator.fabrics.models import Cloud, Fabric, FabricObject, Host, Provider, VirtualMachine
-from coordinator.failures import refuse
-from coordinator.protection.rules import DiskFacts, MachineFacts
+from coordinator.failures import RefusedError, refuse
+from coordinator.protection.discovery.facts import fabric_facts, facts_of
+from coordinator.protection.pairing.prerequisites import broker_failure
+from coordinator.protection.rules import MachineFacts
 
 
 def host_message(host: Host) -> inventory_pb2.Host:
@@ -27,26 +30,9 @@ def machine_message(machine: VirtualMachine) -> inventory_pb2.VirtualMachine:
     )
 
 
-def machine_facts(machine: VirtualMachine, known_cloud: Cloud | None = None) -> MachineFacts:
-    """The machine as the readiness rules look at it; whoever knows its cloud saves a query."""
-    message = machine_message(machine)
-    cloud = known_cloud or cloud_of(machine)
-    return MachineFacts(
-        name=machine.name,
-        cloud_name="" if cloud is None else cloud.name,
-        state=machine.state,
-        gone=machine.gone_at is not None,
-        replica=message.recovery or message.test_replica,
-        disks=tuple(
-            DiskFacts(
-                name=disk.name or disk.path,
-                format=disk.format.upper(),
-                pass_through=disk.pass_through,
-                shared=disk.shared,
-            )
-            for disk in message.disks
-        ),
-    )
+def machine_facts(machine: VirtualMachine) -> MachineFacts:
+    """The machine as the readiness rules look at it; its cloud's pairing is not looked at."""
+    return facts_of(machine, fabric_facts(machine.fabric_id))
 
 
 def cloud_of(machine: VirtualMachine) -> Cloud | None:
@@ -67,18 +53,8 @@ def connection_points(hosts: Iterable[Host]) -> dict[int, str]:
     Source: SPEC PR-2.
     """
     hosts = list(hosts)
-    clusters = {host.cluster_fqdn.lower() for host in hosts if host.cluster_fqdn}
-    brokers: dict[tuple[object, str], str] = {}
-    if clusters:
-        objects = FabricObject.objects.filter(
-            fabric_id__in={host.fabric_id for host in hosts}, kind="host_cluster", gone_at=None
-        )
-        for cluster in objects:
-            message = json_format.ParseDict(
-                cluster.details, inventory_pb2.HostCluster(), ignore_unknown_fields=True
-            )
-            key = (cluster.fabric_id, message.fqdn.lower())
-            brokers[key] = message.replica_broker_fqdn.lower()
+    clustered = {host.fabric_id for host in hosts if host.cluster_fqdn}
+    brokers = brokers_of_clusters(clustered) if clustered else {}
     points: dict[int, str] = {}
     for host in hosts:
         if not host.cluster_fqdn:
@@ -86,15 +62,25 @@ def connection_points(hosts: Iterable[Host]) -> dict[int, str]:
             continue
         broker = brokers.get((host.fabric_id, host.cluster_fqdn.lower()), "")
         if not broker:
-            raise refuse(
-                "ReplicaBrokerMissing",
-                f"The cluster {host.cluster_fqdn} has no Hyper-V Replica Broker.",
-                causes=["A cluster sends and receives replication through its broker only."],
-                action="Create the Hyper-V Replica Broker role on the cluster, then try again.",
-                status=409,
-            )
+            version = host_message(host).operating_system_version
+            raise RefusedError(broker_failure(host.cluster_fqdn, version), status=409)
         points[host.pk] = broker
     return points
+
+
+def brokers_of_clusters(fabric_ids: Iterable[UUID]) -> dict[tuple[UUID, str], str]:
+    """By fabric and cluster's FQDN, both in lower case, the FQDN of the replica broker."""
+    clusters = FabricObject.objects.filter(
+        fabric_id__in=set(fabric_ids), kind="host_cluster", gone_at=None
+    )
+    brokers: dict[tuple[UUID, str], str] = {}
+    for cluster in clusters:
+        message = json_format.ParseDict(
+            cluster.details, inventory_pb2.HostCluster(), ignore_unknown_fields=True
+        )
+        key = (cluster.fabric_id, message.fqdn.lower())
+        brokers[key] = message.replica_broker_fqdn.lower()
+    return brokers
 
 
 def provider_of(fabric: Fabric) -> Provider:

@@ -10,6 +10,7 @@ from django.db.models import Q
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.resource_queries import (
     CloudRole,
+    Readiness,
     cloud_roles,
     find_item,
     find_pairing,
@@ -29,6 +30,7 @@ from coordinator.protection.sides import ItemSide, side_of_item
 __all__ = [
     "CloudRole",
     "ItemSide",
+    "Readiness",
     "cloud_roles",
     "find_item",
     "find_pairing",

@@ -11,13 +11,13 @@ from uuid import UUID
 
 from django.db.models import Count, QuerySet
 
-from coordinator.fabrics.models import Cloud, VirtualMachine
+from coordinator.fabrics.models import VirtualMachine
 from coordinator.failures import Failure
 from coordinator.jobs.models import Job
 from coordinator.jobs.queries import running_jobs_for
-from coordinator.protection.inventory import machine_facts
+from coordinator.protection.discovery.facts import fabric_facts, facts_of
 from coordinator.protection.models import Pairing, Policy, ProtectedItem, RecoveryPoint
-from coordinator.protection.rules import readiness_errors
+from coordinator.protection.rules import readiness_errors, readiness_warnings
 from coordinator.protection.transitions import item_lock
 from coordinator.vaults.services import VaultContent
 
@@ -117,9 +117,27 @@ def protected_item_counts(vault_id: UUID) -> Mapping[UUID, int]:
     return dict(counted)
 
 
-def readiness_of(machine: VirtualMachine, cloud: Cloud) -> tuple[Failure, ...]:
-    """Why a machine of that cloud cannot be protected; empty when it can."""
-    return readiness_errors(machine_facts(machine, cloud))
+@dataclass(frozen=True)
+class Readiness:
+    """Whether a machine can be protected.
+
+    Attributes:
+        errors: Why it cannot; empty when it can.
+        warnings: What will not work although it can.
+    """
+
+    errors: tuple[Failure, ...]
+    warnings: tuple[Failure, ...]
+
+
+def readiness_of(fabric_id: UUID, machines: Collection[VirtualMachine]) -> Mapping[int, Readiness]:
+    """Of machines of one server, by their row's id. Source: SPEC DI-3."""
+    around = fabric_facts(fabric_id, judge_pairing=True)
+    found: dict[int, Readiness] = {}
+    for machine in machines:
+        facts = facts_of(machine, around)
+        found[machine.id] = Readiness(readiness_errors(facts), readiness_warnings(facts))
+    return found
 
 
 def vault_contents(vault_id: UUID) -> list[VaultContent]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from coordinator.failures import Failure
+from coordinator.protection.discovery.readiness import (
+    DiskFacts,
+    MachineFacts,
+    readiness_errors,
+    readiness_warnings,
+)
 from coordinator.protection.operations import Operation, allowed_operations
 from coordinator.protection.policies.rules import WIRE_AUTHENTICATION, Authentication, InstanceType
 from coordinator.protection.states import ProtectionState
@@ -21,15 +25,12 @@ __all__ = [
     "is_known_replica",
     "pairing_in_use_failure",
     "readiness_errors",
+    "readiness_warnings",
     "replica_deletion_failure",
 ]
 
-MOST_DISKS = 16
 # So many machines are named in one message.
 MOST_NAMED = 10
-# VMM's words for a machine at rest differ between its versions.
-FIT_STATES = frozenset({"Running", "PowerOff", "Stopped", "Off"})
-FIT_FORMATS = frozenset({"VHD", "VHDX"})
 # States in which the copy that the machine does not run on is its replica, whichever side that is.
 WITH_REPLICA = frozenset(
     {
@@ -38,140 +39,6 @@ WITH_REPLICA = frozenset(
         ProtectionState.PROTECTED,
     }
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class DiskFacts:
-    """A virtual disk as far as the rules look at it."""
-
-    name: str
-    format: str
-    pass_through: bool = False
-    shared: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class MachineFacts:
-    """A virtual machine as far as the rules look at it.
-
-    Attributes:
-        state: VMM's word.
-        gone: VMM no longer has it.
-        replica: It is itself a replica, or a test copy of one.
-    """
-
-    name: str
-    cloud_name: str
-    state: str
-    disks: tuple[DiskFacts, ...]
-    gone: bool = False
-    replica: bool = False
-
-
-def readiness_errors(machine: MachineFacts) -> tuple[Failure, ...]:
-    """Why a machine cannot be protected; empty when it can.
-
-    Every reason is told at once. Source: SPEC DI-3, PR-3.
-    """
-    name = machine.name
-    found: list[Failure] = []
-    if machine.gone:
-        found.append(_not_in_vmm(name))
-    if not machine.cloud_name:
-        found.append(
-            Failure(
-                "VirtualMachineNotInCloud",
-                f"{name} is in no cloud.",
-                ("Only machines of a paired cloud can be protected.",),
-                "Assign the machine to a paired cloud in VMM.",
-            )
-        )
-    if machine.replica:
-        found.append(
-            Failure(
-                "VirtualMachineIsReplica",
-                f"{name} is the replica of another machine.",
-                ("A replica belongs to the protection of its primary machine.",),
-                "Protect the primary machine.",
-            )
-        )
-    if machine.state not in FIT_STATES:
-        found.append(
-            Failure(
-                "VirtualMachineStateNotSupported",
-                f"{name} is in the state {machine.state or 'unknown'}.",
-                ("A machine can be protected while it runs or is turned off.",),
-                "Start the machine or shut it down, then try again.",
-            )
-        )
-    found += _disk_errors(name, machine.disks)
-    return tuple(found)
-
-
-def _not_in_vmm(name: str) -> Failure:
-    return Failure(
-        "VirtualMachineNotFound",
-        f"VMM no longer has {name}.",
-        ("The machine was removed, or moved to another VMM server.",),
-        "Refresh the server and choose a machine that exists.",
-    )
-
-
-def _disk_errors(name: str, disks: tuple[DiskFacts, ...]) -> list[Failure]:
-    found: list[Failure] = []
-    if not disks:
-        found.append(
-            Failure(
-                "NoDisk",
-                f"{name} has no virtual disk.",
-                ("There is nothing to replicate.",),
-                "Attach a VHD or VHDX to the machine.",
-            )
-        )
-    if len(disks) > MOST_DISKS:
-        found.append(
-            Failure(
-                "TooManyDisks",
-                f"{name} has {len(disks)} disks.",
-                (f"At most {MOST_DISKS} disks of a machine can be replicated.",),
-                f"Bring the machine to {MOST_DISKS} disks or fewer.",
-            )
-        )
-    for disk in disks:
-        found += _one_disk_errors(name, disk)
-    return found
-
-
-def _one_disk_errors(name: str, disk: DiskFacts) -> list[Failure]:
-    found: list[Failure] = []
-    if disk.pass_through:
-        found.append(
-            Failure(
-                "PassThroughDisk",
-                f"The disk {disk.name} of {name} is a pass-through disk.",
-                ("Hyper-V Replica copies virtual disk files only.",),
-                "Convert the disk to a VHDX file.",
-            )
-        )
-    elif disk.format not in FIT_FORMATS:
-        found.append(
-            Failure(
-                "DiskFormatNotSupported",
-                f"The disk {disk.name} of {name} has the format {disk.format or 'unknown'}.",
-                ("Hyper-V Replica copies VHD and VHDX files.",),
-                "Convert the disk to a VHDX file.",
-            )
-        )
-    if disk.shared:
-        found.append(
-            Failure(
-                "SharedDisk",
-                f"The disk {disk.name} of {name} is shared with other machines.",
-                ("A shared virtual disk cannot be replicated.",),
-                "Use a disk of its own for the machine.",
-            )
-        )
-    return found
 
 
 def host_generation_errors(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from coordinator.api.paths import PROTECTABLE_ITEM, VaultId
 from coordinator.api.shapes.envelope import Resource, resource
 from coordinator.fabrics.models import Cloud, VirtualMachine
+from coordinator.failures import Failure
+from coordinator.protection.queries import Readiness
 
 BYTES_PER_MEGABYTE = 1024 * 1024
 REPLICATION_PROVIDERS = ("HyperVReplica2012R2", "HyperVReplica2012")
@@ -28,7 +30,7 @@ def protectable_item_resource(
     *,
     protected_item_id: str | None,
     provider_id: str | None,
-    readiness_errors: Sequence[str],
+    readiness: Readiness,
 ) -> Resource:
     """A protectable item.
 
@@ -38,7 +40,7 @@ def protectable_item_resource(
         machine: As the inventory has it.
         protected_item_id: ARM id of the item that protects it, when one does.
         provider_id: ARM id of the provider of its server, when one is registered.
-        readiness_errors: Why it cannot be protected; empty when it can.
+        readiness: Whether it can be protected.
     """
     return resource(
         protectable_item_id(ids, cloud, machine.external_id),
@@ -47,19 +49,27 @@ def protectable_item_resource(
             "protectionStatus": "Unprotected" if protected_item_id is None else "Protected",
             "replicationProtectedItemId": protected_item_id,
             "recoveryServicesProviderId": provider_id,
-            "protectionReadinessErrors": list(readiness_errors),
+            "protectionReadinessErrors": [_reason(failure) for failure in readiness.errors],
+            # Beyond ASR's model, which has room for one text a reason.
+            "protectionReadinessErrorDetails": [failure.as_json() for failure in readiness.errors],
+            "protectionReadinessWarnings": [failure.as_json() for failure in readiness.warnings],
             "supportedReplicationProviders": list(REPLICATION_PROVIDERS),
             "customDetails": machine_details(machine),
         },
     )
 
 
+def _reason(failure: Failure) -> str:
+    """Code, what is wrong, and what to do, as one text."""
+    return f"{failure.code}: {failure.message} {failure.recommended_action}"
+
+
 def machine_details(machine: VirtualMachine) -> dict[str, object]:
-    """ASR's HyperVVirtualMachineDetails of a machine."""
+    """ASR's VmmVirtualMachineDetails of a machine, and what more is known of it."""
     details: Mapping[str, object] = machine.details
     disks = disks_of(details)
     return {
-        "instanceType": "HyperVVirtualMachine",
+        "instanceType": "VmmVirtualMachine",
         "sourceItemId": machine.vm_id,
         "generation": str(details.get("generation", "")),
         "osDetails": {
@@ -71,10 +81,53 @@ def machine_details(machine: VirtualMachine) -> dict[str, object]:
             "oSMinorVersion": None,
         },
         "diskDetails": [_disk(disk) for disk in disks],
-        "hasPhysicalDisk": _present(any(disk.get("pass_through") for disk in disks)),
-        "hasFibreChannelAdapter": "Unknown",
-        "hasSharedVhd": _present(any(disk.get("shared") for disk in disks)),
+        "hasPhysicalDisk": _present(
+            any(disk.get("pass_through") for disk in disks), details.get("pass_through")
+        ),
+        "hasFibreChannelAdapter": _present(found=False, flag=details.get("fibre_channel")),
+        "hasSharedVhd": _present(
+            any(disk.get("shared") for disk in disks), details.get("shared_storage")
+        ),
         "hyperVHostId": machine.host_fqdn or None,
+        # Beyond ASR's model.
+        "state": machine.state,
+        "highlyAvailable": bool(details.get("highly_available")),
+        "checkpoints": details.get("checkpoints") or 0,
+        "integrationServices": details.get("integration_services") or None,
+        "encrypted": details.get("encrypted"),
+        "networkAdapters": _adapters(details),
+        "replication": _relationship(details.get("replication")),
+        "protectionRequiredInVmm": bool(details.get("dr_protection_required")),
+    }
+
+
+def _adapters(details: Mapping[str, object]) -> list[dict[str, object]]:
+    found = details.get("adapters")
+    return [
+        {
+            "nicId": adapter.get("id"),
+            "macAddress": adapter.get("mac_address") or None,
+            "vmNetworkName": adapter.get("vm_network") or None,
+            "vmSubnetName": adapter.get("vm_subnet") or None,
+            "ipAddressType": adapter.get("ipv4_address_type") or None,
+            "ipAddresses": adapter.get("ipv4_addresses") or [],
+        }
+        for adapter in (found if isinstance(found, list) else [])
+        if isinstance(adapter, Mapping)
+    ]
+
+
+def _relationship(told: object) -> dict[str, object] | None:
+    """A relationship of Hyper-V Replica, whoever made it."""
+    if not isinstance(told, Mapping) or not told.get("mode"):
+        return None
+    return {
+        "mode": told.get("mode"),
+        "state": told.get("state"),
+        "health": told.get("health"),
+        "primaryServer": told.get("primary_server"),
+        "replicaServer": told.get("replica_server"),
+        "frequencyInSeconds": told.get("frequency_seconds"),
     }
 
 
@@ -101,5 +154,8 @@ def _os_type(operating_system: str) -> str:
     return "Linux" if name and "unknown" not in name else "Unknown"
 
 
-def _present(found: bool) -> str:
-    return "Present" if found else "NotPresent"
+def _present(found: bool, flag: object) -> str:
+    """What is seen of devices, or what VMM says of the machine; older agents say nothing."""
+    if found or flag:
+        return "Present"
+    return "NotPresent" if flag is False else "Unknown"

@@ -1,0 +1,1 @@
+"""What discovery means for protection: readiness, following machines, refresh, consistency."""
