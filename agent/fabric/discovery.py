@@ -28,9 +28,11 @@ FEW: Final = (
     clouds.CAPABILITY_PROFILES,
     hosts.HOSTS,
     hosts.HOST_CLUSTERS,
+    hosts.HOST_NETWORK_ADAPTERS,
     networks.VM_NETWORKS,
     networks.VM_SUBNETS,
     networks.LOGICAL_NETWORKS,
+    networks.LOGICAL_NETWORK_DEFINITIONS,
     networks.STATIC_ADDRESS_POOLS,
     storage.STORAGE_CLASSIFICATIONS,
     storage.FILE_SHARES,
@@ -145,6 +147,8 @@ def surroundings(found: Answers, *, chosen_clouds_only: bool = False) -> Surroun
     cluster_records = [record for record in found[hosts.HOST_CLUSTERS] if is_hyper_v(record)]
     reach = storage.HostStorage(host_records, cluster_records)
     vm_networks = networks.vm_networks(found[networks.VM_NETWORKS], found[networks.VM_SUBNETS])
+    reachable = hosts.reachable_networks(found[hosts.HOST_NETWORK_ADAPTERS])
+    sites = networks.logical_networks_of_sites(found[networks.LOGICAL_NETWORK_DEFINITIONS])
     server = [
         management_server.management_server(record)
         for record in found[management_server.MANAGEMENT_SERVER]
@@ -156,11 +160,14 @@ def surroundings(found: Answers, *, chosen_clouds_only: bool = False) -> Surroun
             *told,
             *map(clouds.host_group, found[clouds.HOST_GROUPS]),
             *map(clouds.capability_profile, found[clouds.CAPABILITY_PROFILES]),
-            *map(hosts.host, host_records),
+            *(hosts.host(record, reachable) for record in host_records),
             *map(hosts.host_cluster, cluster_records),
             *vm_networks,
             *map(networks.logical_network, found[networks.LOGICAL_NETWORKS]),
-            *map(networks.static_address_pool, found[networks.STATIC_ADDRESS_POOLS]),
+            *(
+                networks.static_address_pool(record, vm_networks, sites)
+                for record in found[networks.STATIC_ADDRESS_POOLS]
+            ),
             *map(storage.storage_classification, found[storage.STORAGE_CLASSIFICATIONS]),
             *(storage.file_share(record, reach) for record in found[storage.FILE_SHARES]),
             *storage.volumes(found[storage.VOLUMES], reach),

@@ -1,5 +1,7 @@
 """Hyper-V hosts and host clusters."""
 
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from opensiterecovery.provider.v1 import inventory_pb2
@@ -7,6 +9,8 @@ from opensiterecovery.provider.v1 import inventory_pb2
 from agent.fabric.vmm import Question, object_id, unsigned
 from agent.powershell.cmdlet import cmdlet
 from agent.powershell.records import PSRecord
+
+NOTHING_REACHABLE: Final[Mapping[str, list[str]]] = MappingProxyType({})
 
 HOSTS: Final = Question(
     cmdlet("Get-SCVMHost"),
@@ -41,10 +45,25 @@ HOST_CLUSTERS: Final = Question(
         "RegisteredStorageFileShares",
     ),
 )
+# Physical adapters say which logical networks a host reaches.
+HOST_NETWORK_ADAPTERS: Final = Question(
+    cmdlet("Get-SCVMHostNetworkAdapter"), ("VMHost", "LogicalNetworks")
+)
 _MEBIBYTE: Final = 1024 * 1024
 
 
-def host(record: PSRecord) -> inventory_pb2.InventoryObject:
+def reachable_networks(records: Iterable[PSRecord]) -> dict[str, list[str]]:
+    """Source: Get-SCVMHostNetworkAdapter; names of logical networks by host, lower case."""
+    found: dict[str, set[str]] = {}
+    for record in records:
+        name = (record.optional_text("VMHost") or "").lower()
+        found.setdefault(name, set()).update(record.strings("LogicalNetworks"))
+    return {name: sorted(networks) for name, networks in found.items()}
+
+
+def host(
+    record: PSRecord, reachable: Mapping[str, list[str]] = NOTHING_REACHABLE
+) -> inventory_pb2.InventoryObject:
     """Source: Get-SCVMHost. TotalMemory is in bytes, AvailableMemory in MB."""
     return inventory_pb2.InventoryObject(
         host=inventory_pb2.Host(
@@ -62,6 +81,7 @@ def host(record: PSRecord) -> inventory_pb2.InventoryObject:
             available_for_placement=bool(record.optional_boolean("AvailableForPlacement")),
             maintenance=bool(record.optional_boolean("MaintenanceHost")),
             vm_paths=record.strings("VMPaths"),
+            logical_networks=reachable.get(record.text("FullyQualifiedDomainName").lower(), ()),
         )
     )
 

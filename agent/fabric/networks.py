@@ -1,7 +1,8 @@
 """VM networks with their subnets, logical networks, static address pools."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from opensiterecovery.provider.v1 import inventory_pb2
@@ -9,6 +10,8 @@ from opensiterecovery.provider.v1 import inventory_pb2
 from agent.fabric.vmm import Question, object_id, optional_id, unsigned
 from agent.powershell.cmdlet import cmdlet
 from agent.powershell.records import PSRecord
+
+NO_SITES: Final[Mapping[str, str]] = MappingProxyType({})
 
 VM_NETWORKS: Final = Question(
     cmdlet("Get-SCVMNetwork"), ("ID", "Name", "LogicalNetwork", "IsolationType")
@@ -31,9 +34,16 @@ STATIC_ADDRESS_POOLS: Final = Question(
         "LogicalNetwork",
         "IPAddressRangeStart",
         "IPAddressRangeEnd",
+        "DefaultGateways",
+        "DNSServers",
     ),
 )
+# A pool names its site and not the logical network the site is of.
+LOGICAL_NETWORK_DEFINITIONS: Final = Question(
+    cmdlet("Get-SCLogicalNetworkDefinition"), ("ID", "Name", "LogicalNetwork")
+)
 # The text of a SubnetVLan: subnet and VLAN, "10.0.1.0/24-7".
+_IPV4: Final = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _SUBNET_VLAN: Final = re.compile(r"([0-9A-Fa-f.:]+/\d+)(?:\s*-\s*(\d+))?")
 
 
@@ -91,19 +101,50 @@ def logical_network(record: PSRecord) -> inventory_pb2.InventoryObject:
     )
 
 
-def static_address_pool(record: PSRecord) -> inventory_pb2.InventoryObject:
-    """Source: Get-SCStaticIPAddressPool."""
-    logical_network_name = record.optional_text("LogicalNetwork")
-    if logical_network_name is None:
-        logical_network_name = record.optional_text("LogicalNetworkDefinition") or ""
+def logical_networks_of_sites(records: Iterable[PSRecord]) -> dict[str, str]:
+    """Source: Get-SCLogicalNetworkDefinition; the logical network of each site, by name."""
+    return {record.text("Name"): record.optional_text("LogicalNetwork") or "" for record in records}
+
+
+def static_address_pool(
+    record: PSRecord,
+    networks: Iterable[inventory_pb2.InventoryObject] = (),
+    sites: Mapping[str, str] = NO_SITES,
+) -> inventory_pb2.InventoryObject:
+    """Source: Get-SCStaticIPAddressPool, with the networks and sites its names are looked up in."""
+    site = record.optional_text("LogicalNetworkDefinition") or ""
+    logical_network_name = record.optional_text("LogicalNetwork") or sites.get(site, site)
+    subnet = record.optional_text("Subnet") or ""
+    vm_subnet_name = record.optional_text("VMSubnet") or ""
     return inventory_pb2.InventoryObject(
         static_address_pool=inventory_pb2.StaticAddressPool(
             id=object_id(record),
             name=record.text("Name"),
-            subnet=record.optional_text("Subnet") or "",
-            vm_subnet=record.optional_text("VMSubnet") or "",
+            subnet=subnet,
+            vm_subnet=vm_subnet_name,
+            vm_subnet_id=_subnet_id(networks, vm_subnet_name, subnet),
             logical_network=logical_network_name,
             first_address=record.optional_text("IPAddressRangeStart") or "",
             last_address=record.optional_text("IPAddressRangeEnd") or "",
+            default_gateways=_addresses(record, "DefaultGateways"),
+            dns_servers=_addresses(record, "DNSServers"),
         )
     )
+
+
+def _subnet_id(networks: Iterable[inventory_pb2.InventoryObject], name: str, addresses: str) -> str:
+    """The VM subnet a pool belongs to; its name alone may be that of several networks' subnets."""
+    for item in networks if name else ():
+        for subnet in item.vm_network.subnets:
+            if subnet.name == name and addresses in subnet.subnets:
+                return subnet.id
+    return ""
+
+
+def _addresses(record: PSRecord, name: str) -> list[str]:
+    """IPv4 addresses of a list; a gateway arrives as an object or, being deep, as its text."""
+    texts = (
+        item.optional_text("IPAddress") or str(item) if isinstance(item, PSRecord) else str(item)
+        for item in record.items(name)
+    )
+    return [found[0] for text in texts if (found := _IPV4.search(text))]

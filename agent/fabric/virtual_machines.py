@@ -8,6 +8,12 @@ from uuid import UUID
 
 from opensiterecovery.provider.v1 import inventory_pb2
 
+from agent.fabric.network_adapters import (
+    ADAPTER_PROPERTIES,
+    KnownNetworks,
+    device_of,
+    vlan_of,
+)
 from agent.fabric.vmm import Question, is_hyper_v, object_id, optional_id, unsigned
 from agent.powershell.cmdlet import Cmdlet, cmdlet
 from agent.powershell.records import PSRecord
@@ -70,18 +76,7 @@ HARD_DISKS: Final = Question(
 )
 NETWORK_ADAPTERS: Final = Question(
     cmdlet("Get-SCVirtualNetworkAdapter", All=True),
-    (
-        "ID",
-        "DeviceID",
-        "SlotId",
-        "MACAddress",
-        "VMNetwork",
-        "VMSubnet",
-        "LogicalNetwork",
-        "IPv4AddressType",
-        "IPv4Addresses",
-        "IPv6Addresses",
-    ),
+    ADAPTER_PROPERTIES,
 )
 # The same of some machines only: what they have is unfolded instead of listing all there is.
 HARD_DISKS_OF_MACHINES: Final = Question(
@@ -212,16 +207,13 @@ def adapters_by_machine(
     records: Iterable[PSRecord], networks: Iterable[inventory_pb2.InventoryObject]
 ) -> dict[str, list[inventory_pb2.VirtualNetworkAdapter]]:
     """Source: Get-SCVirtualNetworkAdapter; adapters of hosts and templates are left out."""
-    network_ids = {
-        (item.vm_network.name, item.vm_network.logical_network): item.vm_network.id
-        for item in networks
-    }
+    known = KnownNetworks.of(networks)
     placed: dict[str, list[tuple[int, inventory_pb2.VirtualNetworkAdapter]]] = {}
     for record in records:
-        vm_id = _machine_of(record.optional_text("DeviceID") or "")
-        if vm_id is not None:
-            adapter = _adapter(record, network_ids)
-            placed.setdefault(vm_id, []).append((unsigned(record, "SlotId"), adapter))
+        device = device_of(record)
+        if device is not None:
+            adapter = _adapter(record, device[1], known)
+            placed.setdefault(device[0], []).append((unsigned(record, "SlotId"), adapter))
     return {
         vm_id: [adapter for _, adapter in sorted(found, key=lambda one: (one[0], one[1].id))]
         for vm_id, found in placed.items()
@@ -248,17 +240,21 @@ def _disk(drive: PSRecord, file: PSRecord | None) -> inventory_pb2.VirtualDisk:
 
 
 def _adapter(
-    record: PSRecord, network_ids: Mapping[tuple[str, str], str]
+    record: PSRecord, device_id: str, known: KnownNetworks
 ) -> inventory_pb2.VirtualNetworkAdapter:
-    network = record.optional_text("VMNetwork") or ""
-    logical_network = record.optional_text("LogicalNetwork") or ""
+    connection = known.connection(record)
     return inventory_pb2.VirtualNetworkAdapter(
         id=object_id(record),
         mac_address=record.optional_text("MACAddress") or "",
-        vm_network_id=network_ids.get((network, logical_network), ""),
-        vm_network=network,
-        vm_subnet=record.optional_text("VMSubnet") or "",
-        logical_network=logical_network,
+        device_id=device_id,
+        slot=unsigned(record, "SlotId"),
+        vm_network_id=connection.network_id,
+        vm_network=connection.network,
+        vm_subnet_id=connection.subnet_id,
+        vm_subnet=connection.subnet,
+        vlan_id=vlan_of(record),
+        virtual_network=record.optional_text("VirtualNetwork") or "",
+        logical_network=record.optional_text("LogicalNetwork") or "",
         ipv4_address_type=record.optional_text("IPv4AddressType") or "",
         ipv4_addresses=record.strings("IPv4Addresses"),
         ipv6=any(map(_is_routed_ipv6, record.strings("IPv6Addresses"))),
@@ -271,12 +267,3 @@ def _is_routed_ipv6(address: str) -> bool:
         return not IPv6Address(address.partition("%")[0]).is_link_local
     except ValueError:
         return False
-
-
-def _machine_of(device_id: str) -> str | None:
-    r"""Takes Hyper-V's id of the machine out of `Microsoft:<machine>\<adapter>`."""
-    machine = device_id.removeprefix("Microsoft:").partition("\\")[0]
-    try:
-        return str(UUID(machine))
-    except ValueError:
-        return None
