@@ -29,8 +29,9 @@ def host_named(site: Site, name: str) -> Host:
 
 
 def hosts(site: Site, call: Invocation, written: Written) -> Iterator[Host]:
-    """The hosts of -ComputerName; without it the machine that PowerShell runs on."""
-    for name in arguments.texts(call, "ComputerName") or [site.vmm.server.fqdn]:
+    """The hosts of -ComputerName or -CimSession; without, the machine that PowerShell runs on."""
+    given = arguments.texts(call, "ComputerName") or arguments.texts(call, "CimSession")
+    for name in given or [site.vmm.server.fqdn]:
         try:
             yield host_named(site, name)
         except HyperVError as error:

@@ -14,6 +14,7 @@ from deploy.lab.cmdlets.written import Written
 from deploy.lab.invocation import I64, U64, Byte, Invocation, PSObject, Value
 from deploy.lab.site.model import Disk, FileShare, StorageClassification, VirtualMachine, Volume
 from deploy.lab.site.site import Site
+from deploy.lab.site.space import free_bytes
 
 
 def storage_classification(site: Site, item: StorageClassification) -> PSObject:
@@ -35,8 +36,8 @@ def _file_share(site: Site, share: FileShare) -> PSObject:
         "Description": "",
         "SharePath": share.path,
         "Capacity": U64(share.capacity_bytes),
-        "FreeSpace": U64(share.free_bytes),
-        "IsAvailableForPlacement": True,
+        "FreeSpace": U64(free_bytes(site, share)),
+        "IsAvailableForPlacement": share.available_for_placement,
         "MountPoints": [share.path],
         "Classification": _classification_of(site, share.classification),
         "ClusterAssociations": [
@@ -59,14 +60,14 @@ def _volume(site: Site, volume: Volume) -> PSObject:
         "ObjectID": f"\\\\?\\Volume{{{volume.id}}}\\",
         "MountPoints": [volume.mount_point],
         "Capacity": U64(volume.capacity_bytes),
-        "FreeSpace": U64(volume.free_bytes),
+        "FreeSpace": U64(free_bytes(site, volume)),
         "VolumeLabel": volume.label,
         "FileSystem": "CSVFS" if volume.is_cluster_shared_volume else "NTFS",
         "IsClustered": volume.is_cluster_shared_volume,
         "IsClusterSharedVolume": volume.is_cluster_shared_volume,
         "InUse": True,
         "VMHost": volume.host_fqdn,
-        "IsAvailableForPlacement": True,
+        "IsAvailableForPlacement": volume.available_for_placement,
         "StorageDisk": None,
         "Classification": _classification_of(site, volume.classification),
     }

@@ -14,8 +14,9 @@ _TIME_SPAN = re.compile(
     r"(?::(?P<seconds>\d{1,2})(?:\.(?P<fraction>\d{1,7}))?)?"
 )
 
-# Types that VMM's cmdlets also take by name: its documentation passes the server as text.
-_FROM_NAME = {"ServerConnection"}
+# Types that can be given by name: VMM's documentation passes the server as text, and every CIM
+# cmdlet's says of -CimSession "enter a computer name or a session object".
+_FROM_NAME = {"ServerConnection", "CimSession"}
 
 _SECRET_TYPES = {"System.Security.SecureString", "System.Byte"}
 

@@ -21,6 +21,7 @@ from deploy.lab.site.listeners import Listeners
 from deploy.lab.site.log_application import LogApplication
 from deploy.lab.site.model import Host, VirtualMachine, VmmDatabase, VMState
 from deploy.lab.site.modification import stamp_modification
+from deploy.lab.site.qos import Throttle
 from deploy.lab.site.replication_model import ReplicationMode
 from deploy.lab.site.runtime import VmRuntime
 from deploy.lab.site.store import SiteStore
@@ -46,6 +47,7 @@ class SiteCore:
         self.faults = FaultPlan(self.folder / "faults.json")
         self.sent_bytes = 0  # from its hosts to others, since it booted
         self.listeners = Listeners()
+        self.throttle = Throttle()
         self.effects = EffectsJournal(self.folder / "effects.jsonl", name)
         self._hosts = {host.fqdn.lower(): host for host in self.store.load_hosts()}
         self._vms: dict[str, dict[str, VirtualMachine]] = {}

@@ -9,6 +9,7 @@ import zlib
 from pathlib import Path
 
 BLOCK_BYTES = 64 * 1024
+STAT_BLOCK_BYTES = 512  # of st_blocks, whatever the file system's own are
 
 
 class DiskBoundsError(Exception):
@@ -65,6 +66,27 @@ def copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
     sync(target)
+
+
+def copy_sparse(source: Path, target: Path) -> None:
+    """A full copy that takes no more room than its source, on disk when this returns."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with source.open("rb") as old, target.open("wb") as new:
+        new.truncate(source.stat().st_size)
+        offset = 0
+        while block := old.read(BLOCK_BYTES):
+            if block.count(0) != len(block):
+                os.pwrite(new.fileno(), block, offset)
+            offset += len(block)
+        os.fsync(new.fileno())
+
+
+def allocated_bytes(path: Path) -> int:
+    """What the disk takes of its storage, as a VHDX that grows would; 0 for one not made yet."""
+    try:
+        return path.stat().st_blocks * STAT_BLOCK_BYTES
+    except FileNotFoundError:
+        return 0
 
 
 def digest(path: Path) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from deploy.lab.site.generations import FACTS, Generation
+from deploy.lab.site.qos_model import QosPolicy
 from deploy.lab.site.replication_model import Replication
 from deploy.lab.site.replication_server_model import (
     AuthenticationType,
@@ -101,6 +102,7 @@ class Host:
     switches: list[VirtualSwitch] = field(default_factory=list)
     replication_server: ReplicationServer = field(default_factory=ReplicationServer)
     firewall_rules: list[FirewallRule] = field(default_factory=list)
+    qos_policies: list[QosPolicy] = field(default_factory=list)
     # DisableCertRevocationCheck under Virtualization\\Replication in the registry.
     revocation_check_disabled: bool = False
     # Ids of updates that Windows lists, for example "KB2961977".

@@ -16,7 +16,7 @@ from deploy.lab.site.replication_states import Event, allows, apply_event
 if TYPE_CHECKING:
     from deploy.lab.site.core import SiteCore
     from deploy.lab.site.listener import Answer, Caller
-    from deploy.lab.site.model import Host, VirtualMachine
+    from deploy.lab.site.model import Disk, Host, VirtualMachine
 
 # A comparison is applied as the log with this number, and the next log is number 1.
 COMPARISON_SEQUENCE = 0
@@ -29,7 +29,7 @@ async def begin_copy(
     del body
     vm, replication = replica_of(site, host, caller, header)
     async with site.runtime(vm).lock:
-        check_space(site, host)
+        check_space(site, host, _paths(vm))
         if replication.state is ReplicationState.SUSPENDED:
             raise LinkError(LinkFailure.PAUSED, "Replication is paused on the Replica server.")
         caller.state["blocks"] = {}
@@ -71,7 +71,7 @@ async def take_chunk(
     vm, replication = replica_of(site, host, caller, header)
     async with site.runtime(vm).lock:
         _check_waiting(replication)
-        check_space(site, host)
+        check_space(site, host, [_disk(vm, header).path], len(body))
         file = _disk_file(site, vm, header)
         try:
             await asyncio.to_thread(disk.write, file, int(header["offset"]), body)
@@ -111,8 +111,8 @@ async def stage_blocks(
     site: SiteCore, host: Host, caller: Caller, header: dict[str, Any], body: bytes
 ) -> Answer:
     """Keep differing blocks until all are here; the disks stay as they are."""
-    replica_of(site, host, caller, header)
-    check_space(site, host)
+    vm, _ = replica_of(site, host, caller, header)
+    check_space(site, host, [_disk(vm, header).path], len(body))
     blocks: dict[str, bytes] = caller.state["blocks"]
     blocks[str(header["disk_id"])] = blocks.get(str(header["disk_id"]), b"") + body
     return {}, b""
@@ -164,6 +164,17 @@ def settle(site: SiteCore, vm: VirtualMachine, replication: Replication) -> None
     replication.last_replication_time = replication.last_applied_log_time = site.clock.now()
     site.received(vm).undo.drop_all()
     site.save_vm(vm)
+
+
+def _paths(vm: VirtualMachine) -> list[str]:
+    return [each.path for each in vm.disks]
+
+
+def _disk(vm: VirtualMachine, header: dict[str, Any]) -> Disk:
+    for each in vm.disks:
+        if each.id == str(header["disk_id"]):
+            return each
+    raise LinkError(LinkFailure.NOT_FOUND, "The Replica virtual machine has no such disk.")
 
 
 def _disk_file(site: SiteCore, vm: VirtualMachine, header: dict[str, Any]) -> Any:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from deploy.lab.site import disk as disk_files
 from deploy.lab.site.authorization import storage_classification
+from deploy.lab.site.clusters import replication_name
+from deploy.lab.site.enable_checks import check_pair
 from deploy.lab.site.json_codec import from_json
 from deploy.lab.site.link_errors import LinkError, LinkFailure
 from deploy.lab.site.model import Disk, NetworkAdapter, VirtualMachine, VMState
@@ -17,6 +19,7 @@ from deploy.lab.site.replication_model import (
     ReplicationState,
     ReplicationStatistics,
 )
+from deploy.lab.site.storage_places import is_shared
 
 if TYPE_CHECKING:
     from deploy.lab.site.core import SiteCore
@@ -34,15 +37,18 @@ async def create_replica(
     """
     del body
     entry = authorized_entry(host, caller)
+    check_pair(host, str(header["windows_server"]))
     check_space(site, host, [entry.replica_storage_location])
     source = from_json(VirtualMachine, header["vm"])
     offered = from_json(Replication, header["replication"])
+    _check_cluster(site, host, offered, entry)
     existing = site.vm_by_key(host.fqdn, source.vm_id)
     if existing is not None:
         async with site.runtime(existing).lock:
             return _take_existing(site, existing, (caller, entry, offered), source), b""
     vm = _placeholder(site, host, source, entry)
-    vm.replication = _as_replica(offered, entry, site)
+    vm.highly_available = host.cluster_fqdn is not None
+    vm.replication = _as_replica(offered, entry, site, host.fqdn)
     for each in vm.disks:
         disk_files.create(site.folder / each.file, each.size_bytes)
     site.save_vm(vm)
@@ -55,14 +61,39 @@ async def create_replica(
     return {"compare": False, "copy": False, "server": host.fqdn}, b""
 
 
-def _as_replica(offered: Replication, entry: AuthorizationEntry, site: SiteCore) -> Replication:
+def _check_cluster(
+    site: SiteCore, host: Host, offered: Replication, entry: AuthorizationEntry
+) -> None:
+    """Raises LinkError when a cluster's node is asked without its broker, or cannot share the VM.
+
+    The broker makes each replica highly available, which needs storage that all nodes reach.
+    """
+    if host.cluster_fqdn is None:
+        return
+    if offered.replica_server.lower() != replication_name(site, host).lower():
+        raise LinkError(
+            LinkFailure.REFUSED,
+            f"The Replica server '{host.fqdn}' is part of a failover cluster. Specify the name of "
+            "its Hyper-V Replica Broker.",
+        )
+    if not is_shared(site, host, entry.replica_storage_location):
+        raise LinkError(
+            LinkFailure.STORAGE,
+            f"'{entry.replica_storage_location}' is neither on a cluster shared volume nor on a "
+            "file share.",
+        )
+
+
+def _as_replica(
+    offered: Replication, entry: AuthorizationEntry, site: SiteCore, node: str
+) -> Replication:
     offered.mode = ReplicationMode.REPLICA
     offered.state = ReplicationState.WAITING_FOR_INITIAL_REPLICATION
-    offered.current_replica_server = offered.replica_server
+    offered.current_replica_server = node
     offered.allowed_primary_server = entry.allowed_primary_server
     offered.trust_group = entry.trust_group
     offered.certificate_thumbprint = ""
-    offered.statistics = ReplicationStatistics(monitoring_start=site.clock.now())
+    offered.statistics = ReplicationStatistics(monitoring_start=site.now_at(node))
     return offered
 
 
@@ -95,11 +126,21 @@ def _take_existing(
             f"The replica does not allow the primary server '{caller.primary_server}'.",
         )
     _check_disks(existing, source, offered)
+    if replication_name(site, site.host(existing.host_fqdn)) != existing.host_fqdn:
+        _check_available(existing)
     compare = not prepared and replication.log.compare_at_initial
-    existing.replication = _as_replica(offered, entry, site)
+    existing.replication = _as_replica(offered, entry, site, existing.host_fqdn)
     existing.replication.log.compare_at_initial = compare
     site.save_vm(existing)
     return {"compare": compare, "copy": prepared, "server": existing.host_fqdn}
+
+
+def _check_available(existing: VirtualMachine) -> None:
+    if not existing.highly_available:
+        raise LinkError(
+            LinkFailure.INVALID_STATE,
+            f"The virtual machine '{existing.name}' on the Replica server is not highly available.",
+        )
 
 
 def _check_disks(existing: VirtualMachine, source: VirtualMachine, offered: Replication) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from deploy.lab.site.authorization import entry_for
 from deploy.lab.site.link_errors import LinkError, LinkFailure
 from deploy.lab.site.replication_model import Replication, ReplicationMode
+from deploy.lab.site.space import has_room
+from deploy.lab.site.storage_places import LOST_SHARE
 
 if TYPE_CHECKING:
     from deploy.lab.site.core import SiteCore
@@ -67,8 +70,26 @@ def _trust_group(host: Host, replication: Replication) -> str:
     return replication.trust_group
 
 
-def check_space(site: SiteCore, host: Host) -> None:
-    if host.fqdn in site.faults.full_hosts:
+def check_space(
+    site: SiteCore, host: Host, paths: Iterable[str] = (), needed_bytes: int = 1
+) -> None:
+    """Refuse what could not be written.
+
+    Args:
+        site: Of the host.
+        host: Who receives.
+        paths: Windows paths of what would be written.
+        needed_bytes: How much.
+
+    Raises:
+        LinkError: The host's storage is full, or a share or volume that one of the paths is on.
+    """
+    paths = tuple(paths)
+    if any(site.faults.is_lost(path) for path in paths):
+        # Not tried again by itself, unlike a network between the hosts: the harsher possibility.
+        raise LinkError(LinkFailure.STORAGE, LOST_SHARE)
+    full = host.fqdn in site.faults.full_hosts
+    if full or not all(has_room(site, host, path, needed_bytes) for path in paths):
         raise LinkError(
             LinkFailure.STORAGE_FULL, "There is not enough space on the disk. (0x80070070)"
         )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from deploy.lab.site.disk import allocated_bytes
 from deploy.lab.site.model import FileShare, Volume
 
 if TYPE_CHECKING:
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from deploy.lab.site.model import Host
 
 Place: TypeAlias = FileShare | Volume
-
-BLOCK_BYTES = 512  # of st_blocks, whatever the file system's own are
 
 
 def path_of(place: Place) -> str:
@@ -38,7 +36,7 @@ def free_bytes(site: SiteCore, place: Place) -> int:
     Only disks are counted, by the blocks their files really have: a VHDX grows as it is written to.
     """
     disks = [site.folder / file for file, _ in _disks_on(site, place)]
-    return max(0, place.free_bytes - sum(_allocated(file) for file in disks))
+    return max(0, place.free_bytes - sum(allocated_bytes(file) for file in disks))
 
 
 def has_room(site: SiteCore, host: Host, path: str, needed_bytes: int = 1) -> bool:
@@ -61,15 +59,20 @@ def _places_of(site: SiteCore, host_fqdn: str) -> Iterator[Place]:
 
 def _disks_on(site: SiteCore, place: Place) -> Iterator[tuple[str, int]]:
     """Real file and full size of every disk on a share or volume, whichever host has the VM."""
-    hosts = _hosts_of(site, place)
     prefix = _as_folder(path_of(place))
-    for vm in site.virtual_machines:
-        if vm.host_fqdn not in hosts:
+    hosts = _hosts_of(site, place)
+    # Shares lie in no volume: only volumes mounted inside this one take disks away from it.
+    mounted = {
+        _as_folder(other.mount_point) for other in site.vmm.volumes if other.host_fqdn in hosts
+    }
+    within = tuple(inner for inner in mounted if inner.startswith(prefix) and inner != prefix)
+    for host in site.hosts:
+        if host.fqdn not in hosts:
             continue
-        for disk in vm.disks:
-            if disk.path.lower().startswith(prefix):
-                found = place_at(site, vm.host_fqdn, disk.path)
-                if found is not None and _as_folder(path_of(found)) == prefix:
+        for vm in site.vms_on(host):
+            for disk in vm.disks:
+                path = disk.path.lower()
+                if path.startswith(prefix) and not path.startswith(within):
                     yield disk.file, disk.size_bytes
 
 
@@ -82,13 +85,6 @@ def _hosts_of(site: SiteCore, place: Place) -> frozenset[str]:
     if not place.is_cluster_shared_volume or cluster is None:
         return frozenset({place.host_fqdn})
     return frozenset(fqdn for fqdn, its in clusters.items() if its == cluster)
-
-
-def _allocated(file: Path) -> int:
-    try:
-        return file.stat().st_blocks * BLOCK_BYTES
-    except FileNotFoundError:
-        return 0
 
 
 def _as_folder(path: str) -> str:

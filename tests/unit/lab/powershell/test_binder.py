@@ -68,7 +68,7 @@ def test_names_are_bound_in_any_case_by_alias_and_by_unique_prefix() -> None:
         ("Get-VM", ("a", "b"), {}, "PositionalParameterNotFound"),
         ("Set-VMReplication", (), {"RecoveryHistory": "x"}, "CannotConvertArgumentNoMessage"),
         ("Start-VMFailover", (), {"VM": "App"}, "CannotConvertArgumentNoMessage"),
-        ("Get-VM", (), {"CimSession": "host"}, "CannotConvertArgumentNoMessage"),
+        ("Get-VM", (), {"CimSession": 1}, "CannotConvertArgumentNoMessage"),
         ("Start-VMFailover", (), {"Prepare": "yes"}, "CannotConvertArgumentNoMessage"),
         ("Start-VM", (), {"Confirm": [True]}, "CannotConvertArgumentNoMessage"),
         ("Get-VMReplication", (), {"ReplicationState": "Fine"}, "CannotConvertArgumentNoMessage"),
