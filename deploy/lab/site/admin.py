@@ -114,6 +114,10 @@ class SiteAdmin:
         """Delete every certificate of a host's personal store, as a careless hand might."""
         self._ask("forget_certificates", host=host)
 
+    def transfer_paths(self, action: str = "show", **request: Any) -> dict[str, Any]:
+        """Shows or changes the paths of offline first copies; see `admin_transfer`."""
+        return dict(self._ask("transfer_paths", action=action, **request))
+
     def cut(self) -> None:
         """Works on a site without power too."""
         self.links.cut(self._site)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from deploy.lab.site import disk, ledger
 from deploy.lab.site.admin_records import DigestStatus, LedgerStatus, MachineStatus, SiteStatus
+from deploy.lab.site.admin_transfer import change_paths
 from deploy.lab.site.certificates import CertificateStore
 from deploy.lab.site.errors import HyperVError
 from deploy.lab.site.faults import Fault, FaultKind
@@ -42,6 +43,7 @@ class AdminService:
             "cut": self._cut,
             "heal": self._heal,
             "replicate_now": self._replicate_now,
+            "transfer_paths": self._transfer_paths,
         }
 
     async def handle(self, request: Request) -> Request:
@@ -183,6 +185,9 @@ class AdminService:
     async def _heal(self, request: Request) -> None:
         del request
         self._site.links.heal(self._site.name)
+
+    async def _transfer_paths(self, request: Request) -> Any:
+        return change_paths(self._site, request)
 
     async def _replicate_now(self, request: Request) -> None:
         send_now(self._site, self._vm(request))

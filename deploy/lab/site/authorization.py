@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deploy.lab.site.clusters import require_broker, spread_settings
 from deploy.lab.site.errors import HyperVError, invalid_parameter, not_found
 from deploy.lab.site.model import AuthorizationEntry
 
@@ -101,6 +102,7 @@ async def add(
             f"'{entry.allowed_primary_server}' already.",
         )
     check_storage(site, host, entry.replica_storage_location)
+    require_broker(site, host)
     server.authorization_entries.append(entry)
     _done(site, host, "added", command_id, entry)
 
@@ -134,6 +136,7 @@ def _done(
     site: SiteCore, host: Host, what: str, command_id: str | None, entry: AuthorizationEntry
 ) -> None:
     site.save_host(host)
+    spread_settings(site, host)
     site.record(
         host.fqdn,
         (f"authorization_entry.{what}", entry.allowed_primary_server),

@@ -18,6 +18,7 @@ from deploy.lab.site.received_copies import (
 )
 from deploy.lab.site.received_logs import take_log
 from deploy.lab.site.received_replicas import create_replica
+from deploy.lab.site.replica_location import answer_locate, answer_present
 from deploy.lab.site.reverse_acceptance import accept_reverse
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ log = structlog.get_logger(__name__)
 _Handler = Callable[["SiteCore", "Host", "Caller", dict[str, Any], bytes], Awaitable["Answer"]]
 
 _HANDLERS: dict[str, _Handler] = {
+    "locate": answer_locate,
+    "present": answer_present,
     "create": create_replica,
     "copy_begin": begin_copy,
     "copy_chunk": take_chunk,

@@ -176,7 +176,10 @@ async def change(
                 check_own_certificate(site, host, trial.certificate_thumbprint)
             if not details:
                 return
+            check_generation(host, trial)
             apply_settings(replication, settings, vm)
+            if "replica_server" in details:
+                replication.current_replica_server = ""
         site.save_vm(vm)
         site.record(host.fqdn, ("replication.changed", vm.vm_id), command_id, details)
         send_now(site, vm)

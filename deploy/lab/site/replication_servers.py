@@ -8,6 +8,12 @@ from typing import TYPE_CHECKING
 
 from deploy.lab.site.authorization import check_storage
 from deploy.lab.site.certificates import CertificateStore, problem_of
+from deploy.lab.site.clusters import (
+    certificate_names,
+    nodes_of,
+    require_broker,
+    spread_settings,
+)
 from deploy.lab.site.errors import HyperVError, invalid_parameter, not_found
 from deploy.lab.site.model import AuthenticationType, FirewallRule, ReplicationServer
 
@@ -42,6 +48,7 @@ async def change(
     site: SiteCore, host: Host, changes: ReplicationServerChanges, command_id: str | None
 ) -> None:
     """Set-VMReplicationServer; nothing is journalled when nothing differs."""
+    require_broker(site, host)
     server = host.replication_server
     given = {
         field.name: getattr(changes, field.name)
@@ -58,7 +65,9 @@ async def change(
     if differing:
         host.replication_server = after
         site.save_host(host)
-    await site.listeners.refresh(site, host)
+        spread_settings(site, host)
+    for node in nodes_of(site, host):
+        await site.listeners.refresh(site, node)
     if differing:
         details = {name: str(value) for name, value in differing.items()}
         site.record(host.fqdn, ("replication_server.changed", host.fqdn), command_id, details)
@@ -93,7 +102,9 @@ def check_own_certificate(site: SiteCore, host: Host, thumbprint: str) -> None:
             f"The certificate with thumbprint '{thumbprint}' was not found in the local "
             "computer's personal store. (0x80092004)",
         )
-    problem = problem_of(certificate, host.fqdn, site.clock.now())
+    now = site.now_at(host.fqdn)
+    problems = [problem_of(certificate, name, now) for name in certificate_names(site, host)]
+    problem = next((each for each in problems if each is not None), None)
     if problem is not None:
         raise HyperVError(
             "InvalidParameter",

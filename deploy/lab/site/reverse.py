@@ -5,10 +5,13 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
+from deploy.lab.site.clusters import replication_name
+from deploy.lab.site.enable_checks import check_generation
 from deploy.lab.site.errors import operation_failed
 from deploy.lab.site.failover import drop_base
 from deploy.lab.site.link_errors import LinkError
 from deploy.lab.site.primary_link import primary_link
+from deploy.lab.site.replica_location import locate
 from deploy.lab.site.replication_model import (
     Authentication,
     LogPosition,
@@ -86,16 +89,18 @@ def _reversed(
     new = deepcopy(old)
     new.relationship_id = old.pending_relationship_id or ""
     new.pending_relationship_id = None
-    new.primary_server = host.fqdn
+    new.primary_server = replication_name(site, host)
     new.replica_server = new.current_replica_server = old.primary_server
     new.allowed_primary_server = new.trust_group = ""
     new.recovery_points = []
     new.failed_over_type = ReplicationType.NONE
-    new.statistics = ReplicationStatistics(monitoring_start=site.clock.now())
+    new.statistics = ReplicationStatistics(monitoring_start=site.now_at(host.fqdn))
     new.last_error = ""
     if new.authentication is Authentication.CERTIFICATE:
         new.certificate_thumbprint = host.replication_server.certificate_thumbprint
     apply_settings(new, settings, vm)
+    new.current_replica_server = ""
+    check_generation(host, new)
     if new.authentication is Authentication.CERTIFICATE:
         check_own_certificate(site, host, new.certificate_thumbprint)
     return new
@@ -109,6 +114,8 @@ async def _ask_old_primary(
 ) -> bool:
     old, new = records
     try:
+        host = site.host(vm.host_fqdn)
+        await locate(site, host, vm.vm_id, new)
         async with primary_link(site, vm, new) as link:
             answer, _ = await link.request(
                 "reverse",
@@ -120,6 +127,7 @@ async def _ask_old_primary(
                 frequency_seconds=new.frequency_seconds,
                 recovery_history=new.recovery_history,
                 command_id=command_id,
+                windows_server=host.generation.value,
             )
     except LinkError as error:
         raise operation_failed(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from deploy.lab.site.clusters import replication_name
+from deploy.lab.site.enable_checks import check_pair
 from deploy.lab.site.link_errors import LinkError, LinkFailure
 from deploy.lab.site.model import VMState
 from deploy.lab.site.replica_lookup import authorized_entry
@@ -16,6 +18,7 @@ from deploy.lab.site.replication_model import (
     ReplicationType,
 )
 from deploy.lab.site.replication_states import Event, apply_event
+from deploy.lab.site.vm_replication import replication_of
 
 if TYPE_CHECKING:
     from deploy.lab.site.core import SiteCore
@@ -41,11 +44,12 @@ async def accept_reverse(
             LinkFailure.NOT_FOUND,
             "The Replica server has no virtual machine for the reverse replication.",
         )
+    check_pair(host, str(header["windows_server"]))
     _check_state(vm, replication, header)
     async with site.runtime(vm).lock:
         _check_state(vm, replication, header)
         if replication.relationship_id != header["new_relationship_id"]:
-            _become_replica(site, vm, replication, (caller, entry, header))
+            _become_replica(site, host, vm, (caller, entry, header))
     return {"compare": replication.log.compare_at_initial, "server": host.fqdn}, b""
 
 
@@ -83,11 +87,12 @@ def _check_state(vm: VirtualMachine, replication: Replication, header: dict[str,
 
 def _become_replica(
     site: SiteCore,
+    host: Host,
     vm: VirtualMachine,
-    replication: Replication,
     request: tuple[Caller, AuthorizationEntry, dict[str, Any]],
 ) -> None:
     caller, entry, header = request
+    replication = replication_of(vm)
     planned = replication.mode is ReplicationMode.PRIMARY
     if planned:
         apply_event(replication, Event.REVERSED_TO_REPLICA)
@@ -95,13 +100,14 @@ def _become_replica(
     replication.log = LogPosition(initial_done=planned, compare_at_initial=not planned)
     replication.relationship_id = header["new_relationship_id"]
     replication.primary_server = caller.primary_server
-    replication.replica_server = replication.current_replica_server = vm.host_fqdn
+    replication.replica_server = replication_name(site, host)
+    replication.current_replica_server = vm.host_fqdn
     replication.allowed_primary_server = entry.allowed_primary_server
     replication.trust_group = entry.trust_group
     replication.port = int(header["port"])
     replication.frequency_seconds = int(header["frequency_seconds"])
     replication.recovery_history = int(header["recovery_history"])
-    replication.statistics = ReplicationStatistics(monitoring_start=site.clock.now())
+    replication.statistics = ReplicationStatistics(monitoring_start=site.now_at(host.fqdn))
     replication.last_replication_type = ReplicationType.REGULAR
     replication.last_error = ""
     site.save_vm(vm)
