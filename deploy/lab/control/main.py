@@ -15,11 +15,11 @@ from rich.table import Table
 
 from coordinator.config.waiting import WaitTimeoutError
 from deploy.lab.control.connection import CONNECTION_FILE
+from deploy.lab.control.media import NoSuchFolderError, media_app
+from deploy.lab.control.opening import DEFAULT_STATE, StateOption, console, open_stage
 from deploy.lab.control.sites import NoSuchMachineError, Sites
 from deploy.lab.control.stage import Stage, StageError, StageOptions
 from deploy.lab.site.admin import SiteDownError
-
-DEFAULT_STATE = Path(__file__).resolve().parents[3] / ".state" / "lab"
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -30,27 +30,14 @@ vm_app = typer.Typer(no_args_is_help=True, help="Virtual machines of both sites.
 site_app = typer.Typer(no_args_is_help=True, help="Power and links of a site.")
 app.add_typer(vm_app, name="vm")
 app.add_typer(site_app, name="site")
+app.add_typer(media_app, name="media")
 
-console = Console()
-
-StateOption = Annotated[
-    Path, typer.Option("--state", envvar="OSR_LAB_STATE", help="Folder of everything.")
-]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 MachineArgument = Annotated[str, typer.Argument(help="Name of the virtual machine.")]
 SiteArgument = Annotated[str, typer.Argument(help="Shanghai or Beijing.")]
 SiteOption = Annotated[
     str | None, typer.Option("--site", help="Where; without it, where the machine runs.")
 ]
-
-
-def open_stage(state: Path) -> Stage:
-    """The lab of a folder, with the options it was brought up with."""
-    try:
-        return Stage(StageOptions.load(state))
-    except FileNotFoundError as error:
-        console.print(f"[red]There is no lab in {state}.[/] `labctl up` makes one.")
-        raise typer.Exit(2) from error
 
 
 def show(rows: Sequence[Any], columns: dict[str, str], *, as_json: bool) -> None:
@@ -234,7 +221,7 @@ def main() -> None:
     """Runs a command; what people got wrong ends in one sentence and exit status 2."""
     try:
         app()
-    except (NoSuchMachineError, SiteDownError) as error:
+    except (NoSuchFolderError, NoSuchMachineError, SiteDownError) as error:
         console.print(f"[red]{error}[/]")
         sys.exit(2)
 
