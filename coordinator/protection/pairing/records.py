@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
 from pathlib import Path
 from typing import cast
 
@@ -12,6 +12,8 @@ from coordinator.failures import Failure
 from coordinator.jobs.registry import FinishedJob, RecordCall, RecordFunction, StepFailedError
 from coordinator.jobs.states import JobState
 from coordinator.protection.models import PairedHost, Pairing
+from coordinator.protection.pairing.host_certificates import record_issued, record_switched
+from coordinator.protection.pairing.prerequisites import missing_updates_failure
 from coordinator.protection.states import PairingState
 from coordinator.vaults.services import ReplicationAuthority, ensure_replication_authority
 
@@ -47,21 +49,31 @@ def issuing(authority_folder: Path) -> RecordFunction:
     Args:
         authority_folder: Where the replication authority's key and certificate are.
     """
-    opened: list[ReplicationAuthority] = []
+    opened: dict[date, ReplicationAuthority] = {}
 
     def issue_certificate(call: RecordCall) -> Mapping[str, object]:
         """A certificate for the key the provider keeps; bytes are base64 as the wire's JSON."""
-        if not opened:
-            # Once a process: checking a private key as it is read takes a tenth of a second.
-            opened.append(ensure_replication_authority(authority_folder, call.now))
-        issued = opened[0].issue_host_certificate(
+        today = call.now.date()
+        authority = opened.get(today)
+        if authority is None:
+            # Once a day: checking a private key as it is read takes a tenth of a second, and one
+            # day the authority's successor is due.
+            authority = ensure_replication_authority(authority_folder, call.now)
+            opened.clear()
+            opened[today] = authority
+        issued = authority.issue_host_certificate(
             base64.b64decode(str(call.inputs["certificate_request"])),
             [str(name) for name in cast("list[object]", call.inputs["dns_names"])],
             call.now,
         )
+        host_ids = cast("list[int]", call.inputs["host_ids"])
+        record_issued(host_ids, issued.thumbprint, issued.not_after, call.now)
         return {
             "certificate": base64.b64encode(issued.certificate).decode("ascii"),
             "issuer": base64.b64encode(issued.issuer).decode("ascii"),
+            "trusted_issuers": [
+                base64.b64encode(issuer).decode("ascii") for issuer in issued.next_issuers
+            ],
             "thumbprint": issued.thumbprint,
             "not_after": issued.not_after.isoformat(),
         }
@@ -72,22 +84,47 @@ def issuing(authority_folder: Path) -> RecordFunction:
 def pairing_completed(call: RecordCall) -> Mapping[str, object]:
     """Records every host as configured and the clouds as paired."""
     pairing = _lock_pairing(call.arguments)
-    for host in _hosts(call):
-        not_after = str(host["certificate_not_after"])
-        PairedHost.objects.update_or_create(
-            pairing=pairing,
-            host_id=cast("int", host["host_id"]),
-            defaults={
-                "certificate_thumbprint": str(host["certificate_thumbprint"]),
-                "certificate_not_after": datetime.fromisoformat(not_after) if not_after else None,
-                "storage_location": str(host["storage_location"]),
-                "configured_at": call.now,
-            },
-        )
+    record_hosts(pairing, _hosts(call), call.now)
     pairing.state = PairingState.PAIRED
     pairing.errors = []
     pairing.save(update_fields=["state", "errors"])
     return {}
+
+
+def check_updates(call: RecordCall) -> Mapping[str, object]:
+    """Tells which updates hosts lack; the step only warns."""
+    missing = [
+        str(update)
+        for updates in cast("list[list[object]]", call.inputs["missing"])
+        for update in updates
+    ]
+    failure = missing_updates_failure(missing)
+    if failure is not None:
+        raise StepFailedError(failure)
+    return {}
+
+
+def record_hosts(pairing: Pairing, hosts: Iterable[Mapping[str, object]], now: datetime) -> None:
+    """Keeps how hosts of a pairing were configured; their former certificates are superseded."""
+    for host in hosts:
+        host_id = cast("int", host["host_id"])
+        thumbprint = str(host["certificate_thumbprint"])
+        given = str(host["certificate_not_after"])
+        not_after = datetime.fromisoformat(given) if given else None
+        if thumbprint and not_after is not None:
+            record_switched(host_id, thumbprint, not_after, now)
+        PairedHost.objects.update_or_create(
+            pairing=pairing,
+            host_id=host_id,
+            defaults={
+                "location": str(host["location"]),
+                "connection_point": str(host["connection_point"]),
+                "certificate_thumbprint": thumbprint,
+                "certificate_not_after": not_after,
+                "storage_location": str(host["storage_location"]),
+                "configured_at": now,
+            },
+        )
 
 
 def pairing_finished(job: FinishedJob) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from coordinator.fabrics import queries as fabrics
 from coordinator.fabrics.models import Cloud, Host, Provider
-from coordinator.failures import RefusedError, refuse
+from coordinator.failures import Failure, RefusedError, refuse
 from coordinator.jobs.models import Job
 from coordinator.jobs.services import (
     BeginJob,
@@ -17,28 +17,27 @@ from coordinator.jobs.services import (
     begun_job,
     refuse_if_busy,
 )
-from coordinator.protection.inventory import (
-    connected_provider_of,
-    connection_points,
-    host_message,
-)
+from coordinator.protection.inventory import connected_provider_of
 from coordinator.protection.models import PairedHost, Pairing, Policy
+from coordinator.protection.pairing.host_steps import Listening, Receiver
+from coordinator.protection.pairing.keys import host_lock_of, pairing_lock
 from coordinator.protection.pairing.planner import (
     FRIENDLY_NAME,
     SCENARIO,
-    PairingHost,
-    PairingSide,
     PairingSnapshot,
     plan_pairing,
+)
+from coordinator.protection.pairing.prerequisite_facts import prerequisite_failures
+from coordinator.protection.pairing.receivers import (
+    names_of_pairings,
+    receivers_of,
+    with_authorizations,
+    with_certificates,
 )
 from coordinator.protection.policies.rules import Authentication, InstanceType
 from coordinator.protection.requests import PairingRequest, RequestOrigin
 from coordinator.protection.resource_names import check_resource_name
-from coordinator.protection.rules import host_generation_errors
-from coordinator.protection.states import PairingState
-
-# A certificate with less left than this is replaced rather than used again.
-CERTIFICATE_REUSE = timedelta(days=60)
+from coordinator.protection.states import ActiveLocation, PairingState
 
 
 def create_pairing(
@@ -54,7 +53,8 @@ def create_pairing(
 
     Raises:
         RefusedError: Status 400 or 409: InvalidResourceName, clouds that cannot be paired, a cloud
-            that is in another pair (CloudAlreadyPaired), clouds without usable hosts, a provider
+            that is in another pair (CloudAlreadyPaired), prerequisites that are not met (several
+            at once: PairingPrerequisitesNotMet naming each), a provider
             that is not connected, or 532 while a job runs on the pairing or one of the hosts.
 
     Idempotent: By the origin's client request id.
@@ -70,8 +70,9 @@ def create_pairing(
             return pairing, job
         refuse_if_busy(pairing_lock(pairing))
         _take_policy(pairing, request.policy)
-    sides = (_usable_hosts(primary), _usable_hosts(recovery))
-    _refuse_unfit_hosts(request.policy, *sides)
+    _refuse_unfit(request.policy, primary, recovery)
+    sides = (fabrics.hosts_of_cloud(primary), fabrics.hosts_of_cloud(recovery))
+    refuse_other_listener(request.policy, [*sides[0], *sides[1]])
     providers = [connected_provider_of(cloud.fabric, now) for cloud in (primary, recovery)]
     if pairing is None:
         pairing = Pairing(
@@ -88,21 +89,6 @@ def create_pairing(
         pairing.state = PairingState.PAIRING
     pairing.save()
     return pairing, _begin(pairing, sides, providers, origin, now)
-
-
-def pairing_lock(pairing: Pairing) -> str:
-    """Key of the lock that the one job of a pairing holds."""
-    return f"pairing:{pairing.id}"
-
-
-def host_lock(host: Host) -> str:
-    """Key of a host's lock: it may serve several clouds, and one job at a time configures it."""
-    return f"host:{host.pk}"
-
-
-def trust_group_of(pairing: Pairing) -> str:
-    """Label that the authorizations of a pairing carry on its hosts."""
-    return f"osr-{pairing.id}"
 
 
 def _lock_clouds(request: PairingRequest) -> tuple[Cloud, Cloud]:
@@ -180,46 +166,40 @@ def _take_policy(pairing: Pairing, policy: Policy) -> None:
     pairing.policy = policy
 
 
-def _usable_hosts(cloud: Cloud) -> list[Host]:
-    hosts = sorted(fabrics.hosts_of_cloud(cloud), key=lambda host: host.name)
-    if not hosts:
-        raise refuse(
-            "CloudHasNoHosts",
-            f"The cloud {cloud.name} has no Hyper-V host.",
-            causes=["Its host groups are empty, or the server's inventory is not complete yet."],
-            action="Add a host group with Hyper-V hosts to the cloud and refresh the server.",
-            status=409,
-        )
-    return hosts
+def _refuse_unfit(policy: Policy, primary: Cloud, recovery: Cloud) -> None:
+    """Refuses for every prerequisite that is not met, all of them told at once."""
+    found = prerequisite_failures(primary, recovery, InstanceType(policy.instance_type))
+    if len(found) == 1:
+        raise RefusedError(found[0], status=409)
+    if found:
+        raise RefusedError(several(found), status=409)
 
 
-def _refuse_unfit_hosts(policy: Policy, primary: Sequence[Host], recovery: Sequence[Host]) -> None:
-    shared = {host.pk for host in primary} & {host.pk for host in recovery}
-    for host in primary:
-        if host.pk in shared:
-            raise refuse(
-                "CloudsShareHost",
-                f"{host.name} belongs to both clouds.",
-                causes=["A host cannot hold a machine and its replica."],
-                action="Choose clouds whose host groups have no host in common.",
-                status=409,
-            )
-    versions = tuple(
-        (host.name, host_message(host).operating_system_version) for host in (*primary, *recovery)
+def several(found: Sequence[Failure]) -> Failure:
+    """Several failures as the one that an answer has room for."""
+    return Failure(
+        "PairingPrerequisitesNotMet",
+        f"{len(found)} prerequisites are not met: "
+        + " ".join(f"({number}) {each.message}" for number, each in enumerate(found, 1)),
+        tuple(f"{each.code}: {each.message} {' '.join(each.possible_causes)}" for each in found),
+        " ".join(dict.fromkeys(each.recommended_action for each in found)),
     )
-    unfit = host_generation_errors(InstanceType(policy.instance_type), versions)
-    if unfit:
-        raise RefusedError(unfit[0], status=409)
-    _refuse_other_listener(policy, [*primary, *recovery])
 
 
-def _refuse_other_listener(policy: Policy, hosts: Sequence[Host]) -> None:
-    """A host listens on one port per authentication: pairings that share it must agree."""
+def refuse_other_listener(policy: Policy, hosts: Sequence[Host]) -> None:
+    """Refuses a port other than the one that pairings of another policy set on a host.
+
+    A host listens on one port for each kind of authentication.
+
+    Raises:
+        RefusedError: HostUsesOtherPort, status 409.
+    """
     others = (
         PairedHost.objects.filter(
             host__in=hosts, pairing__policy__authentication_type=policy.authentication_type
         )
         .exclude(pairing__policy__replication_port=policy.replication_port)
+        .exclude(pairing__policy=policy)
         .select_related("host", "pairing__policy")
     )
     for other in others:
@@ -244,20 +224,14 @@ def _begin(
     now: datetime,
 ) -> Job:
     policy = pairing.policy
-    primary, recovery = (
-        PairingSide(str(provider.id), _planned_hosts(pairing, hosts, now))
-        for hosts, provider in zip(sides, providers, strict=True)
-    )
-    graph = plan_pairing(
-        PairingSnapshot(
-            trust_group=trust_group_of(pairing),
-            authentication_type=Authentication(policy.authentication_type),
-            replication_port=policy.replication_port,
-            primary=primary,
-            recovery=recovery,
-        )
-    )
-    host_locks = tuple(host_lock(host) for hosts in sides for host in hosts)
+    found = [
+        receiver
+        for hosts, location, provider in zip(sides, ActiveLocation, providers, strict=True)
+        for receiver in receivers_of(hosts, location, str(provider.id))
+    ]
+    names = names_of_pairings(pairing.vault_id, joining={pairing.id: found})
+    receivers = with_authorizations(with_certificates(found, now, but_of=pairing), names)
+    listening = listening_of(policy)
     return begin_job(
         BeginJob(
             vault_id=pairing.vault_id,
@@ -266,8 +240,8 @@ def _begin(
             target=JobTarget(
                 "ProtectionProfile", str(pairing.id), policy.name, origin.target_resource
             ),
-            graph=graph,
-            locks=(pairing_lock(pairing), *host_locks),
+            graph=plan_pairing(PairingSnapshot(listening, tuple(receivers))),
+            locks=(pairing_lock(pairing), *locks_of(receivers)),
             queue=QueueName.REPLICATION,
             started_by=origin.started_by,
             client_request_id=origin.client_request_id,
@@ -277,35 +251,11 @@ def _begin(
     )
 
 
-def _planned_hosts(
-    pairing: Pairing, hosts: Sequence[Host], now: datetime
-) -> tuple[PairingHost, ...]:
-    """Hosts with the certificates they go on using.
+def listening_of(policy: Policy) -> Listening:
+    """How the hosts of a policy receive."""
+    return Listening(Authentication(policy.authentication_type), policy.replication_port)
 
-    A host that another pairing configured keeps that certificate. What this pairing gave is given
-    anew: who asks again wants it mended, and a certificate may be gone from its host.
-    """
-    points = connection_points(hosts)
-    known = (
-        PairedHost.objects.filter(host__in=hosts, certificate_not_after__gt=now + CERTIFICATE_REUSE)
-        .exclude(certificate_thumbprint="")
-        .exclude(pairing=pairing)
-        .order_by("configured_at")
-    )
-    certificates = {
-        paired.host_id: (paired.certificate_thumbprint, paired.certificate_not_after)
-        for paired in known
-    }
-    planned = []
-    for host in hosts:
-        thumbprint, not_after = certificates.get(host.pk, ("", None))
-        planned.append(
-            PairingHost(
-                host_id=host.pk,
-                fqdn=host.name,
-                connection_point=points[host.pk],
-                certificate_thumbprint=thumbprint,
-                certificate_not_after=not_after.isoformat() if not_after else "",
-            )
-        )
-    return tuple(planned)
+
+def locks_of(receivers: Iterable[Receiver]) -> tuple[str, ...]:
+    """Keys of the locks of all nodes."""
+    return tuple(host_lock_of(node.host_id) for receiver in receivers for node in receiver.nodes)

@@ -22,6 +22,7 @@ def record_functions(authority_folder: Path) -> Mapping[str, RecordFunction]:
     """
     return {
         "protection.check_hosts": records.check_hosts,
+        "protection.check_updates": records.check_updates,
         "protection.issue_certificate": records.issuing(authority_folder),
         "protection.pairing_completed": records.pairing_completed,
         "protection.check_unpairing": unpairing_records.check_unpairing,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from coordinator.jobs.steps import Graph, StepKind, StepSpec, TaskSpec
+from coordinator.jobs.steps import FailureRule, Graph, StepKind, StepSpec, TaskSpec
+from coordinator.protection.pairing.host_steps import Receiver, authorization_inputs
 
 SCENARIO = "DissociateProtectionProfile"
 FRIENDLY_NAME = "Dissociate replication policy"
@@ -23,19 +24,23 @@ ALL_SHARED = "Other pairings use every host."
 
 @dataclass(frozen=True, kw_only=True)
 class UnpairingHost:
-    """A host that the pairing configured, perhaps in part.
+    """A receiver that the pairing configured, perhaps in part.
 
     Attributes:
-        kept_primary_servers: What other pairings let replicate to it.
+        receiver: With the entries that other pairings need on it.
+        storage_location: Where those put replicas.
+        trust_groups: Of those pairings: entries of ours may carry them.
         shared: Another pairing uses it.
-        certificate_thumbprint: Of the product's certificate on it; empty when there is none.
+        thumbprints: Of all certificates the product gave its nodes.
+        closed_port: Whose firewall rule nobody needs any more; 0 for none.
     """
 
-    provider_id: str
-    fqdn: str
-    kept_primary_servers: tuple[str, ...] = ()
+    receiver: Receiver
+    storage_location: str = ""
+    trust_groups: tuple[str, ...] = ()
     shared: bool = False
-    certificate_thumbprint: str = ""
+    thumbprints: tuple[str, ...] = ()
+    closed_port: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,14 +85,15 @@ def plan_purge() -> Graph:
 
 
 def _steps(snapshot: UnpairingSnapshot, own: list[UnpairingHost]) -> Iterator[StepSpec]:
-    for host in snapshot.hosts:
+    receivers = [host.receiver for host in snapshot.hosts]
+    for receiver in receivers:
         yield StepSpec(
-            key=f"read/{host.fqdn}",
+            key=f"read/{receiver.name}",
             task=CHECK,
             kind=StepKind.COMMAND,
             action="read_host_replication",
-            provider=host.provider_id,
-            inputs={"host": host.fqdn},
+            provider=receiver.provider_id,
+            inputs={"host": receiver.name},
             time_limit_seconds=3600,
         )
     yield StepSpec(
@@ -95,41 +101,70 @@ def _steps(snapshot: UnpairingSnapshot, own: list[UnpairingHost]) -> Iterator[St
         task=CHECK,
         kind=StepKind.RECORD,
         action="protection.check_unpairing",
-        after=tuple(f"read/{host.fqdn}" for host in snapshot.hosts),
+        after=tuple(f"read/{receiver.name}" for receiver in receivers),
     )
     for host in snapshot.hosts:
-        yield _removal(snapshot, host, f"unpair/{host.fqdn}", UNPAIR, after=("check",))
-    unpaired = tuple(f"unpair/{host.fqdn}" for host in snapshot.hosts) or ("check",)
+        key = f"unpair/{host.receiver.name}"
+        yield removal_step(snapshot.trust_group, host, key, UNPAIR, after=("check",))
+    unpaired = tuple(f"unpair/{receiver.name}" for receiver in receivers) or ("check",)
     for host in own:
-        key = f"clean-up/{host.fqdn}"
-        yield _removal(snapshot, host, key, CLEAN_CLOUDS, after=unpaired)
+        key = f"clean-up/{host.receiver.name}"
+        yield removal_step(snapshot.trust_group, host, key, CLEAN_CLOUDS, after=unpaired, last=True)
     yield StepSpec(
         key="clean-up/record",
         task=CLEAN_SITE,
         kind=StepKind.RECORD,
         action="protection.unpaired",
-        after=tuple(f"clean-up/{host.fqdn}" for host in own) or unpaired,
+        inputs={"host_ids": [node.host_id for host in own for node in host.receiver.nodes]},
+        after=tuple(f"clean-up/{host.receiver.name}" for host in own) or unpaired,
     )
 
 
-def _removal(
-    snapshot: UnpairingSnapshot, host: UnpairingHost, key: str, task: str, *, after: tuple[str, ...]
+def removal_step(  # noqa: PLR0913 - each says another thing about the step
+    trust_group: str,
+    host: UnpairingHost,
+    key: str,
+    task: str,
+    *,
+    after: tuple[str, ...],
+    last: bool = False,
+    on_failure: FailureRule = FailureRule.STOP,
 ) -> StepSpec:
+    """Takes a pairing's entries from a receiver.
+
+    Args:
+        trust_group: The pairing's own.
+        host: The receiver, and what stays on it.
+        key: Of the step.
+        task: Of the step.
+        after: Of the step.
+        last: Also ends receiving, if nobody else uses the receiver, and removes its certificates.
+        on_failure: Of the step.
+    """
+    receiver = host.receiver
     inputs: dict[str, object] = {
-        "host": host.fqdn,
-        "trust_group": snapshot.trust_group,
-        "kept_primary_servers": list(host.kept_primary_servers),
+        "host": receiver.name,
+        "nodes": receiver.node_names,
+        "trust_group": trust_group,
+        "trust_groups": list(host.trust_groups),
+        "kept_primary_servers": [entry.primary_server for entry in receiver.authorizations],
+        "kept_authorizations": (
+            authorization_inputs(receiver, host.storage_location) if host.storage_location else []
+        ),
     }
-    if task == CLEAN_CLOUDS:
+    if last:
         inputs["disable"] = True
-        inputs["certificate_thumbprint"] = host.certificate_thumbprint
+        inputs["certificate_thumbprint"] = host.thumbprints[-1] if host.thumbprints else ""
+        inputs["superseded_thumbprints"] = list(host.thumbprints[:-1])
+        inputs["closed_port"] = host.closed_port
     return StepSpec(
         key=key,
         task=task,
         kind=StepKind.COMMAND,
         action="remove_host_replication",
-        provider=host.provider_id,
+        provider=receiver.provider_id,
         inputs=inputs,
         after=after,
+        on_failure=on_failure,
         time_limit_seconds=300,
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 from coordinator.jobs.registry import FinishedJob, RecordCall, StepFailedError
 from coordinator.jobs.states import JobState
 from coordinator.protection.models import Pairing
+from coordinator.protection.pairing.host_certificates import forget
 from coordinator.protection.rules import pairing_in_use_failure
 from coordinator.protection.states import PairingState
 
@@ -25,6 +27,7 @@ def check_unpairing(call: RecordCall) -> Mapping[str, object]:
 def unpaired(call: RecordCall) -> Mapping[str, object]:
     """No host has anything of the pairing: it goes, its clouds can be paired again."""
     _lock(call.arguments).delete()
+    forget(cast("list[int]", call.inputs["host_ids"]))
     return {}
 
 

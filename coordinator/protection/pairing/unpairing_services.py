@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from coordinator.fabrics import queries as fabrics
-from coordinator.fabrics.models import Cloud, Host
+from coordinator.fabrics.models import Host
 from coordinator.failures import RefusedError, refuse
 from coordinator.jobs.models import Job
-from coordinator.jobs.queries import results_of_steps
 from coordinator.jobs.services import (
     BeginJob,
     JobTarget,
@@ -18,9 +17,19 @@ from coordinator.jobs.services import (
     refuse_if_busy,
 )
 from coordinator.protection.disabling.clean_up import pairing_clean_up
-from coordinator.protection.inventory import connection_points, provider_of
+from coordinator.protection.inventory import brokers_of_clusters, provider_of
 from coordinator.protection.models import PairedHost, Pairing
-from coordinator.protection.pairing.services import host_lock, pairing_lock, trust_group_of
+from coordinator.protection.pairing.authorizations import PairedNames, groups_on
+from coordinator.protection.pairing.host_certificates import thumbprints_on
+from coordinator.protection.pairing.host_steps import Receiver
+from coordinator.protection.pairing.keys import pairing_lock, trust_group_of
+from coordinator.protection.pairing.receivers import (
+    names_of_pairings,
+    paired_receivers,
+    receivers_of,
+    with_authorizations,
+)
+from coordinator.protection.pairing.services import locks_of
 from coordinator.protection.pairing.unpairing_planner import (
     FRIENDLY_NAME,
     PURGE_FRIENDLY_NAME,
@@ -33,7 +42,7 @@ from coordinator.protection.pairing.unpairing_planner import (
 )
 from coordinator.protection.requests import RequestOrigin
 from coordinator.protection.rules import pairing_in_use_failure
-from coordinator.protection.states import PairingState
+from coordinator.protection.states import ActiveLocation, PairingState
 
 
 def remove_pairing(pairing: Pairing, origin: RequestOrigin, now: datetime) -> Job:
@@ -56,15 +65,16 @@ def remove_pairing(pairing: Pairing, origin: RequestOrigin, now: datetime) -> Jo
     if begun is not None:
         return begun
     fresh = _unused(pairing)
-    hosts = hosts_of(fresh)
+    receivers = receivers_of_pairing(fresh)
+    snapshot = UnpairingSnapshot(trust_group_of(fresh), unpairing_hosts(fresh, receivers))
     job = begin_job(
         BeginJob(
             vault_id=fresh.vault_id,
             scenario=SCENARIO,
             friendly_name=FRIENDLY_NAME,
             target=_target(fresh, origin),
-            graph=plan_unpairing(_snapshot(fresh, hosts)),
-            locks=(pairing_lock(fresh), *(host_lock(host) for host in hosts)),
+            graph=plan_unpairing(snapshot),
+            locks=(pairing_lock(fresh), *locks_of(receivers)),
             queue=QueueName.REPLICATION,
             started_by=origin.started_by,
             client_request_id=origin.client_request_id,
@@ -93,7 +103,8 @@ def remove_pairing_from_vault(pairing: Pairing, origin: RequestOrigin, now: date
     Source: SPEC PA-4.
     """
     fresh = _unused(pairing)
-    commands = pairing_clean_up(trust_group_of(fresh), [host.name for host in hosts_of(fresh)])
+    names = [receiver.name for receiver in receivers_of_pairing(fresh)]
+    commands = pairing_clean_up(trust_group_of(fresh), names)
     job = begin_job(
         BeginJob(
             vault_id=fresh.vault_id,
@@ -113,13 +124,26 @@ def remove_pairing_from_vault(pairing: Pairing, origin: RequestOrigin, now: date
     return job
 
 
-def hosts_of(pairing: Pairing) -> list[Host]:
-    """Hosts that the pairing configured or may have begun to, by name; gone ones are left out."""
-    hosts = {paired.host.pk: paired.host for paired in _paired(pairing)}
+def receivers_of_pairing(pairing: Pairing) -> list[Receiver]:
+    """Receivers that the pairing configured or may have begun to; gone hosts are left out.
+
+    Raises:
+        RefusedError: ProviderNotRegistered.
+    """
+    rows = PairedHost.objects.filter(pairing=pairing, host__gone_at=None)
+    found = {each.name: each for each in paired_receivers(rows.select_related("host__fabric"))}
     if pairing.state != PairingState.PAIRED:
-        for cloud in (pairing.primary_cloud, pairing.recovery_cloud):
-            hosts |= {host.pk: host for host in fabrics.hosts_of_cloud(cloud)}
-    return sorted((host for host in hosts.values() if host.gone_at is None), key=lambda h: h.name)
+        for location, cloud in (
+            (ActiveLocation.PRIMARY, pairing.primary_cloud),
+            (ActiveLocation.RECOVERY, pairing.recovery_cloud),
+        ):
+            hosts = fabrics.hosts_of_cloud(cloud)
+            known = {node.host_id for each in found.values() for node in each.nodes}
+            begun = [host for host in hosts if host.pk not in known]
+            provider = provider_of(cloud.fabric)
+            for each in receivers_of(begun, location, str(provider.id), _points(begun)):
+                found.setdefault(each.name, each)
+    return [found[name] for name in sorted(found)]
 
 
 def _unused(pairing: Pairing) -> Pairing:
@@ -168,66 +192,54 @@ def _target(pairing: Pairing, origin: RequestOrigin) -> JobTarget:
     )
 
 
-def _paired(pairing: Pairing) -> list[PairedHost]:
-    return list(PairedHost.objects.filter(pairing=pairing).select_related("host__fabric"))
+def _points(hosts: list[Host]) -> dict[int, str]:
+    """Connection points, for a cluster without a broker the nodes' own names: none was set up."""
+    brokers = brokers_of_clusters({host.fabric_id for host in hosts})
+    return {
+        host.pk: brokers.get((host.fabric_id, host.cluster_fqdn.lower()), "") or host.name
+        for host in hosts
+    }
 
 
-def _snapshot(pairing: Pairing, hosts: list[Host]) -> UnpairingSnapshot:
-    others = _other_users(pairing, hosts)
-    certificates = _certificates(pairing)
-    return UnpairingSnapshot(
-        trust_group_of(pairing),
-        tuple(
-            UnpairingHost(
-                provider_id=str(provider_of(host.fabric).id),
-                fqdn=host.name,
-                kept_primary_servers=tuple(sorted(others.get(host.pk, ()))),
-                shared=host.pk in others,
-                certificate_thumbprint=certificates.get(host.name, ""),
-            )
-            for host in hosts
-        ),
+def unpairing_hosts(pairing: Pairing, receivers: list[Receiver]) -> tuple[UnpairingHost, ...]:
+    """What the pairing's removal means for each receiver: what stays on it, what goes."""
+    names = names_of_pairings(pairing.vault_id, without=[pairing.id])
+    others = _other_users(pairing)
+    return tuple(
+        _unpairing_host(pairing, receiver, names, others)
+        for receiver in with_authorizations(receivers, names)
     )
 
 
-def _other_users(pairing: Pairing, hosts: list[Host]) -> dict[int, set[str]]:
-    """By host that another pairing uses, the names that one lets replicate to it."""
-    wanted = {host.pk for host in hosts}
-    used: dict[int, set[str]] = {}
-    for other in (
-        Pairing.objects.filter(vault_id=pairing.vault_id)
-        .exclude(id=pairing.id)
-        .select_related("primary_cloud__fabric", "recovery_cloud__fabric")
-    ):
-        sides = [_hosts_in(other, cloud) for cloud in (other.primary_cloud, other.recovery_cloud)]
-        for own, opposite in (sides, sides[::-1]):
-            shared = wanted & own.keys()
-            if shared:
-                points = set(connection_points(opposite.values()).values())
-                for host_id in shared:
-                    used.setdefault(host_id, set()).update(points)
-    return used
+def _unpairing_host(
+    pairing: Pairing,
+    receiver: Receiver,
+    names: list[PairedNames],
+    others: dict[int, list[PairedHost]],
+) -> UnpairingHost:
+    ids = [node.host_id for node in receiver.nodes]
+    users = [row for host_id in ids for row in others.get(host_id, ())]
+    ports = {row.pairing.policy.replication_port for row in users}
+    port = pairing.policy.replication_port
+    return UnpairingHost(
+        receiver=receiver,
+        storage_location=users[0].storage_location if users else "",
+        trust_groups=groups_on(names, receiver.name),
+        shared=bool(users),
+        thumbprints=() if users else tuple(thumbprints_on(ids)),
+        closed_port=0 if port in ports else port,
+    )
 
 
-def _hosts_in(pairing: Pairing, cloud: Cloud) -> dict[int, Host]:
-    """Hosts of one side of a pairing: those VMM has in the cloud, and those configured as such."""
-    hosts = {host.pk: host for host in fabrics.hosts_of_cloud(cloud)}
-    configured = [paired.host for paired in _paired(pairing)]
-    if pairing.primary_fabric_id != pairing.recovery_fabric_id:
-        hosts |= {host.pk: host for host in configured if host.fabric_id == cloud.fabric_id}
-    return hosts
-
-
-def _certificates(pairing: Pairing) -> dict[str, str]:
-    """By host's name the thumbprint of the certificate the product gave it.
-
-    A pairing that failed has not recorded its hosts; what its jobs installed is known all the same.
-    """
-    installed = results_of_steps(str(pairing.id), "install_host_certificate")
-    found = {str(result["host"]).lower(): str(result["thumbprint"]) for result in installed}
-    recorded = {
-        paired.host.name: paired.certificate_thumbprint
-        for paired in _paired(pairing)
-        if paired.certificate_thumbprint
-    }
-    return found | recorded
+def _other_users(pairing: Pairing) -> dict[int, list[PairedHost]]:
+    """By host the rows of the vault's other pairings."""
+    rows = (
+        PairedHost.objects.filter(pairing__vault_id=pairing.vault_id)
+        .exclude(pairing=pairing)
+        .select_related("pairing__policy")
+        .order_by("pairing__created_at")
+    )
+    found: dict[int, list[PairedHost]] = {}
+    for row in rows:
+        found.setdefault(row.host_id, []).append(row)
+    return found

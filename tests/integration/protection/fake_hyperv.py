@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from opensiterecovery.provider.v1 import command_pb2, failure_pb2, replication_pb2
+from opensiterecovery.provider.v1 import command_pb2, failure_pb2, host_pb2, replication_pb2
 
 Result = command_pb2.CommandResult
 
@@ -23,6 +23,8 @@ class Copy:
     mode: str = "None"
     state: str = "Disabled"
     replica_server: str = ""
+    certificate_thumbprint: str = ""
+    settings: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass
@@ -41,6 +43,7 @@ class FakeHyperV:
     certificates: dict[str, list[x509.Certificate]] = field(default_factory=dict)
     effects: list[str] = field(default_factory=list)
     broken: dict[str, failure_pb2.Failure] = field(default_factory=dict)
+    open_ports: dict[str, set[int]] = field(default_factory=dict)
 
     def answer(self, command: command_pb2.Command, result: Result) -> None:
         """Carries the command out and fills in its result."""
@@ -69,6 +72,8 @@ class FakeHyperV:
             "remove_replication": self._remove_replication,
             "delete_replica": self._delete_replica,
             "remove_host_replication": self._remove_host,
+            "remove_host_certificates": self._remove_certificates,
+            "change_replication": self._change_replication,
         }
         verbs[verb](getattr(command, verb), result)
 
@@ -132,8 +137,7 @@ class FakeHyperV:
         self.certificates.setdefault(request.host, []).append(certificate)
         self.effects.append(f"certificate.installed {request.host}")
         result.host_certificate.host = request.host
-        # S303: Windows names certificates by SHA-1.
-        result.host_certificate.thumbprint = certificate.fingerprint(hashes.SHA1()).hex().upper()
+        result.host_certificate.thumbprint = thumbprint_of(certificate)
         result.host_certificate.not_after.FromDatetime(certificate.not_valid_after_utc)
 
     def _configure(self, request: command_pb2.ConfigureReplicationServer, result: Result) -> None:
@@ -143,8 +147,10 @@ class FakeHyperV:
         server.port = request.port
         server.certificate_thumbprint = request.certificate_thumbprint
         server.default_storage_location = request.default_storage_location
-        del server.authorizations[:]
-        server.authorizations.extend(request.authorizations)
+        # As on Windows, entries of others stay.
+        self._authorize(server, request.authorizations)
+        for node in request.nodes or [request.host]:
+            self.open_ports.setdefault(node, set()).add(request.port)
         self.effects.append(f"server.configured {request.host}")
         result.host_replication.CopyFrom(server)
 
@@ -192,6 +198,7 @@ class FakeHyperV:
         if copy.mode == "None":
             copy.mode, copy.state = "Primary", "ReadyForInitialReplication"
             copy.replica_server = request.replica_server
+            copy.certificate_thumbprint = request.certificate_thumbprint
             self.copies[request.replica_server, request.vm.vm_id] = Copy(
                 mode="Replica", state="WaitingForInitialReplication"
             )
@@ -252,6 +259,7 @@ class FakeHyperV:
             assert copy.state == "FailedOver"
             copy.mode, copy.state = "Primary", "Replicating"
             copy.replica_server = request.replica_server
+            copy.certificate_thumbprint = request.certificate_thumbprint
             other.mode, other.state, other.replica_server = "Replica", "Replicating", ""
             self.effects.append(f"replication.reversed {request.vm.host}")
         self._replication(request.vm, result)
@@ -276,32 +284,87 @@ class FakeHyperV:
             self.effects.append(f"vm.removed {request.vm.host}")
         result.replica_deleted.host = request.vm.host
 
+    def _authorize(
+        self,
+        server: command_pb2.HostReplication,
+        entries: Iterable[command_pb2.ReplicationAuthorization],
+    ) -> None:
+        known = {entry.allowed_primary_server: entry for entry in server.authorizations}
+        for entry in entries:
+            if entry.allowed_primary_server in known:
+                known[entry.allowed_primary_server].CopyFrom(entry)
+            else:
+                server.authorizations.append(entry)
+
     def _remove_host(self, request: command_pb2.RemoveHostReplication, result: Result) -> None:
         server = self._server(request.host)
+        groups = {request.trust_group, *request.trust_groups}
+        kept = {entry.allowed_primary_server for entry in request.kept_authorizations}
+        kept |= set(request.kept_primary_servers)
         left = [
             entry
             for entry in server.authorizations
-            if entry.trust_group != request.trust_group
-            or entry.allowed_primary_server in request.kept_primary_servers
+            if entry.trust_group not in groups or entry.allowed_primary_server in kept
         ]
         if len(left) < len(server.authorizations):
             self.effects.append(f"authorizations.removed {request.host}")
         del server.authorizations[:]
         server.authorizations.extend(left)
+        self._authorize(server, request.kept_authorizations)
         if request.disable and not left:
             server.replication_enabled = False
-            self.certificates[request.host] = [
-                certificate
-                for certificate in self.certificates.get(request.host, [])
-                # S303: Windows names certificates by SHA-1.
-                if certificate.fingerprint(hashes.SHA1()).hex().upper()
-                != request.certificate_thumbprint
-            ]
+            gone = {request.certificate_thumbprint, *request.superseded_thumbprints}
+            for node in request.nodes or [request.host]:
+                self._drop(node, gone)
+                self.open_ports.get(node, set()).discard(request.closed_port)
         result.host_replication.CopyFrom(server)
+
+    def _remove_certificates(
+        self, request: host_pb2.RemoveHostCertificates, result: Result
+    ) -> None:
+        used = {
+            copy.certificate_thumbprint
+            for (host, _), copy in self.copies.items()
+            if host == request.host and copy.mode != "None"
+        }
+        used.add(self._server(request.host).certificate_thumbprint)
+        if used & set(request.thumbprints):
+            result.failure.CopyFrom(broken("CertificateInUse"))
+            return
+        self._drop(request.host, set(request.thumbprints))
+        self.effects.append(f"certificates.removed {request.host}")
+        result.host_certificates_removed.host = request.host
+
+    def _drop(self, host: str, thumbprints: set[str]) -> None:
+        self.certificates[host] = [
+            certificate
+            for certificate in self.certificates.get(host, [])
+            if thumbprint_of(certificate) not in thumbprints
+        ]
+
+    def _change_replication(
+        self, request: replication_pb2.ChangeReplication, result: Result
+    ) -> None:
+        copy = self._copy(request.vm)
+        if copy.mode != "Primary":
+            result.failure.CopyFrom(broken("ReplicationNotReady"))
+            return
+        if request.HasField("certificate_thumbprint"):
+            copy.certificate_thumbprint = request.certificate_thumbprint
+        present = {descriptor.name for descriptor, _ in request.ListFields()} - {"vm"}
+        for name in present:
+            copy.settings[name] = getattr(request, name)
+        self.effects.append(f"replication.changed {request.vm.host}")
+        self._replication(request.vm, result)
 
     def _refresh(self, request: command_pb2.RefreshHost, result: Result) -> None:
         self.effects.append(f"host.refreshed {request.host}")
         result.host_refreshed.host = request.host
+
+
+def thumbprint_of(certificate: x509.Certificate) -> str:
+    """As Windows names certificates."""
+    return certificate.fingerprint(hashes.SHA1()).hex().upper()  # noqa: S303 - Windows' own name
 
 
 def broken(code: str = "HostBroke") -> failure_pb2.Failure:

@@ -177,6 +177,7 @@ def make_world(registry: Registry) -> World:
             add_cloud(world, site, f"{metal}Cloud{number}")
     for name in ("GoldVM1", "GoldVM2"):
         add_machine(world, name, "GoldCloud1", "goldcloud1-hv1.shanghai.contoso.com")
+    add_machine(world, "SilverVM1", "SilverCloud1", "silvercloud1-hv1.shanghai.contoso.com")
     return world
 
 
@@ -184,6 +185,7 @@ def add_cloud(world: World, site: str, name: str) -> None:
     fabric = world.fabric(f"vmm-{site}")
     message = inventory_pb2.Cloud(id=f"cloud-{name}", name=name)
     message.host_group_paths.append(f"All Hosts\\{name}")
+    message.capability_profiles.append("Hyper-V")
     Cloud.objects.create(
         vault=world.vault,
         fabric=fabric,
