@@ -9,30 +9,35 @@ from typing import Any, TypeAlias
 from google.protobuf.message import Message
 from opensiterecovery.provider.v1.command_pb2 import Command, CommandResult
 
+from agent.verbs.addresses import release_address, reserve_address
+from agent.verbs.bandwidth import set_bandwidth_limit
 from agent.verbs.certificate_removal import remove_host_certificates
 from agent.verbs.certificates import install_host_certificate, prepare_host_certificate
 from agent.verbs.context import VerbContext
 from agent.verbs.existing_copies import enable_as_replica, set_allowed_primary_server
+from agent.verbs.fabric import refresh_fabric
 from agent.verbs.failover import (
     complete_failover,
     prepare_failover,
     reverse_replication,
     start_failover,
 )
+from agent.verbs.failover_addresses import write_failover_address
 from agent.verbs.first_copies import (
     export_initial_replication,
     import_initial_replication,
     read_first_copy,
     stop_initial_replication,
 )
-from agent.verbs.fabric import refresh_fabric
 from agent.verbs.host_removal import remove_host_replication
 from agent.verbs.host_replication import (
     configure_replication_server,
     read_host_replication,
     refresh_host,
 )
+from agent.verbs.network_adapters import connect_network_adapter, read_network_adapters
 from agent.verbs.removal import delete_replica, remove_replication
+from agent.verbs.replica_storage import move_replica_storage
 from agent.verbs.replication import (
     enable_replication,
     read_replication_of,
@@ -72,6 +77,13 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "remove_replication": remove_replication,
         "delete_replica": delete_replica,
         "remove_host_replication": remove_host_replication,
+        "move_replica_storage": move_replica_storage,
+        "set_bandwidth_limit": set_bandwidth_limit,
+        "read_network_adapters": read_network_adapters,
+        "connect_network_adapter": connect_network_adapter,
+        "reserve_address": reserve_address,
+        "release_address": release_address,
+        "write_failover_address": write_failover_address,
         "remove_host_certificates": remove_host_certificates,
         "change_replication": change_replication,
         "export_initial_replication": export_initial_replication,

@@ -104,7 +104,7 @@ async def _delete(context: VerbContext, vm: VirtualMachineRef) -> None:
         cmdlet("Read-SCVirtualMachine"),
         time_limit_seconds=context.action_seconds(),
     )
-    known = await _id_in_vmm(context, vm, (server, host))
+    known = await id_in_vmm(context, vm, (server, host))
     await context.powershell.run(
         server,
         cmdlet("Get-SCVirtualMachine", ID=known),
@@ -113,7 +113,7 @@ async def _delete(context: VerbContext, vm: VirtualMachineRef) -> None:
     )
 
 
-async def _id_in_vmm(
+async def id_in_vmm(
     context: VerbContext, vm: VirtualMachineRef, host: tuple[Cmdlet, Cmdlet]
 ) -> UUID:
     """VMM's id of the machine on that host and no other: the other copy has the same Hyper-V id.
@@ -134,10 +134,10 @@ async def _id_in_vmm(
             return record.guid("ID")
     raise CommandError(
         failure(
-            "ReplicaUnknownToVmm",
+            "VirtualMachineUnknownToVmm",
             f"VMM does not know the virtual machine {vm.vm_id} on {vm.host}.",
             ["The host is not managed by this VMM server.", "Refreshing the host did not work."],
-            "Refresh the host's virtual machines in VMM, then disable protection again.",
+            "Refresh the host's virtual machines in VMM, then repeat the operation.",
         )
     )
 

@@ -14,6 +14,7 @@ from opensiterecovery.provider.v1 import failure_pb2 as _failure_pb2
 from opensiterecovery.provider.v1 import first_copy_pb2 as _first_copy_pb2
 from opensiterecovery.provider.v1 import host_pb2 as _host_pb2
 from opensiterecovery.provider.v1 import inventory_pb2 as _inventory_pb2
+from opensiterecovery.provider.v1 import network_pb2 as _network_pb2
 from opensiterecovery.provider.v1 import replication_pb2 as _replication_pb2
 from opensiterecovery.provider.v1 import storage_pb2 as _storage_pb2
 from opensiterecovery.provider.v1 import virtual_machine_pb2 as _virtual_machine_pb2
@@ -33,6 +34,16 @@ from opensiterecovery.provider.v1.first_copy_pb2 import SetAllowedPrimaryServer 
 from opensiterecovery.provider.v1.first_copy_pb2 import StopInitialReplication as StopInitialReplication
 from opensiterecovery.provider.v1.host_pb2 import HostCertificatesRemoved as HostCertificatesRemoved
 from opensiterecovery.provider.v1.host_pb2 import RemoveHostCertificates as RemoveHostCertificates
+from opensiterecovery.provider.v1.network_pb2 import ConnectNetworkAdapter as ConnectNetworkAdapter
+from opensiterecovery.provider.v1.network_pb2 import FailoverAddress as FailoverAddress
+from opensiterecovery.provider.v1.network_pb2 import NetworkAdapter as NetworkAdapter
+from opensiterecovery.provider.v1.network_pb2 import NetworkAdapters as NetworkAdapters
+from opensiterecovery.provider.v1.network_pb2 import ReadNetworkAdapters as ReadNetworkAdapters
+from opensiterecovery.provider.v1.network_pb2 import ReleaseAddress as ReleaseAddress
+from opensiterecovery.provider.v1.network_pb2 import ReserveAddress as ReserveAddress
+from opensiterecovery.provider.v1.network_pb2 import ReservedAddress as ReservedAddress
+from opensiterecovery.provider.v1.network_pb2 import StaticAddresses as StaticAddresses
+from opensiterecovery.provider.v1.network_pb2 import WriteFailoverAddress as WriteFailoverAddress
 from opensiterecovery.provider.v1.replication_pb2 import AUTHENTICATION_TYPE_CERTIFICATE as AUTHENTICATION_TYPE_CERTIFICATE
 from opensiterecovery.provider.v1.replication_pb2 import AUTHENTICATION_TYPE_KERBEROS as AUTHENTICATION_TYPE_KERBEROS
 from opensiterecovery.provider.v1.replication_pb2 import AUTHENTICATION_TYPE_UNSPECIFIED as AUTHENTICATION_TYPE_UNSPECIFIED
@@ -86,6 +97,11 @@ class Command(_message.Message):
     REMOVE_REPLICATION_FIELD_NUMBER: _builtins.int
     DELETE_REPLICA_FIELD_NUMBER: _builtins.int
     REMOVE_HOST_REPLICATION_FIELD_NUMBER: _builtins.int
+    READ_NETWORK_ADAPTERS_FIELD_NUMBER: _builtins.int
+    CONNECT_NETWORK_ADAPTER_FIELD_NUMBER: _builtins.int
+    RESERVE_ADDRESS_FIELD_NUMBER: _builtins.int
+    RELEASE_ADDRESS_FIELD_NUMBER: _builtins.int
+    WRITE_FAILOVER_ADDRESS_FIELD_NUMBER: _builtins.int
     MOVE_REPLICA_STORAGE_FIELD_NUMBER: _builtins.int
     SET_BANDWIDTH_LIMIT_FIELD_NUMBER: _builtins.int
     REMOVE_HOST_CERTIFICATES_FIELD_NUMBER: _builtins.int
@@ -151,6 +167,16 @@ class Command(_message.Message):
     @_builtins.property
     def remove_host_replication(self) -> Global___RemoveHostReplication: ...
     @_builtins.property
+    def read_network_adapters(self) -> _network_pb2.ReadNetworkAdapters: ...
+    @_builtins.property
+    def connect_network_adapter(self) -> _network_pb2.ConnectNetworkAdapter: ...
+    @_builtins.property
+    def reserve_address(self) -> _network_pb2.ReserveAddress: ...
+    @_builtins.property
+    def release_address(self) -> _network_pb2.ReleaseAddress: ...
+    @_builtins.property
+    def write_failover_address(self) -> _network_pb2.WriteFailoverAddress: ...
+    @_builtins.property
     def move_replica_storage(self) -> _storage_pb2.MoveReplicaStorage: ...
     @_builtins.property
     def set_bandwidth_limit(self) -> _bandwidth_pb2.SetBandwidthLimit: ...
@@ -206,6 +232,11 @@ class Command(_message.Message):
         remove_replication: Global___RemoveReplication | None = ...,
         delete_replica: Global___DeleteReplica | None = ...,
         remove_host_replication: Global___RemoveHostReplication | None = ...,
+        read_network_adapters: _network_pb2.ReadNetworkAdapters | None = ...,
+        connect_network_adapter: _network_pb2.ConnectNetworkAdapter | None = ...,
+        reserve_address: _network_pb2.ReserveAddress | None = ...,
+        release_address: _network_pb2.ReleaseAddress | None = ...,
+        write_failover_address: _network_pb2.WriteFailoverAddress | None = ...,
         move_replica_storage: _storage_pb2.MoveReplicaStorage | None = ...,
         set_bandwidth_limit: _bandwidth_pb2.SetBandwidthLimit | None = ...,
         remove_host_certificates: _host_pb2.RemoveHostCertificates | None = ...,
@@ -222,11 +253,11 @@ class Command(_message.Message):
         enable_as_replica: _first_copy_pb2.EnableAsReplica | None = ...,
         set_allowed_primary_server: _first_copy_pb2.SetAllowedPrimaryServer | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["change_replication", b"change_replication", "check_replication_path", b"check_replication_path", "complete_failover", b"complete_failover", "configure_replication_server", b"configure_replication_server", "delete_replica", b"delete_replica", "enable_as_replica", b"enable_as_replica", "enable_replication", b"enable_replication", "export_initial_replication", b"export_initial_replication", "grant_replication_path", b"grant_replication_path", "import_initial_replication", b"import_initial_replication", "install_host_certificate", b"install_host_certificate", "move_replica_storage", b"move_replica_storage", "prepare_failover", b"prepare_failover", "prepare_host_certificate", b"prepare_host_certificate", "read_first_copy", b"read_first_copy", "read_host_replication", b"read_host_replication", "read_replication", b"read_replication", "read_virtual_machine", b"read_virtual_machine", "refresh_fabric", b"refresh_fabric", "refresh_host", b"refresh_host", "remove_host_certificates", b"remove_host_certificates", "remove_host_replication", b"remove_host_replication", "remove_replication", b"remove_replication", "resume_replication", b"resume_replication", "reverse_replication", b"reverse_replication", "set_allowed_primary_server", b"set_allowed_primary_server", "set_bandwidth_limit", b"set_bandwidth_limit", "start_failover", b"start_failover", "start_initial_replication", b"start_initial_replication", "start_virtual_machine", b"start_virtual_machine", "stop_initial_replication", b"stop_initial_replication", "stop_virtual_machine", b"stop_virtual_machine", "suspend_replication", b"suspend_replication", "test_replication_connection", b"test_replication_connection", "time_limit", b"time_limit", "verb", b"verb"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change_replication", b"change_replication", "check_replication_path", b"check_replication_path", "complete_failover", b"complete_failover", "configure_replication_server", b"configure_replication_server", "connect_network_adapter", b"connect_network_adapter", "delete_replica", b"delete_replica", "enable_as_replica", b"enable_as_replica", "enable_replication", b"enable_replication", "export_initial_replication", b"export_initial_replication", "grant_replication_path", b"grant_replication_path", "import_initial_replication", b"import_initial_replication", "install_host_certificate", b"install_host_certificate", "move_replica_storage", b"move_replica_storage", "prepare_failover", b"prepare_failover", "prepare_host_certificate", b"prepare_host_certificate", "read_first_copy", b"read_first_copy", "read_host_replication", b"read_host_replication", "read_network_adapters", b"read_network_adapters", "read_replication", b"read_replication", "read_virtual_machine", b"read_virtual_machine", "refresh_fabric", b"refresh_fabric", "refresh_host", b"refresh_host", "release_address", b"release_address", "remove_host_certificates", b"remove_host_certificates", "remove_host_replication", b"remove_host_replication", "remove_replication", b"remove_replication", "reserve_address", b"reserve_address", "resume_replication", b"resume_replication", "reverse_replication", b"reverse_replication", "set_allowed_primary_server", b"set_allowed_primary_server", "set_bandwidth_limit", b"set_bandwidth_limit", "start_failover", b"start_failover", "start_initial_replication", b"start_initial_replication", "start_virtual_machine", b"start_virtual_machine", "stop_initial_replication", b"stop_initial_replication", "stop_virtual_machine", b"stop_virtual_machine", "suspend_replication", b"suspend_replication", "test_replication_connection", b"test_replication_connection", "time_limit", b"time_limit", "verb", b"verb", "write_failover_address", b"write_failover_address"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_replication", b"change_replication", "check_replication_path", b"check_replication_path", "command_id", b"command_id", "complete_failover", b"complete_failover", "configure_replication_server", b"configure_replication_server", "delete_replica", b"delete_replica", "enable_as_replica", b"enable_as_replica", "enable_replication", b"enable_replication", "export_initial_replication", b"export_initial_replication", "grant_replication_path", b"grant_replication_path", "import_initial_replication", b"import_initial_replication", "install_host_certificate", b"install_host_certificate", "job_id", b"job_id", "move_replica_storage", b"move_replica_storage", "prepare_failover", b"prepare_failover", "prepare_host_certificate", b"prepare_host_certificate", "read_first_copy", b"read_first_copy", "read_host_replication", b"read_host_replication", "read_replication", b"read_replication", "read_virtual_machine", b"read_virtual_machine", "refresh_fabric", b"refresh_fabric", "refresh_host", b"refresh_host", "remove_host_certificates", b"remove_host_certificates", "remove_host_replication", b"remove_host_replication", "remove_replication", b"remove_replication", "resume_replication", b"resume_replication", "reverse_replication", b"reverse_replication", "set_allowed_primary_server", b"set_allowed_primary_server", "set_bandwidth_limit", b"set_bandwidth_limit", "start_failover", b"start_failover", "start_initial_replication", b"start_initial_replication", "start_virtual_machine", b"start_virtual_machine", "step_key", b"step_key", "stop_initial_replication", b"stop_initial_replication", "stop_virtual_machine", b"stop_virtual_machine", "suspend_replication", b"suspend_replication", "test_replication_connection", b"test_replication_connection", "time_limit", b"time_limit", "verb", b"verb"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_replication", b"change_replication", "check_replication_path", b"check_replication_path", "command_id", b"command_id", "complete_failover", b"complete_failover", "configure_replication_server", b"configure_replication_server", "connect_network_adapter", b"connect_network_adapter", "delete_replica", b"delete_replica", "enable_as_replica", b"enable_as_replica", "enable_replication", b"enable_replication", "export_initial_replication", b"export_initial_replication", "grant_replication_path", b"grant_replication_path", "import_initial_replication", b"import_initial_replication", "install_host_certificate", b"install_host_certificate", "job_id", b"job_id", "move_replica_storage", b"move_replica_storage", "prepare_failover", b"prepare_failover", "prepare_host_certificate", b"prepare_host_certificate", "read_first_copy", b"read_first_copy", "read_host_replication", b"read_host_replication", "read_network_adapters", b"read_network_adapters", "read_replication", b"read_replication", "read_virtual_machine", b"read_virtual_machine", "refresh_fabric", b"refresh_fabric", "refresh_host", b"refresh_host", "release_address", b"release_address", "remove_host_certificates", b"remove_host_certificates", "remove_host_replication", b"remove_host_replication", "remove_replication", b"remove_replication", "reserve_address", b"reserve_address", "resume_replication", b"resume_replication", "reverse_replication", b"reverse_replication", "set_allowed_primary_server", b"set_allowed_primary_server", "set_bandwidth_limit", b"set_bandwidth_limit", "start_failover", b"start_failover", "start_initial_replication", b"start_initial_replication", "start_virtual_machine", b"start_virtual_machine", "step_key", b"step_key", "stop_initial_replication", b"stop_initial_replication", "stop_virtual_machine", b"stop_virtual_machine", "suspend_replication", b"suspend_replication", "test_replication_connection", b"test_replication_connection", "time_limit", b"time_limit", "verb", b"verb", "write_failover_address", b"write_failover_address"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_verb: _TypeAlias = _typing.Literal["read_host_replication", "prepare_host_certificate", "install_host_certificate", "configure_replication_server", "read_virtual_machine", "test_replication_connection", "enable_replication", "start_initial_replication", "read_replication", "stop_virtual_machine", "prepare_failover", "start_failover", "start_virtual_machine", "complete_failover", "reverse_replication", "refresh_host", "remove_replication", "delete_replica", "remove_host_replication", "move_replica_storage", "set_bandwidth_limit", "remove_host_certificates", "change_replication", "suspend_replication", "resume_replication", "refresh_fabric", "export_initial_replication", "import_initial_replication", "stop_initial_replication", "check_replication_path", "grant_replication_path", "read_first_copy", "enable_as_replica", "set_allowed_primary_server"]  # noqa: Y015
+    _WhichOneofReturnType_verb: _TypeAlias = _typing.Literal["read_host_replication", "prepare_host_certificate", "install_host_certificate", "configure_replication_server", "read_virtual_machine", "test_replication_connection", "enable_replication", "start_initial_replication", "read_replication", "stop_virtual_machine", "prepare_failover", "start_failover", "start_virtual_machine", "complete_failover", "reverse_replication", "refresh_host", "remove_replication", "delete_replica", "remove_host_replication", "read_network_adapters", "connect_network_adapter", "reserve_address", "release_address", "write_failover_address", "move_replica_storage", "set_bandwidth_limit", "remove_host_certificates", "change_replication", "suspend_replication", "resume_replication", "refresh_fabric", "export_initial_replication", "import_initial_replication", "stop_initial_replication", "check_replication_path", "grant_replication_path", "read_first_copy", "enable_as_replica", "set_allowed_primary_server"]  # noqa: Y015
     _WhichOneofArgType_verb: _TypeAlias = _typing.Literal["verb", b"verb"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_verb) -> _WhichOneofReturnType_verb | None: ...
 
@@ -248,6 +279,10 @@ class CommandResult(_message.Message):
     REPLICATION_CONNECTION_FIELD_NUMBER: _builtins.int
     HOST_REFRESHED_FIELD_NUMBER: _builtins.int
     REPLICA_DELETED_FIELD_NUMBER: _builtins.int
+    NETWORK_ADAPTERS_FIELD_NUMBER: _builtins.int
+    NETWORK_ADAPTER_FIELD_NUMBER: _builtins.int
+    RESERVED_ADDRESS_FIELD_NUMBER: _builtins.int
+    FAILOVER_ADDRESS_FIELD_NUMBER: _builtins.int
     REPLICA_STORAGE_FIELD_NUMBER: _builtins.int
     BANDWIDTH_LIMIT_FIELD_NUMBER: _builtins.int
     HOST_CERTIFICATES_REMOVED_FIELD_NUMBER: _builtins.int
@@ -278,6 +313,14 @@ class CommandResult(_message.Message):
     @_builtins.property
     def replica_deleted(self) -> Global___ReplicaDeleted: ...
     @_builtins.property
+    def network_adapters(self) -> _network_pb2.NetworkAdapters: ...
+    @_builtins.property
+    def network_adapter(self) -> _network_pb2.NetworkAdapter: ...
+    @_builtins.property
+    def reserved_address(self) -> _network_pb2.ReservedAddress: ...
+    @_builtins.property
+    def failover_address(self) -> _network_pb2.FailoverAddress: ...
+    @_builtins.property
     def replica_storage(self) -> _storage_pb2.ReplicaStorage: ...
     @_builtins.property
     def bandwidth_limit(self) -> _bandwidth_pb2.BandwidthLimit: ...
@@ -304,6 +347,10 @@ class CommandResult(_message.Message):
         replication_connection: Global___ReplicationConnection | None = ...,
         host_refreshed: Global___HostRefreshed | None = ...,
         replica_deleted: Global___ReplicaDeleted | None = ...,
+        network_adapters: _network_pb2.NetworkAdapters | None = ...,
+        network_adapter: _network_pb2.NetworkAdapter | None = ...,
+        reserved_address: _network_pb2.ReservedAddress | None = ...,
+        failover_address: _network_pb2.FailoverAddress | None = ...,
         replica_storage: _storage_pb2.ReplicaStorage | None = ...,
         bandwidth_limit: _bandwidth_pb2.BandwidthLimit | None = ...,
         host_certificates_removed: _host_pb2.HostCertificatesRemoved | None = ...,
@@ -311,11 +358,11 @@ class CommandResult(_message.Message):
         replication_path: _first_copy_pb2.ReplicationPath | None = ...,
         first_copy: _first_copy_pb2.FirstCopyFolder | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["bandwidth_limit", b"bandwidth_limit", "fabric_refreshed", b"fabric_refreshed", "failure", b"failure", "finished_at", b"finished_at", "first_copy", b"first_copy", "host_certificate", b"host_certificate", "host_certificate_request", b"host_certificate_request", "host_certificates_removed", b"host_certificates_removed", "host_refreshed", b"host_refreshed", "host_replication", b"host_replication", "outcome", b"outcome", "replica_deleted", b"replica_deleted", "replica_storage", b"replica_storage", "replication", b"replication", "replication_connection", b"replication_connection", "replication_path", b"replication_path", "started_at", b"started_at", "virtual_machine", b"virtual_machine"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bandwidth_limit", b"bandwidth_limit", "fabric_refreshed", b"fabric_refreshed", "failover_address", b"failover_address", "failure", b"failure", "finished_at", b"finished_at", "first_copy", b"first_copy", "host_certificate", b"host_certificate", "host_certificate_request", b"host_certificate_request", "host_certificates_removed", b"host_certificates_removed", "host_refreshed", b"host_refreshed", "host_replication", b"host_replication", "network_adapter", b"network_adapter", "network_adapters", b"network_adapters", "outcome", b"outcome", "replica_deleted", b"replica_deleted", "replica_storage", b"replica_storage", "replication", b"replication", "replication_connection", b"replication_connection", "replication_path", b"replication_path", "reserved_address", b"reserved_address", "started_at", b"started_at", "virtual_machine", b"virtual_machine"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bandwidth_limit", b"bandwidth_limit", "command_id", b"command_id", "fabric_refreshed", b"fabric_refreshed", "failure", b"failure", "finished_at", b"finished_at", "first_copy", b"first_copy", "host_certificate", b"host_certificate", "host_certificate_request", b"host_certificate_request", "host_certificates_removed", b"host_certificates_removed", "host_refreshed", b"host_refreshed", "host_replication", b"host_replication", "outcome", b"outcome", "replica_deleted", b"replica_deleted", "replica_storage", b"replica_storage", "replication", b"replication", "replication_connection", b"replication_connection", "replication_path", b"replication_path", "started_at", b"started_at", "virtual_machine", b"virtual_machine"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bandwidth_limit", b"bandwidth_limit", "command_id", b"command_id", "fabric_refreshed", b"fabric_refreshed", "failover_address", b"failover_address", "failure", b"failure", "finished_at", b"finished_at", "first_copy", b"first_copy", "host_certificate", b"host_certificate", "host_certificate_request", b"host_certificate_request", "host_certificates_removed", b"host_certificates_removed", "host_refreshed", b"host_refreshed", "host_replication", b"host_replication", "network_adapter", b"network_adapter", "network_adapters", b"network_adapters", "outcome", b"outcome", "replica_deleted", b"replica_deleted", "replica_storage", b"replica_storage", "replication", b"replication", "replication_connection", b"replication_connection", "replication_path", b"replication_path", "reserved_address", b"reserved_address", "started_at", b"started_at", "virtual_machine", b"virtual_machine"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["failure", "host_replication", "host_certificate_request", "host_certificate", "virtual_machine", "replication", "replication_connection", "host_refreshed", "replica_deleted", "replica_storage", "bandwidth_limit", "host_certificates_removed", "fabric_refreshed", "replication_path", "first_copy"]  # noqa: Y015
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["failure", "host_replication", "host_certificate_request", "host_certificate", "virtual_machine", "replication", "replication_connection", "host_refreshed", "replica_deleted", "network_adapters", "network_adapter", "reserved_address", "failover_address", "replica_storage", "bandwidth_limit", "host_certificates_removed", "fabric_refreshed", "replication_path", "first_copy"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 

@@ -21,6 +21,16 @@ from opensiterecovery.provider.v1.first_copy_pb2 import SetAllowedPrimaryServer 
 from opensiterecovery.provider.v1.first_copy_pb2 import StopInitialReplication as StopInitialReplication
 from opensiterecovery.provider.v1.host_pb2 import HostCertificatesRemoved as HostCertificatesRemoved
 from opensiterecovery.provider.v1.host_pb2 import RemoveHostCertificates as RemoveHostCertificates
+from opensiterecovery.provider.v1.network_pb2 import ConnectNetworkAdapter as ConnectNetworkAdapter
+from opensiterecovery.provider.v1.network_pb2 import FailoverAddress as FailoverAddress
+from opensiterecovery.provider.v1.network_pb2 import NetworkAdapter as NetworkAdapter
+from opensiterecovery.provider.v1.network_pb2 import NetworkAdapters as NetworkAdapters
+from opensiterecovery.provider.v1.network_pb2 import ReadNetworkAdapters as ReadNetworkAdapters
+from opensiterecovery.provider.v1.network_pb2 import ReleaseAddress as ReleaseAddress
+from opensiterecovery.provider.v1.network_pb2 import ReserveAddress as ReserveAddress
+from opensiterecovery.provider.v1.network_pb2 import ReservedAddress as ReservedAddress
+from opensiterecovery.provider.v1.network_pb2 import StaticAddresses as StaticAddresses
+from opensiterecovery.provider.v1.network_pb2 import WriteFailoverAddress as WriteFailoverAddress
 from opensiterecovery.provider.v1.replication_pb2 import AUTHENTICATION_TYPE_CERTIFICATE as AUTHENTICATION_TYPE_CERTIFICATE
 from opensiterecovery.provider.v1.replication_pb2 import AUTHENTICATION_TYPE_KERBEROS as AUTHENTICATION_TYPE_KERBEROS
 from opensiterecovery.provider.v1.replication_pb2 import AUTHENTICATION_TYPE_UNSPECIFIED as AUTHENTICATION_TYPE_UNSPECIFIED
