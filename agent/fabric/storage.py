@@ -14,7 +14,16 @@ STORAGE_CLASSIFICATIONS: Final = Question(
 )
 FILE_SHARES: Final = Question(
     cmdlet("Get-SCStorageFileShare"),
-    ("ID", "Name", "SharePath", "MountPoints", "Classification", "Capacity", "FreeSpace"),
+    (
+        "ID",
+        "Name",
+        "SharePath",
+        "MountPoints",
+        "Classification",
+        "Capacity",
+        "FreeSpace",
+        "IsAvailableForPlacement",
+    ),
 )
 VOLUMES: Final = Question(
     cmdlet("Get-SCStorageVolume"),
@@ -25,6 +34,7 @@ VOLUMES: Final = Question(
         "Classification",
         "Capacity",
         "FreeSpace",
+        "IsAvailableForPlacement",
         "IsClusterSharedVolume",
         "VMHost",
     ),
@@ -109,4 +119,6 @@ def _location(record: PSRecord) -> inventory_pb2.StorageLocation:
         classification=record.optional_text("Classification") or "",
         capacity_bytes=unsigned(record, "Capacity"),
         free_bytes=unsigned(record, "FreeSpace"),
+        # Unknown is not closed: versions of VMM before it had the property place everywhere.
+        closed_to_placement=record.optional_boolean("IsAvailableForPlacement") is False,
     )

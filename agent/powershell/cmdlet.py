@@ -11,8 +11,9 @@ from uuid import UUID
 from agent.powershell.secret_text import SecretText
 
 Scalar: TypeAlias = str | bool | int | float | datetime | timedelta | UUID | bytes | SecretText
-Value: TypeAlias = "Scalar | tuple[Value, ...]"
-"""What a parameter can be. Switches are bools, enumeration values their names."""
+Value: TypeAlias = "Scalar | tuple[Value, ...] | Mapping[str, Value]"
+"""What a parameter can be. Switches are bools, enumeration values their names, mappings become
+hashtables."""
 
 _CMDLET_NAME: Final = re.compile(r"[A-Za-z]+-[A-Za-z][A-Za-z0-9]*")
 _PARAMETER_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*")

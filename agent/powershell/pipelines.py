@@ -1,5 +1,6 @@
 """Turns cmdlets into a PSRP pipeline."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -51,6 +52,8 @@ def to_wire(value: Value) -> object:
             wire: object = PSSecureString(value.reveal())
         case tuple():
             wire = [to_wire(item) for item in value]
+        case Mapping():
+            wire = {key: to_wire(item) for key, item in value.items()}
         case datetime():
             # With this machine's offset it arrives as local time, which is what Hyper-V expects.
             wire = value.astimezone()
@@ -81,4 +84,6 @@ def constant_format(span: timedelta) -> str:
 def _is_secret(value: Value) -> bool:
     if isinstance(value, tuple):
         return any(_is_secret(item) for item in value)
+    if isinstance(value, Mapping):
+        return any(_is_secret(item) for item in value.values())
     return isinstance(value, SecretText)
