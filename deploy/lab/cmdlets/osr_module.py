@@ -46,7 +46,7 @@ async def install_osr_replication_certificate(
     )
     for certificate in site.certificates(host):
         if certificate.thumbprint == thumbprint:
-            written.output(_shown(certificate, site.clock.now()))
+            written.output(_shown(certificate, site.now_at(host.fqdn)))
 
 
 async def install_osr_replication_root(site: Site, call: Invocation, written: Written) -> None:
@@ -56,8 +56,9 @@ async def install_osr_replication_root(site: Site, call: Invocation, written: Wr
 
 
 async def get_osr_replication_certificate(site: Site, call: Invocation, written: Written) -> None:
-    for certificate in site.certificates(_host(site, call)):
-        written.output(_shown(certificate, site.clock.now()))
+    host = _host(site, call)
+    for certificate in site.certificates(host):
+        written.output(_shown(certificate, site.now_at(host.fqdn)))
 
 
 async def remove_osr_replication_certificate(

@@ -24,7 +24,7 @@ def change_paths(site: Site, request: Request) -> dict[str, Any]:
     """Does what ``action`` says and tells the paths with their rights.
 
     Actions: ``show``; ``add`` a path with all rights for VMM's accounts; ``right`` sets an
-    account's (``vmm-service``, ``run-as``, a host's name, or a full account name) NTFS and share rights;
+    account's (``vmm-service``, ``run-as``, a host's name, or a full name) NTFS and share rights;
     ``lock`` takes the agent's right to grant; ``delegate`` sets a host's delegated services.
 
     Raises:

@@ -113,5 +113,5 @@ class Copy:
             replication.log = LogPosition(tracking=True, initial_done=True)
             replication.copy_percent = None
             replication.last_error = ""
-            replication.last_replication_time = self._site.clock.now()
+            replication.last_replication_time = self._site.now_at(self._vm.host_fqdn)
             self._site.save_vm(self._vm)

@@ -28,15 +28,22 @@ class Guest:
         self._vm = vm
         self.sequence = last
         self._stop = asyncio.Event()
-        self._files = site.all_disk_files(vm)
         self._random = site.environment.random
-        self._witness = site.witness(vm)
+        self._resumed = asyncio.Event()
+        self._resumed.set()
+        self.find_files()
+
+    def find_files(self) -> None:
+        """Where its disks are; to be called again when the VM has moved to another host."""
+        self._files = self._site.all_disk_files(self._vm)
+        self._witness = self._site.witness(self._vm)
 
     async def run(self) -> None:
         """Write until told to stop, then flush."""
         while not self._stop.is_set():
             await self.write_record()
             await self._pause()
+            await self._resumed.wait()
         for file in self._files.values():
             await asyncio.to_thread(disk.sync, file)
 
@@ -50,6 +57,23 @@ class Guest:
     def shut_down(self) -> None:
         """Ask for an orderly end; ``run`` returns when everything is flushed."""
         self._stop.set()
+
+    def pause(self) -> None:
+        """Stand still; the record that is being written is finished."""
+        self._resumed.clear()
+
+    def resume(self) -> None:
+        self._resumed.set()
+
+    async def write_much(self, length: int) -> None:
+        """Overwrite so many bytes in one go, as a copy of large files within the guest does."""
+        async with self._site.runtime(self._vm).gate:
+            written = 0
+            while written < length:
+                for disk_id, file in self._files.items():
+                    self._write_block(disk_id, file)
+                written += self._site.environment.guest.block_bytes * len(self._files)
+            note_write(self._site, self._vm)
 
     async def write_record(self) -> int:
         """One burst: data on every disk, then the ledger, then the witness.

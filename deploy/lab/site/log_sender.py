@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 HOUR_SECONDS = 3600.0
 
 
-def type_of_cycle(site: SiteCore, replication: Replication) -> ReplicationType:
+def type_of_cycle(site: SiteCore, vm: VirtualMachine, replication: Replication) -> ReplicationType:
     """ApplicationConsistent when VSS is on and its interval has passed."""
     if replication.vss_hours == 0 or replication.recovery_history == 0:
         return ReplicationType.REGULAR
     interval = timedelta(seconds=site.clock.real_seconds(replication.vss_hours * HOUR_SECONDS))
     last = replication.last_vss_time
-    if last is None or site.clock.now() - last >= interval:
+    if last is None or site.now_at(vm.host_fqdn) - last >= interval:
         return ReplicationType.APPLICATION_CONSISTENT
     return ReplicationType.REGULAR
 
@@ -80,7 +80,7 @@ async def send_cycle(
     replication.log.failures = 0
     replication.last_error = ""
     replication.last_replication_type = kind
-    replication.last_replication_time = site.clock.now()
+    replication.last_replication_time = site.now_at(vm.host_fqdn)
     if kind is ReplicationType.APPLICATION_CONSISTENT:
         replication.last_vss_time = replication.last_replication_time
     _count(site, replication, size_bytes, time.monotonic() - began)

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
 
-from deploy.lab.site import (
-    checkpoint,
-    failover,
-    first_copy_export,
-    guest_control,
-    received_copies,
-    resync_trigger,
-)
-from deploy.lab.site.errors import HyperVError
-from deploy.lab.site.model import VirtualMachine, VMState
-from deploy.lab.site.replication_model import Replication, ReplicationMode, ReplicationState
-from deploy.lab.site.replicator import ensure_replicator
+from deploy.lab.site import cluster_failover, guest_control
+from deploy.lab.site.model import VMState
+from deploy.lab.site.recovery import end_tasks, recover, start_machines
 from deploy.lab.site.site import Site
 from deploy.lab.site.site_maker import make_site
 from deploy.lab.site.store import SiteStore
@@ -53,113 +43,38 @@ def open_site(topology: Topology, name: str, environment: Environment) -> Site:
 async def boot(site: Site) -> None:
     """Mend what a loss of power left, open the listeners, start VMs and replicators."""
     power_was_lost = site.store.was_running()
-    for vm in site.virtual_machines:
-        await _recover(site, vm, power_was_lost=power_was_lost)
+    hosts = [host for host in site.hosts if host.powered]  # one that crashed waits for its own boot
+    for host in hosts:
+        for vm in site.vms_on(host):
+            await recover(site, vm, power_was_lost=power_was_lost)
     site.store.mark_running()
-    for host in site.hosts:
+    for vm in await cluster_failover.settle(site):
+        await recover(site, vm, power_was_lost=True)
+    for host in hosts:
         await site.listeners.refresh(site, host)
-    for vm in site.virtual_machines:
-        ensure_replicator(site, vm)
-        if _starts_by_itself(vm):
-            await _start(site, vm)
+    for host in hosts:
+        await start_machines(site, host)
     log.info("site.booted", site=site.name, power_was_lost=power_was_lost)
-
-
-def _starts_by_itself(vm: VirtualMachine) -> bool:
-    action = vm.automatic_start_action
-    return action == "Start" or (action == "StartIfRunning" and vm.was_running)
-
-
-async def _start(site: Site, vm: VirtualMachine) -> None:
-    try:
-        host = site.host(vm.host_fqdn)
-        await guest_control.start_vm(site, host, vm, None, cause="automatic start")
-    except HyperVError as error:
-        log.info("automatic_start.refused", vm=vm.name, reason=error.message)
-
-
-async def _recover(site: Site, vm: VirtualMachine, *, power_was_lost: bool) -> None:
-    """A VM that ran is off; a log that was open then is not to be trusted."""
-    ran = power_was_lost and vm.state is not VMState.OFF
-    if vm.state is not VMState.OFF:
-        vm.state = VMState.OFF
-        vm.started = None
-        site.save_vm(vm)
-    replication = vm.replication
-    if replication is None:
-        return
-    checkpoint.drop(site, vm)
-    if replication.mode is ReplicationMode.REPLICA:
-        replication.copy_percent = None
-        if replication.state is not ReplicationState.WAITING_FOR_INITIAL_REPLICATION:
-            await _redo(site, vm, replication)
-        failover.recover_after_power_loss(site, vm, replication, ran=ran)
-        return
-    failover.drop_base(site, vm)
-    if replication.export is not None and not replication.export.finished:
-        if replication.state is ReplicationState.INITIAL_REPLICATION_IN_PROGRESS:
-            first_copy_export.break_off(
-                site, vm, replication, "The export of the first copy was broken off."
-            )
-        return
-    if ran and replication.log.tracking:
-        resync_trigger.require(site, vm, "A change log was not closed when power was lost.")
-    elif replication.log.tracking:
-        site.tracker(vm).tidy(replication.log.sequence)
-
-
-async def _redo(site: Site, vm: VirtualMachine, replication: Replication) -> None:
-    """Apply a stored log again, whole, if its effect was not yet noted; drop others."""
-    received = site.received(vm)
-    for sequence in received.stored():
-        if sequence == replication.log.applied + 1:
-            keep_undo = bool(replication.recovery_points)
-            await asyncio.to_thread(
-                received.apply, sequence, site.disk_files(vm), keep_undo=keep_undo
-            )
-            if sequence == received_copies.COMPARISON_SEQUENCE:
-                received_copies.settle(site, vm, replication)
-            else:
-                replication.log.applied = sequence
-                replication.last_applied_log_time = site.clock.now()
-                site.save_vm(vm)
-        received.finish(sequence)
-
-
-async def _end_tasks(site: Site) -> None:
-    tasks = [
-        task
-        for vm in site.virtual_machines
-        for task in (
-            site.runtime(vm).replicator,
-            site.runtime(vm).guest_task,
-            site.runtime(vm).import_task,
-        )
-        if task is not None
-    ]
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def shut_down(site: Site) -> None:
     """Shut the hosts down in order.
 
-    Guests are shut down whatever their AutomaticStopAction says (the lab has no saved state);
-    ``was_running`` stays, so that they start with the host.
+    Guests are shut down whatever their AutomaticStopAction says; one that is paused cannot shut
+    down and is turned off. ``was_running`` stays, so that they start with the host.
     """
-    for vm in site.virtual_machines:
-        if vm.state is VMState.RUNNING:
-            await guest_control.end_guest(site, vm, turn_off=False)
+    for vm in [vm for host in site.hosts if host.powered for vm in site.vms_on(host)]:
+        if vm.state in (VMState.RUNNING, VMState.PAUSED):
+            await guest_control.end_guest(site, vm, turn_off=vm.state is VMState.PAUSED)
             vm.state = VMState.OFF
             vm.started = None
             site.save_vm(vm)
     await site.listeners.close()
-    await _end_tasks(site)
+    await end_tasks(site, site.virtual_machines)
     site.store.mark_shut_down()
 
 
 async def lose_power(site: Site) -> None:
     """What kill -9 does to the daemon, for a site within this process: nothing is saved."""
-    await _end_tasks(site)
+    await end_tasks(site, site.virtual_machines)
     await site.listeners.close()

@@ -161,7 +161,8 @@ def settle(site: SiteCore, vm: VirtualMachine, replication: Replication) -> None
     replication.recovery_points.clear()
     replication.last_error = ""
     replication.last_replication_type = ReplicationType.REGULAR
-    replication.last_replication_time = replication.last_applied_log_time = site.clock.now()
+    now = site.now_at(vm.host_fqdn)
+    replication.last_replication_time = replication.last_applied_log_time = now
     site.received(vm).undo.drop_all()
     site.save_vm(vm)
 

@@ -71,7 +71,7 @@ async def _keep_until_import(
         except DamagedLogError as error:
             raise LinkError(LinkFailure.DAMAGED, str(error)) from error
         replication.log.stored = sequence
-        replication.last_replication_time = site.clock.now()
+        replication.last_replication_time = site.now_at(vm.host_fqdn)
         site.save_vm(vm)
     return {"stored": sequence, "imported": False}
 
@@ -113,7 +113,7 @@ async def _apply(
 def _note_applied(
     site: SiteCore, vm: VirtualMachine, replication: Replication, header: dict[str, Any]
 ) -> None:
-    now = site.clock.now()
+    now = site.now_at(vm.host_fqdn)
     log = replication.log
     log.applied = int(header["sequence"])
     replication.last_applied_log_time = replication.last_replication_time = now
@@ -136,7 +136,7 @@ def keep_points(site: SiteCore, vm: VirtualMachine, replication: Replication) ->
     The point that a planned failover makes on Windows (SyncedReplica) is not modelled: whether it
     shows up is not documented, and the base disks hold the same bytes.
     """
-    now = site.clock.now()
+    now = site.now_at(vm.host_fqdn)
     points = replication.recovery_points
     consistent = replication.last_replication_type is ReplicationType.APPLICATION_CONSISTENT
     interval = timedelta(seconds=site.clock.real_seconds(POINT_INTERVAL_SECONDS))

@@ -91,7 +91,7 @@ async def _establish(
         relationship_id=site.environment.new_id(),
         primary_server=replication_name(site, host),
         replica_server=settings.replica_server,
-        statistics=ReplicationStatistics(monitoring_start=site.clock.now()),
+        statistics=ReplicationStatistics(monitoring_start=site.now_at(vm.host_fqdn)),
     )
     apply_settings(replication, settings, vm)
     check_machine(site, host, vm, replication)
@@ -142,7 +142,7 @@ def _make_waiting_replica(
         relationship_id="",
         primary_server=settings.allowed_primary_server or "",
         replica_server=vm.host_fqdn,
-        statistics=ReplicationStatistics(monitoring_start=site.clock.now()),
+        statistics=ReplicationStatistics(monitoring_start=site.now_at(vm.host_fqdn)),
         log=LogPosition(compare_at_initial=True),
     )
     apply_event(vm.replication, Event.REPLICA_CREATED)
@@ -258,6 +258,6 @@ async def reset_statistics(
 ) -> None:
     async with site.runtime(vm).lock:
         replication = replication_of(vm)
-        replication.statistics = ReplicationStatistics(monitoring_start=site.clock.now())
+        replication.statistics = ReplicationStatistics(monitoring_start=site.now_at(vm.host_fqdn))
         site.save_vm(vm)
         site.record(host.fqdn, ("replication_statistics.reset", vm.vm_id), command_id)

@@ -85,7 +85,9 @@ async def answer_locate(
         if site.vm_by_key(node.fqdn, str(header["vm_id"])) is not None:
             return {"server": node.fqdn}, b""
     able = [
-        node for node in nodes if node.powered and node.replication_server.operational_status == "Ok"
+        node
+        for node in nodes
+        if node.powered and node.replication_server.operational_status == "Ok"
     ]
     if not able:
         raise LinkError(LinkFailure.REFUSED, "No node of the cluster can take the replica.")

@@ -74,7 +74,7 @@ async def _wait_until(changed: asyncio.Event, deadline: float) -> None:
 
 async def _step(site: SiteCore, vm: VirtualMachine, replication: Replication, *, due: bool) -> None:
     """Do what the state asks for now and set the time of the next look."""
-    _renew_statistics(site, replication)
+    _renew_statistics(site, vm, replication)
     if replication.export is not None and replication.state in _COPYING and due:
         await _export_or_ship(site, vm, replication, replication.export)
     elif replication.state in _COPYING and due:
@@ -91,19 +91,19 @@ def _look_again(site: SiteCore, vm: VirtualMachine, interval_seconds: float) -> 
     site.runtime(vm).next_cycle = now + site.clock.real_seconds(interval_seconds)
 
 
-def _renew_statistics(site: SiteCore, replication: Replication) -> None:
+def _renew_statistics(site: SiteCore, vm: VirtualMachine, replication: Replication) -> None:
     """Counters belong to a monitoring interval of 12 hours."""
-    start = replication.statistics.monitoring_start
+    start, now = replication.statistics.monitoring_start, site.now_at(vm.host_fqdn)
     length = timedelta(seconds=site.clock.real_seconds(12 * 3600))
-    if start is None or site.clock.now() - start >= length:
+    if start is None or now - start >= length:
         replication.statistics = ReplicationStatistics(
-            monitoring_start=site.clock.now(),
+            monitoring_start=now,
             initial_size_bytes=replication.statistics.initial_size_bytes,
         )
 
 
 def _start_what_is_scheduled(site: SiteCore, vm: VirtualMachine, replication: Replication) -> None:
-    now = site.clock.now()
+    now = site.now_at(vm.host_fqdn)
     start = replication.initial_replication_start_time
     if (
         replication.state is ReplicationState.READY_FOR_INITIAL_REPLICATION
@@ -138,7 +138,7 @@ async def _cycle(site: SiteCore, vm: VirtualMachine, replication: Replication) -
         if replication.state is not ReplicationState.REPLICATING:
             return
         try:
-            await send_cycle(site, vm, replication, type_of_cycle(site, replication))
+            await send_cycle(site, vm, replication, type_of_cycle(site, vm, replication))
         except LinkError as error:
             note_failure(site, vm, replication, error)
 

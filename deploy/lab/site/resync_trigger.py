@@ -8,6 +8,7 @@ import structlog
 
 from deploy.lab.site.replication_model import ReplicationState
 from deploy.lab.site.replication_states import Event, allows, apply_event
+from deploy.lab.site.storage_places import full_volume
 
 if TYPE_CHECKING:
     from deploy.lab.site.core import SiteCore
@@ -22,6 +23,11 @@ def note_write(site: SiteCore, vm: VirtualMachine) -> None:
     """After a write: tracking logs over half of the disks' size make a resync necessary."""
     replication = vm.replication
     if replication is None or not replication.log.tracking:
+        return
+    if full_volume(site, vm):
+        # A log that cannot be written makes the resynchronisation necessary; the guest itself goes
+        # on within blocks that its disks have already.
+        require(site, vm, "A change log could not be written: there is not enough space.")
         return
     limit = LOG_SHARE_OF_DISKS * sum(disk.size_bytes for disk in vm.disks)
     if site.tracker(vm).pending_bytes() > limit:

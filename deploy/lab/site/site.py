@@ -182,11 +182,13 @@ class Site(SiteCore):
         return tuple(vm.replication.recovery_points) if vm.replication else ()
 
     def replication_health(self, vm: VirtualMachine) -> ReplicationHealth:
-        return health.health_of(vm.replication, self.clock.now(), self.clock.speed)
+        return health.health_of(vm.replication, self.now_at(vm.host_fqdn), self.clock.speed)
 
     def replication_health_details(self, vm: VirtualMachine) -> tuple[str, ...]:
         """Why the health is not Normal; empty when it is."""
-        return health.details_of(vm.replication, self.clock.now(), self.clock.speed)
+        return health.details_of(
+            vm.replication, self.now_at(vm.host_fqdn), self.clock.speed
+        )
 
     def pending_replication_bytes(self, vm: VirtualMachine) -> int:
         """Size of all logs not yet sent."""
