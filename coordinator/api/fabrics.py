@@ -9,14 +9,20 @@ from ninja import Path, Router
 from coordinator.api.addresses import FabricPath, VaultPath
 from coordinator.api.calls import Answer, Call, open_vault, served
 from coordinator.api.errors import NotFoundError
+from coordinator.api.long_operations import accepted, operation_result
 from coordinator.api.paging import page
 from coordinator.api.paths import FABRIC, VAULT
 from coordinator.api.shapes.envelope import Resource
 from coordinator.api.shapes.fabrics import fabric_resource
 from coordinator.fabrics import queries
 from coordinator.fabrics.models import Fabric
+from coordinator.protection.services import check_consistency
 
 router = Router()
+
+
+class FabricOperationPath(FabricPath):
+    job_name: str
 
 
 @router.get(f"{VAULT}/replicationFabrics")
@@ -33,6 +39,28 @@ def list_fabrics(request: HttpRequest, path: Path[VaultPath]) -> Answer:
 def get_fabric(request: HttpRequest, path: Path[FabricPath]) -> Answer:
     call = open_vault(request, path)
     return _resource(call, require_fabric(call, path.fabric_name))
+
+
+@router.post(f"{FABRIC}/checkConsistency")
+@served
+def begin_consistency_check(request: HttpRequest, path: Path[FabricPath]) -> Answer:
+    """Compares what the vault believes with what the server says; the job lists differences."""
+    call = open_vault(request, path)
+    fabric = require_fabric(call, path.fabric_name)
+    resource_id = call.ids.child(FABRIC, fabric_name=fabric.name)
+    return accepted(
+        call, resource_id, check_consistency(fabric, call.origin(resource_id), call.now)
+    )
+
+
+@router.get(f"{FABRIC}/operationresults/{{job_name}}")
+@served
+def get_fabric_operation(request: HttpRequest, path: Path[FabricOperationPath]) -> Answer:
+    """How the operation on a server stands."""
+    call = open_vault(request, path)
+    fabric = require_fabric(call, path.fabric_name)
+    resource_id = call.ids.child(FABRIC, fabric_name=fabric.name)
+    return operation_result(call, resource_id, path.job_name, _resource(call, fabric))
 
 
 def require_fabric(call: Call, name: str) -> Fabric:

@@ -49,6 +49,8 @@ WORDS: Mapping[str, str] = {
         "failoverCommit",
         "reProtect",
         "revoke",
+        "checkConsistency",
+        "refreshProvider",
     )
 }
 

@@ -13,6 +13,7 @@ from coordinator.api.addresses import FabricPath, ProviderPath, VaultPath
 from coordinator.api.calls import Answer, Call, open_vault, served
 from coordinator.api.errors import NotFoundError
 from coordinator.api.fabrics import require_fabric
+from coordinator.api.long_operations import accepted, operation_result
 from coordinator.api.paging import page
 from coordinator.api.paths import FABRIC, PROVIDER, VAULT
 from coordinator.api.shapes.envelope import Resource
@@ -20,8 +21,13 @@ from coordinator.api.shapes.fabrics import provider_resource
 from coordinator.fabrics import queries
 from coordinator.fabrics.models import Fabric, Provider
 from coordinator.protection.queries import protected_item_counts
+from coordinator.protection.services import refresh_server
 
 router = Router()
+
+
+class ProviderOperationPath(ProviderPath):
+    job_name: str
 
 
 @router.get(f"{VAULT}/replicationRecoveryServicesProviders")
@@ -43,12 +49,46 @@ def list_providers_of_fabric(request: HttpRequest, path: Path[FabricPath]) -> An
 @served
 def get_provider(request: HttpRequest, path: Path[ProviderPath]) -> Answer:
     call = open_vault(request, path)
+    return _resource(call, _require(call, path), protected_item_counts(call.vault.id))
+
+
+@router.post(f"{PROVIDER}/refreshProvider")
+@served
+def begin_refresh(request: HttpRequest, path: Path[ProviderPath]) -> Answer:
+    """Has the server looked at now; the job ends when the vault has what was seen."""
+    call = open_vault(request, path)
+    provider = _require(call, path)
+    resource_id = _id(call, provider)
+    job = refresh_server(provider.fabric, call.origin(resource_id), call.now)
+    return accepted(call, resource_id, job)
+
+
+@router.get(f"{PROVIDER}/operationresults/{{job_name}}")
+@served
+def get_provider_operation(request: HttpRequest, path: Path[ProviderOperationPath]) -> Answer:
+    """How the operation on a provider stands."""
+    call = open_vault(request, path)
+    provider = _require(call, path)
+    resource = _resource(call, provider, protected_item_counts(call.vault.id))
+    return operation_result(call, _id(call, provider), path.job_name, resource)
+
+
+def _require(call: Call, path: ProviderPath) -> Provider:
+    """The provider of that server and name.
+
+    Raises:
+        NotFoundError: There is none.
+    """
     provider = queries.find_provider(call.vault.id, path.provider_name)
     fabric = require_fabric(call, path.fabric_name)
     if provider is None or provider.fabric_id != fabric.id:
         names = {"fabric_name": path.fabric_name, "provider_name": path.provider_name}
         raise NotFoundError(call.ids.child(PROVIDER, **names))
-    return _resource(call, provider, protected_item_counts(call.vault.id))
+    return provider
+
+
+def _id(call: Call, provider: Provider) -> str:
+    return call.ids.child(PROVIDER, fabric_name=provider.fabric.name, provider_name=provider.name)
 
 
 def _list(call: Call, fabric: Fabric | None) -> Answer:

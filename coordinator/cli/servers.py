@@ -6,11 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from coordinator.cli.names import pick
+from coordinator.cli.names import find_server, pick, segment_after
+from coordinator.cli.operations import LimitOption, WaitOption, begin, follow
 from coordinator.cli.session import Session, command
 
 app = typer.Typer(no_args_is_help=True, help="VMM servers registered in the vault.")
 
+NameArgument = Annotated[str, typer.Argument(help="For example VMM-Shanghai.")]
+LIMIT = 600.0
 COLUMNS = {
     "Name": lambda server: str(server.properties.fabric_friendly_name),
     "Connection": lambda server: str(server.properties.connection_status),
@@ -36,6 +39,48 @@ def show(
     """Shows one server."""
     providers = session.clients.site_recovery.replication_recovery_services_providers
     session.show_one(pick("server", name, providers.list(*session.clients.scope)), COLUMNS)
+
+
+@command(app)
+def refresh(
+    session: Session, name: NameArgument, wait: WaitOption = True, timeout: LimitOption = LIMIT
+) -> None:
+    """Has the server looked at now, instead of within half a minute."""
+    providers = session.clients.site_recovery.replication_recovery_services_providers
+    provider = pick("server", name, providers.list(*session.clients.scope))
+    fabric = segment_after("replicationFabrics", provider.id)
+    job = begin(providers.begin_refresh_provider, *session.clients.scope, fabric, provider.name)
+    follow(session, job, wait=wait, limit_seconds=timeout)
+
+
+@command(app)
+def check(
+    session: Session, name: NameArgument, wait: WaitOption = True, timeout: LimitOption = LIMIT
+) -> None:
+    """Lists where what the vault believes differs from what the server says."""
+    clients = session.clients
+    fabric = find_server(clients, name)
+    fabrics = clients.site_recovery.replication_fabrics
+    job_name = begin(fabrics.begin_check_consistency, *clients.scope, fabric.name)
+    follow(session, job_name, wait=wait, limit_seconds=timeout)
+    if wait and not session.as_json:
+        job = clients.site_recovery.replication_jobs.get(*clients.scope, job_name)
+        show_differences(session, job)
+
+
+def show_differences(session: Session, job: Any) -> None:
+    """What a consistency check found, a line a difference."""
+    found = [
+        (machine, code, detail)
+        for task in job.properties.tasks or []
+        for machine in getattr(task.custom_details, "vm_details", None) or []
+        for code, detail in zip(machine.error_ids or [], machine.details or [], strict=False)
+    ]
+    if not found:
+        session.tell("The vault and the server agree.")
+    for machine, code, detail in found:
+        what = machine.vm_name or f"cloud {machine.cloud_name}"
+        session.tell(f"{what}: {code}: {detail}")
 
 
 def _time(time: Any) -> str:

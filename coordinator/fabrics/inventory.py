@@ -79,12 +79,12 @@ def apply_inventory(
         log.info("inventory.base_missing", fabric_id=str(fabric_id), base=base, revision=revision)
         return InventoryOutcome.BASE_MISSING
     for kind, table in TABLES.items():
-        save(table, fabric, difference.rows(kind))
-    save(FabricObject, fabric, difference.rows(*SHARED_KINDS))
+        save(table, fabric, difference.rows(kind), revision)
+    save(FabricObject, fabric, difference.rows(*SHARED_KINDS), revision)
     if base == 0:
-        mark_all_else_gone(fabric, difference, now)
+        mark_all_else_gone(fabric, revision, now)
     else:
-        mark_removed_gone(fabric, difference, now)
+        mark_removed_gone(fabric, difference, revision, now)
     fabric.inventory_revision = revision
     fabric.inventory_at = now
     fabric.save(update_fields=["inventory_revision", "inventory_at"])
@@ -100,7 +100,7 @@ def apply_inventory(
     return InventoryOutcome.STORED
 
 
-def save(table: Table, fabric: Fabric, rows: Iterable[Row]) -> None:
+def save(table: Table, fabric: Fabric, rows: Iterable[Row], revision: int) -> None:
     """Inserts or updates; what was gone and is back loses its mark."""
     shared = table is FabricObject
     records = []
@@ -114,6 +114,7 @@ def save(table: Table, fabric: Fabric, rows: Iterable[Row]) -> None:
                 name=row.name,
                 details=row.details,
                 gone_at=None,
+                revision=revision,
                 **columns,
             )
         )
@@ -125,7 +126,7 @@ def save(table: Table, fabric: Fabric, rows: Iterable[Row]) -> None:
         batch_size=BATCH_ROWS,
         update_conflicts=True,
         unique_fields=key,
-        update_fields=["name", "details", "gone_at", *COLUMNS[table]],
+        update_fields=["name", "details", "gone_at", "revision", *COLUMNS[table]],
     )
 
 
@@ -137,15 +138,18 @@ def present(fabric: Fabric, kind: str) -> QuerySet[Any]:
     return table.objects.filter(fabric=fabric, gone_at=None)
 
 
-def mark_removed_gone(fabric: Fabric, difference: Difference, now: datetime) -> None:
+def mark_removed_gone(fabric: Fabric, difference: Difference, revision: int, now: datetime) -> None:
     for kind in KINDS:
         removed = difference.removed_ids(kind)
         if removed:
-            present(fabric, kind).filter(external_id__in=removed).update(gone_at=now)
+            present(fabric, kind).filter(external_id__in=removed).update(
+                gone_at=now, revision=revision
+            )
 
 
-def mark_all_else_gone(fabric: Fabric, difference: Difference, now: datetime) -> None:
-    """After everything was sent: what was not among it is no longer there."""
-    for kind in KINDS:
-        seen = [row.external_id for row in difference.rows(kind)]
-        present(fabric, kind).exclude(external_id__in=seen).update(gone_at=now)
+def mark_all_else_gone(fabric: Fabric, revision: int, now: datetime) -> None:
+    """After everything was sent: what this revision has not is no longer there."""
+    for table in (*TABLES.values(), FabricObject):
+        manager: Any = table.objects
+        left = manager.filter(fabric=fabric, gone_at=None).exclude(revision=revision)
+        left.update(gone_at=now, revision=revision)

@@ -25,6 +25,8 @@ class Fabric(models.Model):
     # Revision of the inventory the coordinator holds; 0 before the first.
     inventory_revision = models.BigIntegerField(default=0)
     inventory_at = models.DateTimeField(null=True)
+    # Revision up to which protected items follow their machines.
+    followed_revision = models.BigIntegerField(default=0)
 
     class Meta:
         constraints = [
@@ -88,6 +90,8 @@ class InventoryRecord(models.Model):
     # The wire message as JSON with proto field names.
     details = models.JSONField()
     gone_at = models.DateTimeField(null=True)
+    # In which the object last changed, came or went.
+    revision = models.BigIntegerField(default=0)
 
     class Meta:
         abstract = True
@@ -133,6 +137,7 @@ class VirtualMachine(InventoryRecord):
         constraints = [
             models.UniqueConstraint(fields=["fabric", "external_id"], name="machine_unique")
         ]
+        indexes = [models.Index(fields=["fabric", "revision"], name="machine_revision")]
 
     def __str__(self) -> str:
         return self.name

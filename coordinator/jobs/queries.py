@@ -43,7 +43,11 @@ class JobError:
 
 @dataclass(frozen=True)
 class StepView:
-    """A step as the job page shows it."""
+    """A step as the job page shows it.
+
+    Attributes:
+        details: What a record function has to tell of its step ("details" of its result).
+    """
 
     key: str
     task: str
@@ -58,6 +62,7 @@ class StepView:
     started_at: datetime | None
     finished_at: datetime | None
     failure: Failure | None
+    details: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -241,7 +246,14 @@ def _step_view(step: Step) -> StepView:
         started_at=step.started_at,
         finished_at=step.finished_at,
         failure=None if step.failure is None else read_failure(step.failure),
+        details=_details(step),
     )
+
+
+def _details(step: Step) -> Mapping[str, object]:
+    result = step.result
+    found = result.get("details") if isinstance(result, dict) and step.kind == "record" else None
+    return found if isinstance(found, dict) else {}
 
 
 def providers_with_waiting_commands(provider_ids: Collection[UUID]) -> set[UUID]:

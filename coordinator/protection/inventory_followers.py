@@ -12,6 +12,7 @@ from django.db import transaction
 
 from coordinator.fabrics.models import Fabric
 from coordinator.jobs.services import QueueName, enqueue
+from coordinator.protection.discovery.following import follow_machines
 
 log = structlog.get_logger(__name__)
 
@@ -21,7 +22,9 @@ FOLLOW_TASK = "protection.follow_inventory"
 # Called often and for nothing: it must cost little when nothing is to be done.
 InventoryFollower: TypeAlias = Callable[[Fabric, datetime], None]
 
-FOLLOWERS: Mapping[str, InventoryFollower] = {}
+FOLLOWERS: Mapping[str, InventoryFollower] = {
+    "machines": follow_machines,
+}
 
 
 def inventory_changed(fabric_id: UUID, now: datetime) -> None:

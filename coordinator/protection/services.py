@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from coordinator.protection.disabling.services import disable_protection, remove_from_vault
+from coordinator.protection.discovery.services import check_consistency, refresh_server
 from coordinator.protection.enabling.finalizing import finalize
 from coordinator.protection.enabling.services import enable_protection
 from coordinator.protection.inventory_followers import inventory_changed
@@ -26,6 +27,7 @@ __all__ = [
     "PairingRequest",
     "ProtectionRequest",
     "RequestOrigin",
+    "check_consistency",
     "create_pairing",
     "create_policy",
     "delete_policy",
@@ -38,6 +40,7 @@ __all__ = [
     "record_committed",
     "record_event",
     "record_failed_over",
+    "refresh_server",
     "refuse_unless_allowed",
     "remove_from_vault",
     "remove_pairing",

@@ -31,7 +31,15 @@ def fabric_resource(ids: VaultId, fabric: Fabric, *, connected: bool) -> Resourc
             "rolloverEncryptionDetails": {"kekState": "None", "kekCertThumbprint": None},
             "internalIdentifier": str(fabric.id),
             "bcdrState": "Valid",
-            "customDetails": {"instanceType": FABRIC_TYPE},
+            "customDetails": {
+                "instanceType": FABRIC_TYPE,
+                # Beyond ASR's model, which has nothing more for VMM.
+                "vmmServer": fabric.vmm_fqdn,
+                "productVersion": fabric.vmm_product_version,
+                "synchronizeAllClouds": fabric.synchronize_all_clouds,
+                "inventoryRevision": fabric.inventory_revision,
+                "inventoryTime": written_time(fabric.inventory_at),
+            },
             "healthErrorDetails": [] if connected else [NOT_CONNECTED],
             "health": "Normal" if connected else "Critical",
         },

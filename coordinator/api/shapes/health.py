@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from coordinator.api.shapes.envelope import written_lines
 
 
+# By the level of a health error.
+HEALTH_OF_LEVEL = {"Error": "Critical", "Warning": "Warning"}
+SEVERITY = ("None", "Normal", "Warning", "Critical")
+
+
+def worst_health(health: str, errors: Iterable[Mapping[str, object]]) -> str:
+    """The worse of a health and of what health errors beside it mean."""
+    told = [HEALTH_OF_LEVEL.get(str(error.get("errorLevel")), "None") for error in errors]
+    return max((health, *told), key=lambda each: SEVERITY.index(each) if each in SEVERITY else 0)
+
+
 def health_error(stored: Mapping[str, object]) -> dict[str, object]:
-    """A failure as it is stored (Failure.as_json), in ASR's HealthError."""
+    """ASR's HealthError of one stored as such, or of a stored failure (Failure.as_json)."""
+    if "errorCode" in stored:
+        return {**dict(stored), "customerResolvability": "Allowed", "innerHealthErrors": []}
     causes = stored.get("possibleCauses")
     return {
         "errorSource": stored.get("source", "Provider"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from coordinator.api.paths import JOB, VaultId
 from coordinator.api.shapes.envelope import (
     NEVER,
@@ -105,7 +107,7 @@ def _task(job: JobView, task: TaskView) -> dict[str, object]:
         "state": task.state.value,
         "stateDescription": _task_description(task),
         "taskType": "TaskType",
-        "customDetails": None,
+        "customDetails": _task_details(job, task),
         "groupTaskCustomDetails": None,
         "errors": [
             _error(job, JobError(failure, task.name, "", task.finished_at))
@@ -114,6 +116,12 @@ def _task(job: JobView, task: TaskView) -> dict[str, object]:
         # Beyond ASR's model, for those who show progress.
         "percent": task.percent,
     }
+
+
+def _task_details(job: JobView, task: TaskView) -> Mapping[str, object] | None:
+    """What a step of the task has to tell, in one of ASR's shapes of task details."""
+    found = (step.details for step in job.steps if step.task == task.name and step.details)
+    return next(found, None)
 
 
 def _task_description(task: TaskView) -> str:

@@ -9,7 +9,7 @@ from coordinator.api.paths import PROTECTED_ITEM, VaultId
 from coordinator.api.shapes.containers import container_id
 from coordinator.api.shapes.envelope import Resource, resource, written_time
 from coordinator.api.shapes.fabrics import FABRIC_TYPE
-from coordinator.api.shapes.health import health_error
+from coordinator.api.shapes.health import health_error, worst_health
 from coordinator.api.shapes.policies import policy_id
 from coordinator.api.shapes.protectable_items import protectable_item_id
 from coordinator.jobs.models import Job
@@ -69,9 +69,11 @@ def protected_item_resource(ids: VaultId, item: ProtectedItem, context: ItemCont
             "testFailoverState": "None",
             "testFailoverStateDescription": "None",
             "allowedOperations": list(context.allowed_operations),
-            "replicationHealth": item.replication_health,
+            "replicationHealth": worst_health(item.replication_health, item.fabric_errors),
             "failoverHealth": "Normal",
-            "healthErrors": [health_error(error) for error in item.health_errors],
+            "healthErrors": [
+                health_error(error) for error in (*item.fabric_errors, *item.health_errors)
+            ],
             "policyId": policy_id(ids, pairing.policy),
             "policyFriendlyName": pairing.policy.name,
             "lastSuccessfulFailoverTime": written_time(item.last_failover_at),

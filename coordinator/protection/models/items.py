@@ -44,6 +44,8 @@ class ProtectedItem(models.Model):
     # What both sides say, summed up when that changes or when time makes a difference.
     replication_health = models.CharField(max_length=16, default="None")
     health_errors = models.JSONField(default=list)
+    # What the inventory says is wrong with it, as health errors.
+    fabric_errors = models.JSONField(default=list)
     # Paths of disks that are left out of replication on purpose.
     excluded_disks = models.JSONField(default=list)
     # When to compare both copies anew; null when nobody asked for it.
