@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from deploy.lab.site.authorization import entry_for
+from deploy.lab.site.clusters import nodes_of
 from deploy.lab.site.link_errors import LinkError, LinkFailure
 from deploy.lab.site.replication_model import Replication, ReplicationMode
 from deploy.lab.site.space import has_room
@@ -39,6 +40,8 @@ def replica_of(
     entry = authorized_entry(host, caller)
     vm = site.vm_by_key(host.fqdn, str(header.get("vm_id")))
     replication = vm.replication if vm is not None else None
+    if vm is None and _is_on_other_node(site, host, str(header.get("vm_id"))):
+        raise LinkError(LinkFailure.ABORTED)  # the primary tries again, and asks the broker then
     if (
         vm is None
         or replication is None
@@ -56,6 +59,10 @@ def replica_of(
             f"The primary server '{caller.primary_server}' is not in the trust group '{group}'.",
         )
     return vm, replication
+
+
+def _is_on_other_node(site: SiteCore, host: Host, vm_id: str) -> bool:
+    return any(site.vm_by_key(node.fqdn, vm_id) is not None for node in nodes_of(site, host))
 
 
 def _trust_group(host: Host, replication: Replication) -> str:

@@ -102,6 +102,7 @@ class Authority:
         fqdn: str,
         *,
         days: int = 365,
+        names: tuple[str, ...] = (),
         usages: tuple[x509.ObjectIdentifier, ...] = (
             ExtendedKeyUsageOID.CLIENT_AUTH,
             ExtendedKeyUsageOID.SERVER_AUTH,
@@ -118,7 +119,10 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(min(now, end) - timedelta(days=10))
             .not_valid_after(end)
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(fqdn)]), critical=False)
+            .add_extension(
+                x509.SubjectAlternativeName([x509.DNSName(each) for each in names or (fqdn,)]),
+                critical=False,
+            )
             .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
             .sign(self.key, hashes.SHA256())
         )
