@@ -21,6 +21,8 @@ class Configuration:
         public_host: Name or address clients use for both; it is in the server certificate.
         lease_seconds: An agent not heard of for so long is lost.
         sweep_seconds: How often the sweep compares what moves with what should.
+        first_copies_per_source_host: How many first copies a host sends at once.
+        first_copies_per_recovery_host: How many first copies a host receives at once.
     """
 
     state: Path
@@ -34,6 +36,8 @@ class Configuration:
     heartbeat_seconds: float = 5.0
     lease_seconds: float = 25.0
     sweep_seconds: float = 2.0
+    first_copies_per_source_host: int = 3
+    first_copies_per_recovery_host: int = 6
 
     @property
     def api_url(self) -> str:
@@ -48,7 +52,7 @@ def read_configuration(environment: Mapping[str, str] = os.environ) -> Configura
     """Reads the OSR_* variables; deploy/docs/settings.md lists them.
 
     Raises:
-        ValueError: A number is none.
+        ValueError: A number is none, or too small.
     """
     state = Path(environment.get("OSR_STATE", "/var/lib/opensiterecovery"))
     return Configuration(
@@ -63,4 +67,17 @@ def read_configuration(environment: Mapping[str, str] = os.environ) -> Configura
         heartbeat_seconds=float(environment.get("OSR_HEARTBEAT_SECONDS", "5")),
         lease_seconds=float(environment.get("OSR_LEASE_SECONDS", "25")),
         sweep_seconds=float(environment.get("OSR_SWEEP_SECONDS", "2")),
+        first_copies_per_source_host=_at_least_one(
+            environment, "OSR_FIRST_COPIES_PER_SOURCE_HOST", 3
+        ),
+        first_copies_per_recovery_host=_at_least_one(
+            environment, "OSR_FIRST_COPIES_PER_RECOVERY_HOST", 6
+        ),
     )
+
+
+def _at_least_one(environment: Mapping[str, str], name: str, default: int) -> int:
+    number = int(environment.get(name, default))
+    if number < 1:
+        raise ValueError(f"{name} is {number} and must be 1 or more")
+    return number

@@ -32,6 +32,8 @@ class Operation(StrEnum):
     RESUME_REPLICATION = "ResumeReplication"
     RESYNCHRONIZE = "Resynchronize"
     CHANGE_DISKS = "ChangeReplicatedDisks"
+    # Of a first copy that waits for its time of day.
+    START_FIRST_COPY = "StartInitialReplication"
 
 
 # What this version carries out; the table below says what the state itself would allow.
@@ -46,6 +48,7 @@ CARRIED_OUT = frozenset(
         Operation.RESUME_REPLICATION,
         Operation.RESYNCHRONIZE,
         Operation.CHANGE_DISKS,
+        Operation.START_FIRST_COPY,
     }
 )
 
@@ -55,6 +58,7 @@ _O = Operation
 ALLOWED: dict[ProtectionState, tuple[Operation, ...]] = {
     _S.ENABLING: (),
     _S.ENABLING_FAILED: (_O.DISABLE_PROTECTION,),
+    _S.READY_TO_COPY: (_O.START_FIRST_COPY, _O.DISABLE_PROTECTION),
     _S.INITIAL_REPLICATION: (_O.DISABLE_PROTECTION,),
     _S.INITIAL_REPLICATION_COMPLETED: (_O.DISABLE_PROTECTION,),
     _S.PROTECTED: (
@@ -103,6 +107,10 @@ _BLOCKED: dict[ProtectionState, tuple[str, str]] = {
     _S.ENABLING_FAILED: (
         "Protection could not be enabled.",
         "Enable protection again after removing the cause that the failed job names.",
+    ),
+    _S.READY_TO_COPY: (
+        "The first copy waits for its time or its turn.",
+        "Wait until initial replication ends and protection is finalized.",
     ),
     _S.INITIAL_REPLICATION: (
         "The first copy is not complete.",

@@ -24,6 +24,10 @@ class RequestOrigin:
     target_resource: str = ""
 
 
+# What begins by itself.
+BY_ITSELF = RequestOrigin(started_by="Open Site Recovery")
+
+
 @dataclass(frozen=True, kw_only=True)
 class PairingRequest:
     """Two clouds to pair under a policy."""
@@ -43,8 +47,11 @@ class ProtectionRequest:
         name: The protected item's name in resource ids.
         machine: What VMM knows of it.
         policy: Policy the client named; it must be the pairing's. None: the pairing's.
+        batch: Equal for machines that one request names: requests take turns in the line of first
+            copies. Empty: all that one person asks for, one by one, of a pairing.
     """
 
     name: str
     machine: VirtualMachine
     policy: Policy | None = None
+    batch: str = ""

@@ -34,6 +34,7 @@ MOST_NAMED = 10
 # States in which the copy that the machine does not run on is its replica, whichever side that is.
 WITH_REPLICA = frozenset(
     {
+        ProtectionState.READY_TO_COPY,
         ProtectionState.INITIAL_REPLICATION,
         ProtectionState.INITIAL_REPLICATION_COMPLETED,
         ProtectionState.PROTECTED,

@@ -59,6 +59,8 @@ class ProtectionState(StrEnum):
     ENABLING = "UnprotectedStatesBegin"
     # EnableDr ended without a relationship known to be whole; the machine runs as before.
     ENABLING_FAILED = "EnablingFailed"
+    # The relationship exists; the first copy waits for its time and its turn.
+    READY_TO_COPY = "ReadyForInitialReplication"
     # The relationship exists and the first copy has begun; the replica cannot be started.
     INITIAL_REPLICATION = "InitialReplicationInProgress"
     # The first copy is complete and the primary's side has been seen replicating.
@@ -96,6 +98,7 @@ class ItemEvent(StrEnum):
     """What happens to a protected item."""
 
     ENABLING_BEGAN = "enabling_began"
+    RELATIONSHIP_MADE = "relationship_made"
     ENABLED = "enabled"
     ENABLING_FAILED = "enabling_failed"
     PRIMARY_FINALIZED = "primary_finalized"
@@ -133,6 +136,10 @@ _E = ItemEvent
 TRANSITIONS: dict[tuple[ProtectionState, ItemEvent], ProtectionState] = {
     (_S.ENABLING, _E.ENABLED): _S.INITIAL_REPLICATION,
     (_S.ENABLING, _E.ENABLING_FAILED): _S.ENABLING_FAILED,
+    (_S.ENABLING, _E.RELATIONSHIP_MADE): _S.READY_TO_COPY,
+    (_S.READY_TO_COPY, _E.ENABLED): _S.INITIAL_REPLICATION,
+    (_S.READY_TO_COPY, _E.ENABLING_FAILED): _S.ENABLING_FAILED,
+    (_S.READY_TO_COPY, _E.DISABLING_BEGAN): _S.DISABLING,
     (_S.ENABLING_FAILED, _E.ENABLING_BEGAN): _S.ENABLING,
     (_S.INITIAL_REPLICATION, _E.PRIMARY_FINALIZED): _S.INITIAL_REPLICATION_COMPLETED,
     (_S.INITIAL_REPLICATION_COMPLETED, _E.RECOVERY_FINALIZED): _S.PROTECTED,
@@ -165,6 +172,7 @@ TRANSITIONS: dict[tuple[ProtectionState, ItemEvent], ProtectionState] = {
 DESCRIPTIONS: dict[ProtectionState, str] = {
     _S.ENABLING: "Enabling protection",
     _S.ENABLING_FAILED: "Enabling protection failed",
+    _S.READY_TO_COPY: "Waiting for initial replication",
     _S.INITIAL_REPLICATION: "Initial replication in progress",
     _S.INITIAL_REPLICATION_COMPLETED: "Finalizing protection",
     _S.PROTECTED: "Protected",

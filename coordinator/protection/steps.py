@@ -7,12 +7,14 @@ from datetime import timedelta
 from pathlib import Path
 
 from coordinator.jobs.registry import Condition, Finisher, RecordFunction
+from coordinator.protection.copy_line import steps as copy_line
 from coordinator.protection.disabling import steps as disabling
+from coordinator.protection.discovery import steps as discovery
 from coordinator.protection.enabling import steps as enabling
 from coordinator.protection.inventory_followers import FOLLOW_TASK, follow_inventory
 from coordinator.protection.pairing import steps as pairing
 
-CONDITIONS: Mapping[str, Condition] = {}
+CONDITIONS: Mapping[str, Condition] = {**discovery.CONDITIONS, **copy_line.CONDITIONS}
 
 FINISHERS: Mapping[str, Finisher] = {
     **pairing.FINISHERS,
@@ -23,11 +25,12 @@ FINISHERS: Mapping[str, Finisher] = {
 # Outbox tasks: called with the time and the row's arguments, inside a transaction.
 TASKS: Mapping[str, Callable[..., None]] = {
     **enabling.TASKS,
+    **copy_line.TASKS,
     FOLLOW_TASK: follow_inventory,
 }
 
 # Of these, the ones that begin by themselves, without arguments, and how often.
-PERIODIC: Mapping[str, timedelta] = {}
+PERIODIC: Mapping[str, timedelta] = {**copy_line.PERIODIC}
 
 
 def records(authority_folder: Path) -> Mapping[str, RecordFunction]:
@@ -39,5 +42,7 @@ def records(authority_folder: Path) -> Mapping[str, RecordFunction]:
     return {
         **pairing.record_functions(authority_folder),
         **enabling.RECORDS,
+        **copy_line.RECORDS,
         **disabling.RECORDS,
+        **discovery.RECORDS,
     }

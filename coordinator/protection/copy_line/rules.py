@@ -17,6 +17,12 @@ from heapq import heapify, heappop, heappush
 
 # So long others may pass before places are kept.
 PATIENCE = timedelta(minutes=10)
+# States of a source in which its first copy runs, or will go on.
+COPYING = frozenset({"InitialReplicationInProgress", "Suspended"})
+ENDINGS = {1: "st", 2: "nd", 3: "rd"}
+COPIED = frozenset({"Replicating"})
+# What speaks against a copy that has just begun is not believed for so long.
+DOUBTFUL_FOR = timedelta(seconds=30)
 
 
 class Side(StrEnum):
@@ -194,6 +200,32 @@ def positions(
     return found
 
 
+def described(position: Position) -> str:
+    """For people, for example "3rd in line for sh-gold-1, which sends 3 first copies"."""
+    host = position.host.partition(".")[0]
+    verb = "sends" if position.side is Side.SOURCE else "receives"
+    copies = "first copy" if position.running == 1 else "first copies"
+    return (
+        f"{_ordinal(position.number)} in line for {host}, which {verb} {position.running} {copies}"
+    )
+
+
+def copy_is_over(mode: str, state: str, seen_after: timedelta) -> bool:
+    """Whether a first copy no longer takes a place, by what its source's host said last.
+
+    A paused copy keeps its place: whoever resumes it asks nobody.
+
+    Args:
+        mode: VMReplicationMode.
+        state: VMReplicationState.
+        seen_after: How long after the copy was begun the host was looked at.
+    """
+    if mode == "Primary" and state in COPYING:
+        return False
+    # A report may have been on its way while the copy began, and clocks differ.
+    return seen_after > (timedelta(0) if state in COPIED else DOUBTFUL_FOR)
+
+
 def _take_turns(
     line: Iterable[WaitingCopy],
     served: Mapping[str, datetime],
@@ -251,3 +283,9 @@ def _rotation(
         rotation.append((max(served.get(request, first.since), first.since), first.key, request))
     heapify(rotation)
     return rotation
+
+
+def _ordinal(number: int) -> str:
+    if number % 100 in {11, 12, 13}:
+        return f"{number}th"
+    return f"{number}{ENDINGS.get(number % 10, 'th')}"

@@ -55,11 +55,7 @@ def finalize_when_copied(item: ProtectedItem, now: datetime) -> None:
 
 def finalize_when_idle(item: ProtectedItem, now: datetime) -> None:
     """As `finalize_when_copied`, but not while a job works on the item: its finisher asks."""
-    if (
-        _is_due(item, now)
-        and _copied(item)
-        and running_job_for(item_lock(item.id)) is None
-    ):
+    if _is_due(item, now) and _copied(item) and running_job_for(item_lock(item.id)) is None:
         finalize_when_copied(item, now)
 
 

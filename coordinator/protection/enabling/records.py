@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from coordinator.failures import Failure
 from coordinator.jobs.registry import FinishedJob, RecordCall, StepFailedError
 from coordinator.jobs.states import JobState
+from coordinator.protection.copy_line.records import copy_begun
 from coordinator.protection.enabling.finalizing import finalize_when_copied, note_outcome
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.placement.placing import place
@@ -54,7 +55,8 @@ def choose_target(call: RecordCall) -> Mapping[str, object]:
 
 def enabled(call: RecordCall) -> Mapping[str, object]:
     """The relationship exists and the first copy has begun."""
-    record_event(_item_id(call.arguments), ItemEvent.ENABLED)
+    item = record_event(_item_id(call.arguments), ItemEvent.ENABLED)
+    copy_begun(item.id, call.now)
     return {}
 
 
@@ -63,9 +65,12 @@ def enabling_finished(job: FinishedJob) -> None:
     if job.state is JobState.SUCCEEDED:
         finalize_when_copied(lock_item(_item_id(job.arguments)), job.now)
         return
-    record_event(
-        _item_id(job.arguments), ItemEvent.ENABLING_FAILED, only_in=[ProtectionState.ENABLING]
+    item = record_event(
+        _item_id(job.arguments),
+        ItemEvent.ENABLING_FAILED,
+        only_in=[ProtectionState.ENABLING, ProtectionState.READY_TO_COPY],
     )
+    copy_begun(item.id, job.now)
 
 
 def primary_finalized(call: RecordCall) -> Mapping[str, object]:

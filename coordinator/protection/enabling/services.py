@@ -79,12 +79,16 @@ def enable_protection(
             target=JobTarget(
                 "ProtectionEntity", str(item.id), item.friendly_name, origin.target_resource
             ),
-            graph=plan_enabling(_snapshot(item, pairing, side, now)),
+            graph=plan_enabling(_snapshot(item, pairing, side)),
             locks=(item_lock(item.id),),
             queue=QueueName.REPLICATION,
             started_by=origin.started_by,
             client_request_id=origin.client_request_id,
-            arguments={"item_id": str(item.id)},
+            arguments={
+                "item_id": str(item.id),
+                "request": request.batch or f"{pairing.id} {origin.started_by}"[:200],
+                "start_time": start_time_after(pairing.policy.online_replication_start_time, now),
+            },
         ),
         now,
     )
@@ -216,9 +220,7 @@ def _take_item(
     return item
 
 
-def _snapshot(
-    item: ProtectedItem, pairing: Pairing, side: ItemSide, now: datetime
-) -> EnablingSnapshot:
+def _snapshot(item: ProtectedItem, pairing: Pairing, side: ItemSide) -> EnablingSnapshot:
     policy = pairing.policy
     return EnablingSnapshot(
         provider_id=side.provider_id,
@@ -231,5 +233,4 @@ def _snapshot(
         replication_frequency_seconds=policy.replication_frequency_seconds,
         recovery_points=policy.recovery_points,
         application_consistent_hours=policy.application_consistent_hours,
-        start_time=start_time_after(policy.online_replication_start_time, now),
     )

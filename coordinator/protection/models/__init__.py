@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from coordinator.protection.models.capacity import BandwidthLimit, HostBandwidth
+from coordinator.protection.models.first_copies import FirstCopy
 from coordinator.protection.models.items import ProtectedItem, RecoveryPoint
+from coordinator.protection.models.networks import ItemAdapter, ItemNetworks, NetworkMapping
 from coordinator.protection.models.pairings import (
     HostCertificate,
     PairedHost,
@@ -16,8 +18,12 @@ from coordinator.protection.models.storage import StorageMapping
 
 __all__ = [
     "BandwidthLimit",
+    "FirstCopy",
     "HostBandwidth",
     "HostCertificate",
+    "ItemAdapter",
+    "ItemNetworks",
+    "NetworkMapping",
     "PairedHost",
     "Pairing",
     "Policy",

@@ -57,6 +57,8 @@ class PairedHost(models.Model):
     certificate_not_after = models.DateTimeField(null=True)
     storage_location = models.CharField(max_length=1024)
     configured_at = models.DateTimeField()
+    # "Primary" or "Recovery": on which side of the pairing it is.
+    location = models.CharField(max_length=8, default="")
     # Name that others replicate to and from: the host's, or its cluster's replica broker's.
     connection_point = models.CharField(max_length=255, default="")
 

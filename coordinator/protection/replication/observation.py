@@ -13,6 +13,7 @@ from django.db.models import Q
 from opensiterecovery.provider.v1 import replication_pb2
 
 from coordinator.fabrics.models import Fabric
+from coordinator.protection.copy_line.watching import copies_reported
 from coordinator.protection.enabling.finalizing import TO_FINALIZE, finalize_when_idle
 from coordinator.protection.models import ReplicationSide
 from coordinator.protection.replication.evaluation import lock_items, side_health, sum_up
@@ -135,6 +136,7 @@ def _keep(seen: Sequence[_Seen], now: datetime) -> None:
     changed = {one.item.id for one in present if one.changed}
     if changed:
         sum_up([locked[item_id] for item_id in sorted(changed)], now)
+        copies_reported(changed, now)
     for one in present:
         if one.copied:
             finalize_when_idle(locked[one.item.id], now)
