@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC
 
 import structlog
 from opensiterecovery.provider.v1.inventory_pb2 import (
@@ -11,14 +10,14 @@ from opensiterecovery.provider.v1.inventory_pb2 import (
     InventoryStored,
     InventoryUpdate,
 )
-from opensiterecovery.provider.v1.replication_pb2 import ReplicationReport
 from opensiterecovery.provider.v1.session_pb2 import AgentMessage, CoordinatorMessage
 
 from coordinator.fabrics.services import InventoryOutcome, SessionRef, apply_inventory
 from coordinator.failures import RefusedError
 from coordinator.gateway.inventory_parts import InventoryParts, PartMissingError
+from coordinator.gateway.replication_reports import ReplicationReports
 from coordinator.gateway.settings import GatewayContext
-from coordinator.protection.services import ingest_replication, inventory_changed
+from coordinator.protection.services import inventory_changed
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +35,7 @@ class Reports:
         self._session = session
         self._send = send
         self._parts = InventoryParts(gateway.settings.inventory_objects)
+        self._replication = ReplicationReports(gateway, session.identity.fabric_id)
 
     async def take(self, message: AgentMessage) -> None:
         """Takes one message.
@@ -46,7 +46,7 @@ class Reports:
         if message.WhichOneof("message") == "inventory":
             await self._take_part(message.inventory)
         else:
-            await self._take_replication(message.replication)
+            await self._replication.take(message.replication)
 
     async def _take_part(self, part: InventoryUpdate) -> None:
         try:
@@ -81,21 +81,6 @@ class Reports:
     async def _ask_for_all(self) -> None:
         request = InventoryRequest(full=True)
         await self._send(CoordinatorMessage(inventory_request=request))
-
-    async def _take_replication(self, report: ReplicationReport) -> None:
-        now = self._gateway.clock()
-        try:
-            observed_at = report.observed_at.ToDatetime(tzinfo=UTC)
-        except (ValueError, OverflowError):
-            # No time at all; the states are worth keeping.
-            observed_at = now
-        await self._gateway.database.run(
-            ingest_replication,
-            self._session.identity.fabric_id,
-            list(report.states),
-            observed_at,
-            now,
-        )
 
     def _names(self) -> dict[str, str]:
         return {

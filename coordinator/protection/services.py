@@ -13,7 +13,7 @@ from coordinator.protection.pairing.unpairing_services import (
     remove_pairing_from_vault,
 )
 from coordinator.protection.policies.services import create_policy, delete_policy
-from coordinator.protection.replication.observation import ingest_replication
+from coordinator.protection.replication.observation import ingest_replication, report_absent
 from coordinator.protection.requests import PairingRequest, ProtectionRequest, RequestOrigin
 from coordinator.protection.transitions import (
     item_lock,
@@ -42,6 +42,7 @@ __all__ = [
     "record_failed_over",
     "refresh_server",
     "refuse_unless_allowed",
+    "report_absent",
     "remove_from_vault",
     "remove_pairing",
     "remove_pairing_from_vault",

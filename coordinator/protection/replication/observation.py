@@ -72,7 +72,7 @@ def ingest_replication(
 
     Args:
         fabric_id: The fabric of the provider that reports.
-        states: One side of a relationship each; their recovery points are taken out.
+        states: One side of a relationship each; in any order.
         observed_at: When the provider looked, by its clock. Later than now counts as now: after a
             clock that was fast is put right, reports must not be older than those before.
         now: Time of the change.
@@ -209,17 +209,20 @@ def _see(
     if before is not None and before.observed_at > observed_at:
         return None
     sending = location == item.active_location
-    points = list(state.recovery_points)
-    state.ClearField("recovery_points")
-    problem = why_unreadable(state)
+    # The message itself stays as it is: storing it may have to be tried a second time.
+    kept = replication_pb2.ReplicationState()
+    kept.CopyFrom(state)
+    kept.ClearField("recovery_points")
+    problem = why_unreadable(kept)
     if problem:
         log.warning("replication.unreadable", item_id=str(item.id), reason=problem)
         return None
     digest = b"" if before is None else before.points_digest
     told_points = None
     if not sending and state.mode == "Replica":
-        digest = digest_points(points)
-        told_points = points if before is None or digest != before.points_digest else None
+        digest = digest_points(state.recovery_points)
+        if before is None or digest != before.points_digest:
+            told_points = list(state.recovery_points)
     replicated = state.HasField("last_replication_time")
     row = SideRow(
         item_id=item.id,
@@ -227,7 +230,7 @@ def _see(
         observed_at=observed_at,
         mode=_name(state.mode),
         state=_name(state.state),
-        observed=state.SerializeToString(),
+        observed=kept.SerializeToString(),
         last_replicated_at=(
             state.last_replication_time.ToDatetime(tzinfo=UTC) if replicated else None
         ),
