@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -29,26 +30,29 @@ class _Allocation:
     assigned_to: str
 
 
-async def allocated_addresses(context: VerbContext, pool_id: str) -> StaticAddresses:
-    """What VMM has given out of a pool. Source: Get-SCIPAddress."""
+async def allocated_addresses(
+    context: VerbContext, pool_id: str, own: Collection[str]
+) -> StaticAddresses:
+    """What VMM has given out of a pool, but for the adapters in `own`. Source: Get-SCIPAddress."""
     found = await _of_pool(context, pool_id)
     return StaticAddresses(
-        static_address_pool_id=pool_id, allocated=sorted(one.address for one in found)
+        static_address_pool_id=pool_id,
+        allocated=sorted(one.address for one in found if one.assigned_to not in own),
     )
 
 
 async def reserve_address(request: ReserveAddress, context: VerbContext) -> ReservedAddress:
     """Has VMM keep an address of a pool for an adapter.
 
-    Idempotent: an address that the adapter has already is left alone, and without a pool there is
-    nothing to do.
+    Idempotent: an address that the adapter has already is left alone, and without a pool or an
+    address there is nothing to do.
 
     Raises:
         CommandError: Another adapter has it, or VMM refused.
 
     Source: Grant-SCIPAddress.
     """
-    if not request.static_address_pool_id:
+    if not request.static_address_pool_id or not request.address:
         return ReservedAddress(adapter_id=request.adapter_id)
     goal = Goal(
         action="Grant-SCIPAddress",

@@ -29,7 +29,7 @@ from agent.verbs.removal import id_in_vmm
 async def read_network_adapters(
     request: ReadNetworkAdapters, context: VerbContext
 ) -> NetworkAdapters:
-    """Reads one copy's adapters and what is given out of some pools. Changes nothing.
+    """Reads one copy's adapters and what some pools gave to others. Changes nothing.
 
     Raises:
         CommandError: VMM does not know the machine on that host.
@@ -37,8 +37,10 @@ async def read_network_adapters(
     Source: Get-SCVirtualNetworkAdapter, Get-SCIPAddress.
     """
     adapters = await _adapters_of(context, request.vm)
+    own = {adapter.id for adapter in adapters}
     pools = [
-        await allocated_addresses(context, pool_id) for pool_id in request.static_address_pool_ids
+        await allocated_addresses(context, pool_id, own)
+        for pool_id in request.static_address_pool_ids
     ]
     return NetworkAdapters(
         vm_id=request.vm.vm_id, host=request.vm.host, adapters=adapters, pools=pools
@@ -65,7 +67,7 @@ async def connect_network_adapter(
         action="Set-SCVirtualNetworkAdapter",
         expected=f"connected to {wanted[0] or 'nothing'}",
         observe=lambda: _adapter(context, request),
-        reached=lambda adapter: _is_at(adapter, wanted),
+        reached=lambda adapter: request.leave_as_it_is or _is_at(adapter, wanted),
         describe=_described,
     )
     return await reach(context, goal, lambda _: _connect(context, request))

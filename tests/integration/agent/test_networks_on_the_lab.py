@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -171,7 +172,31 @@ async def test_adapters_are_read_with_their_ids_and_the_pools_with_what_is_given
     assert (first.vm_network_id, first.vm_subnet_id, first.vlan_id) == (network, subnet, 7)
     assert (first.ipv4_address_type, list(first.ipv4_addresses)) == ("Static", ["10.0.0.10"])
     assert (second.slot, second.vm_subnet, second.vlan_id) == (1, "Back", 0)
-    assert [list(pool.allocated) for pool in found.pools] == [["10.0.0.10"], []]
+    assert [list(pool.allocated) for pool in found.pools] == [[], []]
+
+
+@pytest.mark.spec("NW-8")
+async def test_what_a_pool_gave_to_others_is_told(site: Site, run: Run) -> None:
+    machine(site).adapters.pop(0)
+    other = NetworkAdapter(
+        id=str(UUID(int=3)), vmm_id=site.vmm.allocated_addresses[0].assigned_to_id
+    )
+    site.save_vm(
+        replace(machine(site), vm_id=str(UUID(int=4)), adapters=[other], known_to_vmm=True)
+    )
+    request = wire.ReadNetworkAdapters(
+        vm=ref(site), static_address_pool_ids=[pool_id(site, "VMN1")]
+    )
+    found = await run(read_network_adapters, request)
+    assert [list(pool.allocated) for pool in found.pools] == [["10.0.0.10"]]
+
+
+@pytest.mark.spec("NW-3", "NW-7")
+async def test_an_adapter_that_is_to_be_left_is_left(site: Site, run: Run) -> None:
+    request = wire.ConnectNetworkAdapter(
+        vm=ref(site), adapter_id=nic(site).vmm_id, leave_as_it_is=True
+    )
+    assert (await run(connect_network_adapter, request)).vm_network == "VMN1"
 
 
 @pytest.mark.spec("NW-3")
@@ -216,7 +241,7 @@ async def test_what_is_not_there_or_does_not_fit_is_refused(site: Site, run: Run
         ({"vm_network_id": str(UUID(int=8)), "vm_subnet_id": foreign}, "cannot find"),
         ({"vm_network_id": network}, "half a place"),
     ):
-        values = {"vm": ref(site), "adapter_id": nic(site).vmm_id, **changes}
+        values: dict[str, Any] = {"vm": ref(site), "adapter_id": nic(site).vmm_id, **changes}
         request = wire.ConnectNetworkAdapter(**values)
         assert words in await refused(run, connect_network_adapter, request, site)
 
@@ -313,7 +338,7 @@ async def test_a_failover_address_is_written_changed_and_cleared(site: Site, run
 async def test_failover_addresses_are_refused_where_hyper_v_refuses_them(
     site: Site, run: Run
 ) -> None:
-    written = {"vm": ref(site), "device_id": nic(site).id, "address": "10.2.0.10"}
+    written: dict[str, Any] = {"vm": ref(site), "device_id": nic(site).id, "address": "10.2.0.10"}
     request = wire.WriteFailoverAddress(**written, subnet_mask="255.255.255.0")
     assert "InvalidState" in await refused(run, write_failover_address, request, site)
     make_replica(site)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from opensiterecovery.provider.v1 import virtual_machine_pb2 as opensiterecovery_dot_provider_dot_v1_dot_virtual__machine__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*opensiterecovery/provider/v1/network.proto\x12\x1copensiterecovery.provider.v1\x1a\x32opensiterecovery/provider/v1/virtual_machine.proto\"s\n\x13ReadNetworkAdapters\x12;\n\x02vm\x18\x01 \x01(\x0b\x32/.opensiterecovery.provider.v1.VirtualMachineRef\x12\x1f\n\x17static_address_pool_ids\x18\x02 \x03(\t\"\xac\x01\n\x0fNetworkAdapters\x12\r\n\x05vm_id\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12>\n\x08\x61\x64\x61pters\x18\x03 \x03(\x0b\x32,.opensiterecovery.provider.v1.NetworkAdapter\x12<\n\x05pools\x18\x04 \x03(\x0b\x32-.opensiterecovery.provider.v1.StaticAddresses\"\x83\x02\n\x0eNetworkAdapter\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tdevice_id\x18\x02 \x01(\t\x12\x0c\n\x04slot\x18\x03 \x01(\r\x12\x13\n\x0bmac_address\x18\x04 \x01(\t\x12\x15\n\rvm_network_id\x18\x05 \x01(\t\x12\x12\n\nvm_network\x18\x06 \x01(\t\x12\x14\n\x0cvm_subnet_id\x18\x07 \x01(\t\x12\x11\n\tvm_subnet\x18\x08 \x01(\t\x12\x0f\n\x07vlan_id\x18\t \x01(\r\x12\x17\n\x0fvirtual_network\x18\n \x01(\t\x12\x19\n\x11ipv4_address_type\x18\x0b \x01(\t\x12\x16\n\x0eipv4_addresses\x18\x0c \x03(\t\"D\n\x0fStaticAddresses\x12\x1e\n\x16static_address_pool_id\x18\x01 \x01(\t\x12\x11\n\tallocated\x18\x02 \x03(\t\"\x95\x01\n\x15\x43onnectNetworkAdapter\x12;\n\x02vm\x18\x01 \x01(\x0b\x32/.opensiterecovery.provider.v1.VirtualMachineRef\x12\x12\n\nadapter_id\x18\x02 \x01(\t\x12\x15\n\rvm_network_id\x18\x03 \x01(\t\x12\x14\n\x0cvm_subnet_id\x18\x04 \x01(\t\"j\n\x0eReserveAddress\x12\x12\n\nadapter_id\x18\x01 \x01(\t\x12\x1e\n\x16static_address_pool_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\"U\n\x0eReleaseAddress\x12\x12\n\nadapter_id\x18\x01 \x01(\t\x12\x1e\n\x16static_address_pool_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\"6\n\x0fReservedAddress\x12\x12\n\nadapter_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\"\xba\x01\n\x14WriteFailoverAddress\x12;\n\x02vm\x18\x01 \x01(\x0b\x32/.opensiterecovery.provider.v1.VirtualMachineRef\x12\x11\n\tdevice_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x13\n\x0bsubnet_mask\x18\x04 \x01(\t\x12\x17\n\x0f\x64\x65\x66\x61ult_gateway\x18\x05 \x01(\t\x12\x13\n\x0b\x64ns_servers\x18\x06 \x03(\t\"5\n\x0f\x46\x61iloverAddress\x12\x11\n\tdevice_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*opensiterecovery/provider/v1/network.proto\x12\x1copensiterecovery.provider.v1\x1a\x32opensiterecovery/provider/v1/virtual_machine.proto\"s\n\x13ReadNetworkAdapters\x12;\n\x02vm\x18\x01 \x01(\x0b\x32/.opensiterecovery.provider.v1.VirtualMachineRef\x12\x1f\n\x17static_address_pool_ids\x18\x02 \x03(\t\"\xac\x01\n\x0fNetworkAdapters\x12\r\n\x05vm_id\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12>\n\x08\x61\x64\x61pters\x18\x03 \x03(\x0b\x32,.opensiterecovery.provider.v1.NetworkAdapter\x12<\n\x05pools\x18\x04 \x03(\x0b\x32-.opensiterecovery.provider.v1.StaticAddresses\"\x83\x02\n\x0eNetworkAdapter\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tdevice_id\x18\x02 \x01(\t\x12\x0c\n\x04slot\x18\x03 \x01(\r\x12\x13\n\x0bmac_address\x18\x04 \x01(\t\x12\x15\n\rvm_network_id\x18\x05 \x01(\t\x12\x12\n\nvm_network\x18\x06 \x01(\t\x12\x14\n\x0cvm_subnet_id\x18\x07 \x01(\t\x12\x11\n\tvm_subnet\x18\x08 \x01(\t\x12\x0f\n\x07vlan_id\x18\t \x01(\r\x12\x17\n\x0fvirtual_network\x18\n \x01(\t\x12\x19\n\x11ipv4_address_type\x18\x0b \x01(\t\x12\x16\n\x0eipv4_addresses\x18\x0c \x03(\t\"D\n\x0fStaticAddresses\x12\x1e\n\x16static_address_pool_id\x18\x01 \x01(\t\x12\x11\n\tallocated\x18\x02 \x03(\t\"\xad\x01\n\x15\x43onnectNetworkAdapter\x12;\n\x02vm\x18\x01 \x01(\x0b\x32/.opensiterecovery.provider.v1.VirtualMachineRef\x12\x12\n\nadapter_id\x18\x02 \x01(\t\x12\x15\n\rvm_network_id\x18\x03 \x01(\t\x12\x14\n\x0cvm_subnet_id\x18\x04 \x01(\t\x12\x16\n\x0eleave_as_it_is\x18\x05 \x01(\x08\"j\n\x0eReserveAddress\x12\x12\n\nadapter_id\x18\x01 \x01(\t\x12\x1e\n\x16static_address_pool_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\"U\n\x0eReleaseAddress\x12\x12\n\nadapter_id\x18\x01 \x01(\t\x12\x1e\n\x16static_address_pool_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\"6\n\x0fReservedAddress\x12\x12\n\nadapter_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\"\xba\x01\n\x14WriteFailoverAddress\x12;\n\x02vm\x18\x01 \x01(\x0b\x32/.opensiterecovery.provider.v1.VirtualMachineRef\x12\x11\n\tdevice_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x13\n\x0bsubnet_mask\x18\x04 \x01(\t\x12\x17\n\x0f\x64\x65\x66\x61ult_gateway\x18\x05 \x01(\t\x12\x13\n\x0b\x64ns_servers\x18\x06 \x03(\t\"5\n\x0f\x46\x61iloverAddress\x12\x11\n\tdevice_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,15 +41,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STATICADDRESSES']._serialized_start=682
   _globals['_STATICADDRESSES']._serialized_end=750
   _globals['_CONNECTNETWORKADAPTER']._serialized_start=753
-  _globals['_CONNECTNETWORKADAPTER']._serialized_end=902
-  _globals['_RESERVEADDRESS']._serialized_start=904
-  _globals['_RESERVEADDRESS']._serialized_end=1010
-  _globals['_RELEASEADDRESS']._serialized_start=1012
-  _globals['_RELEASEADDRESS']._serialized_end=1097
-  _globals['_RESERVEDADDRESS']._serialized_start=1099
-  _globals['_RESERVEDADDRESS']._serialized_end=1153
-  _globals['_WRITEFAILOVERADDRESS']._serialized_start=1156
-  _globals['_WRITEFAILOVERADDRESS']._serialized_end=1342
-  _globals['_FAILOVERADDRESS']._serialized_start=1344
-  _globals['_FAILOVERADDRESS']._serialized_end=1397
+  _globals['_CONNECTNETWORKADAPTER']._serialized_end=926
+  _globals['_RESERVEADDRESS']._serialized_start=928
+  _globals['_RESERVEADDRESS']._serialized_end=1034
+  _globals['_RELEASEADDRESS']._serialized_start=1036
+  _globals['_RELEASEADDRESS']._serialized_end=1121
+  _globals['_RESERVEDADDRESS']._serialized_start=1123
+  _globals['_RESERVEDADDRESS']._serialized_end=1177
+  _globals['_WRITEFAILOVERADDRESS']._serialized_start=1180
+  _globals['_WRITEFAILOVERADDRESS']._serialized_end=1366
+  _globals['_FAILOVERADDRESS']._serialized_start=1368
+  _globals['_FAILOVERADDRESS']._serialized_end=1421
 # @@protoc_insertion_point(module_scope)

@@ -143,7 +143,7 @@ Global___NetworkAdapter: _TypeAlias = NetworkAdapter  # noqa: Y015
 
 @_typing.final
 class StaticAddresses(_message.Message):
-    """What VMM has given out of one pool."""
+    """What VMM has given out of one pool to others than the machine's own adapters."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -178,11 +178,14 @@ class ConnectNetworkAdapter(_message.Message):
     ADAPTER_ID_FIELD_NUMBER: _builtins.int
     VM_NETWORK_ID_FIELD_NUMBER: _builtins.int
     VM_SUBNET_ID_FIELD_NUMBER: _builtins.int
+    LEAVE_AS_IT_IS_FIELD_NUMBER: _builtins.int
     adapter_id: _builtins.str
     """VMM's id of the adapter."""
     vm_network_id: _builtins.str
     """VMM's ids; both or none."""
     vm_subnet_id: _builtins.str
+    leave_as_it_is: _builtins.bool
+    """Only reads the adapter: it is as it should be, whatever it is connected to."""
     @_builtins.property
     def vm(self) -> _virtual_machine_pb2.VirtualMachineRef: ...
     def __init__(
@@ -192,10 +195,11 @@ class ConnectNetworkAdapter(_message.Message):
         adapter_id: _builtins.str = ...,
         vm_network_id: _builtins.str = ...,
         vm_subnet_id: _builtins.str = ...,
+        leave_as_it_is: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["vm", b"vm"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapter_id", b"adapter_id", "vm", b"vm", "vm_network_id", b"vm_network_id", "vm_subnet_id", b"vm_subnet_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapter_id", b"adapter_id", "leave_as_it_is", b"leave_as_it_is", "vm", b"vm", "vm_network_id", b"vm_network_id", "vm_subnet_id", b"vm_subnet_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -203,8 +207,8 @@ Global___ConnectNetworkAdapter: _TypeAlias = ConnectNetworkAdapter  # noqa: Y015
 
 @_typing.final
 class ReserveAddress(_message.Message):
-    """Has VMM give an address out of a pool to an adapter (Grant-SCIPAddress). With no pool there is
-    nothing to do. Gives ReservedAddress.
+    """Has VMM give an address out of a pool to an adapter (Grant-SCIPAddress). With no pool or no
+    address there is nothing to do. Gives ReservedAddress.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
