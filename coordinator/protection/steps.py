@@ -13,6 +13,7 @@ from coordinator.protection.discovery import steps as discovery
 from coordinator.protection.enabling import steps as enabling
 from coordinator.protection.inventory_followers import FOLLOW_TASK, follow_inventory
 from coordinator.protection.pairing import steps as pairing
+from coordinator.protection.storage import steps as storage
 
 CONDITIONS: Mapping[str, Condition] = {**discovery.CONDITIONS, **copy_line.CONDITIONS}
 
@@ -24,13 +25,14 @@ FINISHERS: Mapping[str, Finisher] = {
 
 # Outbox tasks: called with the time and the row's arguments, inside a transaction.
 TASKS: Mapping[str, Callable[..., None]] = {
+    **pairing.TASKS,
     **enabling.TASKS,
     **copy_line.TASKS,
     FOLLOW_TASK: follow_inventory,
 }
 
 # Of these, the ones that begin by themselves, without arguments, and how often.
-PERIODIC: Mapping[str, timedelta] = {**copy_line.PERIODIC}
+PERIODIC: Mapping[str, timedelta] = {**pairing.PERIODIC, **copy_line.PERIODIC}
 
 
 def records(authority_folder: Path) -> Mapping[str, RecordFunction]:
@@ -45,4 +47,5 @@ def records(authority_folder: Path) -> Mapping[str, RecordFunction]:
         **copy_line.RECORDS,
         **disabling.RECORDS,
         **discovery.RECORDS,
+        **storage.RECORDS,
     }

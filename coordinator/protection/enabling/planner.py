@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from coordinator.jobs.steps import FailureRule, Graph, Output, StepKind, StepSpec, TaskSpec
 from coordinator.protection.enabling.variants import Variant
 from coordinator.protection.policies.rules import WIRE_AUTHENTICATION, Authentication
+from coordinator.protection.storage.move_steps import move_steps
 
 SCENARIO = "EnableDr"
 FRIENDLY_NAME = "Enable replication"
@@ -48,6 +49,8 @@ class EnablingSnapshot:
             broker.
         export_path: Of an offline first copy; empty otherwise.
         import_path: The same.
+        storage_provider_id: The provider of the recovery fabric when storage of the machine is
+            mapped; empty otherwise.
     """
 
     provider_id: str
@@ -66,6 +69,7 @@ class EnablingSnapshot:
     primary_server: str = ""
     export_path: str = ""
     import_path: str = ""
+    storage_provider_id: str = ""
 
 
 def plan_enabling(snapshot: EnablingSnapshot) -> Graph:
@@ -81,7 +85,11 @@ def plan_enabling(snapshot: EnablingSnapshot) -> Graph:
 def _over_network(snapshot: EnablingSnapshot) -> Graph:
     """The whole machine is sent from host to host."""
     return _graph(
-        *_before(snapshot), _enable(snapshot), *_start(snapshot), _record("protection.enabled")
+        *_before(snapshot),
+        _enable(snapshot),
+        *_move(snapshot),
+        *_start(snapshot),
+        _record("protection.enabled"),
     )
 
 
@@ -94,6 +102,7 @@ def _offline(snapshot: EnablingSnapshot) -> Graph:
         *_check_paths(snapshot),
         _connect(snapshot),
         _enable(snapshot),
+        *_move(snapshot),
         StepSpec(
             key="start/export",
             task=START,
@@ -392,6 +401,10 @@ def _enable(snapshot: EnablingSnapshot) -> StepSpec:
         },
         time_limit_seconds=900,
     )
+
+
+def _move(snapshot: EnablingSnapshot) -> Iterator[StepSpec]:
+    return move_steps(ENABLE, snapshot.storage_provider_id, snapshot.vm_id)
 
 
 def _start(snapshot: EnablingSnapshot) -> Iterator[StepSpec]:

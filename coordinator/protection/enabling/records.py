@@ -13,6 +13,7 @@ from coordinator.protection.models import ProtectedItem
 from coordinator.protection.placement.placing import place
 from coordinator.protection.sides import side_of_item
 from coordinator.protection.states import ActiveLocation, ItemEvent, ProtectionState
+from coordinator.protection.storage.moving import storage_outputs
 from coordinator.protection.transitions import lock_item, record_event
 
 FIT_STATES = frozenset({"Running", "Off"})
@@ -49,8 +50,12 @@ def choose_target(call: RecordCall) -> Mapping[str, object]:
     item = lock_item(_item_id(call.arguments))
     place(item)
     side = side_of_item(item, ActiveLocation.RECOVERY)
-    item.save(update_fields=["recovery_host", "placement"])
-    return {"host": side.host, "replica_server": side.connection_point}
+    item.save(update_fields=["recovery_host", "placement", "storage"])
+    return {
+        "host": side.host,
+        "replica_server": side.connection_point,
+        **storage_outputs(item),
+    }
 
 
 def enabled(call: RecordCall) -> Mapping[str, object]:

@@ -7,14 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 from coordinator.fabrics.models import Cloud, VirtualMachine
 from coordinator.failures import RefusedError, refuse
 from coordinator.jobs.models import Job
-from coordinator.jobs.services import (
-    BeginJob,
-    JobTarget,
-    QueueName,
-    begin_job,
-    begun_job,
-    refuse_if_busy,
-)
+from coordinator.jobs.services import begun_job, refuse_if_busy
 from coordinator.protection.enabling.planner import (
     FRIENDLY_NAME,
     SCENARIO,
@@ -22,6 +15,7 @@ from coordinator.protection.enabling.planner import (
     plan_enabling,
 )
 from coordinator.protection.inventory import cloud_of, machine_facts
+from coordinator.protection.item_jobs import ItemJob, begin_item_job
 from coordinator.protection.models import Pairing, ProtectedItem
 from coordinator.protection.policies.rules import Authentication
 from coordinator.protection.requests import ProtectionRequest, RequestOrigin
@@ -34,6 +28,7 @@ from coordinator.protection.states import (
     PairingState,
     ProtectionState,
 )
+from coordinator.protection.storage.moving import storage_provider_id
 from coordinator.protection.transitions import change_state, item_lock, lock_item
 
 
@@ -71,28 +66,16 @@ def enable_protection(
     _refuse_other_policy(pairing, request)
     side = side_of_host(pairing, ActiveLocation.PRIMARY, machine.host_fqdn)
     item = _take_item(request, pairing, side, now)
-    job = begin_job(
-        BeginJob(
-            vault_id=item.vault_id,
-            scenario=SCENARIO,
-            friendly_name=FRIENDLY_NAME,
-            target=JobTarget(
-                "ProtectionEntity", str(item.id), item.friendly_name, origin.target_resource
-            ),
-            graph=plan_enabling(_snapshot(item, pairing, side)),
-            locks=(item_lock(item.id),),
-            queue=QueueName.REPLICATION,
-            started_by=origin.started_by,
-            client_request_id=origin.client_request_id,
-            arguments={
-                "item_id": str(item.id),
-                "request": request.batch or f"{pairing.id} {origin.started_by}"[:200],
-                "start_time": start_time_after(pairing.policy.online_replication_start_time, now),
-            },
-        ),
-        now,
+    enabling = ItemJob(
+        SCENARIO,
+        FRIENDLY_NAME,
+        plan_enabling(_snapshot(item, pairing, side, machine)),
+        {
+            "request": request.batch or f"{pairing.id} {origin.started_by}"[:200],
+            "start_time": start_time_after(pairing.policy.online_replication_start_time, now),
+        },
     )
-    return item, job
+    return item, begin_item_job(item, enabling, origin, now)
 
 
 def start_time_after(time_of_day: str, now: datetime) -> str:
@@ -220,7 +203,9 @@ def _take_item(
     return item
 
 
-def _snapshot(item: ProtectedItem, pairing: Pairing, side: ItemSide) -> EnablingSnapshot:
+def _snapshot(
+    item: ProtectedItem, pairing: Pairing, side: ItemSide, machine: VirtualMachine
+) -> EnablingSnapshot:
     policy = pairing.policy
     return EnablingSnapshot(
         provider_id=side.provider_id,
@@ -233,4 +218,5 @@ def _snapshot(item: ProtectedItem, pairing: Pairing, side: ItemSide) -> Enabling
         replication_frequency_seconds=policy.replication_frequency_seconds,
         recovery_points=policy.recovery_points,
         application_consistent_hours=policy.application_consistent_hours,
+        storage_provider_id=storage_provider_id(pairing, machine),
     )

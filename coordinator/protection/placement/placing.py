@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from django.db.models import BigIntegerField, F, OuterRef, Subquery, Sum
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
-from google.protobuf import json_format
 from opensiterecovery.provider.v1 import inventory_pb2
 
 from coordinator.fabrics import queries as fabrics
-from coordinator.fabrics.models import Fabric, FabricObject, VirtualMachine
+from coordinator.fabrics.models import Cloud, Host, VirtualMachine
 from coordinator.failures import Failure
 from coordinator.jobs.registry import StepFailedError
 from coordinator.protection.inventory import host_message, machine_message
 from coordinator.protection.models import PairedHost, ProtectedItem
+from coordinator.protection.placement.networks import wanted_networks
 from coordinator.protection.placement.rules import (
     HostCandidate,
     MachineNeeds,
     Placement,
+    Site,
     choose_host,
 )
 from coordinator.protection.states import ActiveLocation
+from coordinator.protection.storage.places import (
+    disk_needs,
+    locations_of,
+    place_at,
+    promises_to,
+    with_promises,
+)
+from coordinator.protection.storage.queries import mapped_names
+from coordinator.protection.storage.rules import Location
 
 
 def place(item: ProtectedItem) -> str:
-    """Chooses the item's recovery host; sets it and the reasons on the item, unsaved.
+    """Chooses the item's recovery host and the storage of its disks there.
+
+    Both, with the reasons, are set on the item, unsaved.
 
     Returns:
         FQDN of the host.
@@ -32,13 +46,26 @@ def place(item: ProtectedItem) -> str:
     Raises:
         StepFailedError: NoSuitableHost, with what speaks against each.
 
-    Source: SPEC ST-2.
+    Source: SPEC ST-2, NW-6.
     """
-    placement = choose_host(_candidates(item), _needs(item), preferred=item.recovery_host)
+    pairing = item.pairing
+    # Placements in a cloud go one after the other, so that each sees what the others promised.
+    Cloud.objects.select_for_update(no_key=True).get(pk=pairing.recovery_cloud_id)
+    locations = with_promises(locations_of(pairing.recovery_fabric_id), promises_to(item))
+    site = Site(mapped_names(pairing.primary_fabric_id, pairing.recovery_fabric_id), locations)
+    networks = wanted_networks(item)
+    candidates = _candidates(item, locations, networks)
+    needs = _needs(item, tuple(networks))
+    placement = choose_host(candidates, needs, site, preferred=item.recovery_host)
     item.placement = [assessment.as_json() for assessment in placement.assessments]
     if placement.chosen is None:
         raise StepFailedError(_nowhere(item, placement))
     item.recovery_host = placement.chosen.fqdn
+    item.storage = {
+        "default_location": placement.chosen.storage_location,
+        "disks": [disk.as_json() for disk in placement.storage.disks],
+        "disk_paths": [],
+    }
     return placement.chosen.fqdn
 
 
@@ -57,46 +84,62 @@ def _nowhere(item: ProtectedItem, placement: Placement) -> Failure:
     )
 
 
-def _needs(item: ProtectedItem) -> MachineNeeds:
+def _needs(item: ProtectedItem, networks: tuple[str, ...]) -> MachineNeeds:
     machine = VirtualMachine.objects.filter(
         fabric_id=item.pairing.primary_fabric_id, external_id=item.protectable_item_id
     ).first()
     if machine is None:
-        return MachineNeeds(0, 0)
+        return MachineNeeds(memory_bytes=0, networks=networks)
     message = machine_message(machine)
-    disk_bytes = sum(max(disk.size_bytes, disk.maximum_size_bytes) for disk in message.disks)
-    return MachineNeeds(message.memory_bytes, disk_bytes)
+    return MachineNeeds(
+        memory_bytes=message.memory_bytes, disks=disk_needs(machine, message), networks=networks
+    )
 
 
-def _candidates(item: ProtectedItem) -> tuple[HostCandidate, ...]:
+def _candidates(
+    item: ProtectedItem, locations: Sequence[Location], networks: Mapping[str, str]
+) -> tuple[HostCandidate, ...]:
     pairing = item.pairing
     hosts = fabrics.hosts_of_cloud(pairing.recovery_cloud)
-    locations = {
+    defaults = {
         paired.host_id: paired.storage_location
         for paired in PairedHost.objects.filter(pairing=pairing, host__in=hosts)
     }
-    names = [host.name for host in hosts if host.pk in locations]
-    reserved = _reserved_memory(item, names)
-    free = _free_space(pairing.recovery_fabric)
-    candidates = []
-    for host in hosts:
-        if host.pk not in locations:
-            continue
-        message = host_message(host)
-        candidates.append(
-            HostCandidate(
-                fqdn=host.name,
-                storage_location=locations[host.pk],
-                available_for_placement=message.available_for_placement,
-                maintenance=message.maintenance,
-                communication_state=message.communication_state,
-                total_memory_bytes=message.total_memory_bytes,
-                available_memory_bytes=message.available_memory_bytes,
-                reserved_memory_bytes=reserved.get(host.name, 0),
-                storage_free_bytes=_free_at(free, host.name, locations[host.pk]),
-            )
-        )
-    return tuple(candidates)
+    paired_hosts = [host for host in hosts if host.pk in defaults]
+    reserved = _reserved_memory(item, [host.name for host in paired_hosts])
+    return tuple(
+        _candidate(host, defaults[host.pk], reserved.get(host.name, 0), locations, networks)
+        for host in paired_hosts
+    )
+
+
+def _candidate(
+    host: Host,
+    default_location: str,
+    reserved_bytes: int,
+    locations: Sequence[Location],
+    networks: Mapping[str, str],
+) -> HostCandidate:
+    message = host_message(host)
+    default = place_at(locations, host.name, default_location)
+    return HostCandidate(
+        fqdn=host.name,
+        storage_location=default_location,
+        available_for_placement=message.available_for_placement,
+        maintenance=message.maintenance,
+        communication_state=message.communication_state,
+        total_memory_bytes=message.total_memory_bytes,
+        available_memory_bytes=message.available_memory_bytes,
+        reserved_memory_bytes=reserved_bytes,
+        storage_free_bytes=None if default is None else default.left_bytes,
+        unreachable_networks=_unreachable(message, networks),
+    )
+
+
+def _unreachable(host: inventory_pb2.Host, networks: Mapping[str, str]) -> tuple[str, ...]:
+    """VM networks whose logical network none of the host's adapters reaches."""
+    reached = {name.lower() for name in host.logical_networks}
+    return tuple(network for network, logical in networks.items() if logical.lower() not in reached)
 
 
 def _reserved_memory(item: ProtectedItem, hosts: list[str]) -> dict[str, int]:
@@ -117,30 +160,3 @@ def _reserved_memory(item: ProtectedItem, hosts: list[str]) -> dict[str, int]:
         .annotate(total=Sum("memory"))
     )
     return {row["host"]: row["total"] or 0 for row in sums}
-
-
-def _free_space(fabric: Fabric) -> list[inventory_pb2.StorageLocation]:
-    objects = FabricObject.objects.filter(fabric=fabric, kind="storage_location", gone_at=None)
-    return [
-        json_format.ParseDict(
-            found.details, inventory_pb2.StorageLocation(), ignore_unknown_fields=True
-        )
-        for found in objects
-    ]
-
-
-def _free_at(locations: list[inventory_pb2.StorageLocation], host: str, path: str) -> int | None:
-    """Free space of the innermost known place that the path lies in and the host reaches."""
-    inside = [
-        location
-        for location in locations
-        if host in {name.lower() for name in location.host_fqdns}
-        and _lies_in(path.lower(), location.path.lower())
-    ]
-    innermost = max(inside, key=lambda location: len(location.path), default=None)
-    return None if innermost is None else innermost.free_bytes
-
-
-def _lies_in(path: str, place: str) -> bool:
-    place = place.rstrip("\\")
-    return bool(place) and (path == place or path.startswith(place + "\\"))
