@@ -28,7 +28,7 @@ def line_joined(call: RecordCall) -> Mapping[str, object]:
 
 def turn_given(call: RecordCall) -> ConditionState | Waiting:
     """Whether the item's first copy may begin."""
-    copy = FirstCopy.objects.filter(item_id=str(call.arguments["item_id"])).first()
+    copy = FirstCopy.objects.filter(item_id=UUID(str(call.arguments["item_id"]))).first()
     if copy is None or copy.ended_at is not None:
         raise StepFailedError(
             Failure(
@@ -45,7 +45,9 @@ def turn_given(call: RecordCall) -> ConditionState | Waiting:
 
 def copy_placed(call: RecordCall) -> Mapping[str, object]:
     """The host that has the machine now; it may have moved while it waited."""
-    copy = FirstCopy.objects.select_related("item").get(item_id=str(call.arguments["item_id"]))
+    copy = FirstCopy.objects.select_related("item").get(
+        item_id=UUID(str(call.arguments["item_id"]))
+    )
     return {"host": copy.item.primary_host}
 
 

@@ -18,8 +18,10 @@ SECONDARY = "DisableProtectionOnSecondary"
 UPDATE = "UpdateDraState"
 
 NO_REPLICA = "No recovery host was chosen: there is nothing to remove."
-# Also how long a provider that is away may take to come back for its command.
+# Of a provider that is there: merging what was copied may take a while.
 REMOVAL_SECONDS = 3600
+# Of one that is away: its site may be down for long, and nothing is lost by waiting.
+PATIENCE_SECONDS = 90 * 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,7 @@ def _active_steps(snapshot: DisablingSnapshot) -> Iterator[StepSpec]:
             provider=snapshot.active.provider_id,
             inputs={"vm": snapshot.at(snapshot.active)},
             time_limit_seconds=REMOVAL_SECONDS,
+            patience_seconds=PATIENCE_SECONDS,
         )
         yield StepSpec(
             key="primary/completed",
@@ -142,6 +145,7 @@ def _removal(
         inputs={"vm": snapshot.at(side)},
         after=after,
         time_limit_seconds=REMOVAL_SECONDS,
+        patience_seconds=PATIENCE_SECONDS,
     )
 
 
@@ -166,6 +170,7 @@ def _deletion_steps(snapshot: DisablingSnapshot, passive: DisablingSide) -> Iter
         inputs={"vm": snapshot.at(passive)},
         after=("secondary/check",),
         time_limit_seconds=1800,
+        patience_seconds=PATIENCE_SECONDS,
         point_of_no_return=True,
     )
 

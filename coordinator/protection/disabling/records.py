@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from coordinator.failures import Failure
 from coordinator.jobs.registry import FinishedJob, RecordCall, StepFailedError
 from coordinator.jobs.states import JobState
+from coordinator.protection.disabling.forgetting import forget_item
 from coordinator.protection.rules import replica_deletion_failure
 from coordinator.protection.states import ItemEvent, ProtectionState
 from coordinator.protection.transitions import lock_item, record_event
@@ -34,7 +35,7 @@ def failover_completed(call: RecordCall) -> Mapping[str, object]:
 
 def disabled(call: RecordCall) -> Mapping[str, object]:
     """Nothing replicates any more: the item goes, its machine can be protected again."""
-    lock_item(str(call.arguments["item_id"])).delete()
+    forget_item(lock_item(str(call.arguments["item_id"])), call.now)
     return {}
 
 

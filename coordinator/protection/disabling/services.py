@@ -6,15 +6,9 @@ from datetime import datetime
 
 from coordinator.failures import refuse
 from coordinator.jobs.models import Job
-from coordinator.jobs.services import (
-    BeginJob,
-    JobTarget,
-    QueueName,
-    begin_job,
-    begun_job,
-    refuse_if_busy,
-)
+from coordinator.jobs.services import begun_job, refuse_if_busy
 from coordinator.protection.disabling.clean_up import item_clean_up
+from coordinator.protection.disabling.forgetting import forget_item
 from coordinator.protection.disabling.planner import (
     FRIENDLY_NAME,
     PURGE_FRIENDLY_NAME,
@@ -26,6 +20,7 @@ from coordinator.protection.disabling.planner import (
     plan_purge,
 )
 from coordinator.protection.inventory import provider_of
+from coordinator.protection.item_jobs import ItemJob, begin_item_job, end_waiting
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.operations import Operation
 from coordinator.protection.requests import RequestOrigin
@@ -44,7 +39,8 @@ def disable_protection(item: ProtectedItem, origin: RequestOrigin, now: datetime
     """Begins the job that ends a machine's replication on both sides and forgets the item.
 
     The replica goes too when the policy says so and the other copy is known to be one; the copy
-    the machine runs on is never deleted. A provider that is away gets its command when it is back.
+    the machine runs on is never deleted. A provider that is away gets its command when it is back,
+    if it takes weeks. A first copy that waits is given up; one that runs is stopped by its host.
 
     Returns:
         The job DisableDr.
@@ -60,25 +56,11 @@ def disable_protection(item: ProtectedItem, origin: RequestOrigin, now: datetime
     begun = begun_job(item.vault_id, SCENARIO, str(item.id), origin.client_request_id)
     if begun is not None:
         return begun
-    refuse_if_busy(item_lock(item.id))
-    fresh = _fresh(item)
+    fresh = _free(item, now)
     refuse_unless_allowed(fresh, Operation.DISABLE_PROTECTION)
     aims = _aims(fresh)
-    job = begin_job(
-        BeginJob(
-            vault_id=fresh.vault_id,
-            scenario=SCENARIO,
-            friendly_name=FRIENDLY_NAME,
-            target=_target(fresh, origin),
-            graph=plan_disabling(_snapshot(fresh, aims)),
-            locks=(item_lock(fresh.id),),
-            queue=QueueName.REPLICATION,
-            started_by=origin.started_by,
-            client_request_id=origin.client_request_id,
-            arguments={"item_id": str(fresh.id)},
-        ),
-        now,
-    )
+    graph = plan_disabling(_snapshot(fresh, aims))
+    job = begin_item_job(fresh, ItemJob(SCENARIO, FRIENDLY_NAME, graph), origin, now)
     if job.created_at == now:
         _enter(fresh, aims)
     return job
@@ -95,8 +77,7 @@ def remove_from_vault(item: ProtectedItem, origin: RequestOrigin, now: datetime)
 
     Source: SPEC RE-7.
     """
-    refuse_if_busy(item_lock(item.id))
-    fresh = _fresh(item)
+    fresh = _free(item, now)
     active = ActiveLocation(fresh.active_location)
     commands = item_clean_up(
         fresh.vm_id,
@@ -104,33 +85,24 @@ def remove_from_vault(item: ProtectedItem, origin: RequestOrigin, now: datetime)
         host_of_side(fresh, active.other),
         delete_replica=bool(_aims(fresh)["delete_replica"]),
     )
-    job = begin_job(
-        BeginJob(
-            vault_id=fresh.vault_id,
-            scenario=PURGE_SCENARIO,
-            friendly_name=PURGE_FRIENDLY_NAME,
-            target=_target(fresh, origin),
-            graph=plan_purge(),
-            locks=(item_lock(fresh.id),),
-            queue=QueueName.REPLICATION,
-            started_by=origin.started_by,
-            client_request_id=origin.client_request_id,
-            arguments={"affected_objects": dict(commands)},
-        ),
-        now,
-    )
-    lock_item(fresh.id).delete()
+    arguments = {"affected_objects": dict(commands)}
+    purge = ItemJob(PURGE_SCENARIO, PURGE_FRIENDLY_NAME, plan_purge(), arguments)
+    job = begin_item_job(fresh, purge, origin, now)
+    forget_item(lock_item(fresh.id), now)
     return job
 
 
-def _fresh(item: ProtectedItem) -> ProtectedItem:
-    return ProtectedItem.objects.select_related(
-        "pairing__policy", "pairing__primary_fabric", "pairing__recovery_fabric"
-    ).get(id=item.id)
+def _free(item: ProtectedItem, now: datetime) -> ProtectedItem:
+    """The item as it is now, with no job at work on it; one that only waits is ended.
 
-
-def _target(item: ProtectedItem, origin: RequestOrigin) -> JobTarget:
-    return JobTarget("ProtectionEntity", str(item.id), item.friendly_name, origin.target_resource)
+    Raises:
+        RefusedError: 532: a job runs on it.
+    """
+    parts = ("pairing__policy", "pairing__primary_fabric", "pairing__recovery_fabric")
+    fresh = ProtectedItem.objects.select_related(*parts).get(id=item.id)
+    end_waiting(fresh, now)
+    refuse_if_busy(item_lock(fresh.id))
+    return fresh
 
 
 def _aims(item: ProtectedItem) -> dict[str, object]:

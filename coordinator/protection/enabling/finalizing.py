@@ -10,15 +10,7 @@ from django.db import transaction
 
 from coordinator.failures import RefusedError, refuse
 from coordinator.jobs.queries import running_job_for
-from coordinator.jobs.services import (
-    BeginJob,
-    JobTarget,
-    QueueName,
-    begin_job,
-    enqueue,
-    refuse_if_busy,
-)
-from coordinator.jobs.steps import Graph
+from coordinator.jobs.services import QueueName, enqueue, refuse_if_busy
 from coordinator.protection.enabling.finalizing_planner import (
     PRIMARY_FRIENDLY_NAME,
     PRIMARY_SCENARIO,
@@ -28,7 +20,9 @@ from coordinator.protection.enabling.finalizing_planner import (
     plan_primary_completion,
     plan_recovery_completion,
 )
+from coordinator.protection.item_jobs import ItemJob, begin_item_job
 from coordinator.protection.models import ProtectedItem
+from coordinator.protection.requests import RequestOrigin
 from coordinator.protection.sides import side_of_item
 from coordinator.protection.states import ActiveLocation, ProtectionState
 from coordinator.protection.transitions import item_lock, lock_item
@@ -36,7 +30,7 @@ from coordinator.protection.transitions import item_lock, lock_item
 log = structlog.get_logger(__name__)
 
 FINALIZE_TASK = "protection.finalize"
-STARTED_BY = "Site Recovery"
+ORIGIN = RequestOrigin(started_by="Site Recovery")
 FIRST_PAUSE = timedelta(seconds=10)
 LONGEST_PAUSE = timedelta(hours=1)
 TO_FINALIZE = frozenset(
@@ -78,7 +72,7 @@ def finalize(now: datetime, item_id: str) -> None:
     try:
         refuse_if_busy(item_lock(item.id))
         with transaction.atomic():
-            begin_job(_job(item), now)
+            begin_item_job(item, _job(item), ORIGIN, now)
             _refuse_if_moved_on(item)
     except RefusedError as error:
         # Busy: the finisher of that job asks again. Anything else: the item's next report does.
@@ -127,27 +121,12 @@ def _refuse_if_moved_on(seen: ProtectedItem) -> None:
         )
 
 
-def _job(item: ProtectedItem) -> BeginJob:
-    scenario, friendly_name, graph = _plan(item)
-    return BeginJob(
-        vault_id=item.vault_id,
-        scenario=scenario,
-        friendly_name=friendly_name,
-        target=JobTarget("ProtectionEntity", str(item.id), item.friendly_name),
-        graph=graph,
-        locks=(item_lock(item.id),),
-        queue=QueueName.REPLICATION,
-        started_by=STARTED_BY,
-        arguments={"item_id": str(item.id)},
-    )
-
-
-def _plan(item: ProtectedItem) -> tuple[str, str, Graph]:
+def _job(item: ProtectedItem) -> ItemJob:
     if item.state == ProtectionState.INITIAL_REPLICATION:
-        primary = _snapshot(item, ActiveLocation.PRIMARY)
-        return PRIMARY_SCENARIO, PRIMARY_FRIENDLY_NAME, plan_primary_completion(primary)
-    recovery = _snapshot(item, ActiveLocation.RECOVERY)
-    return RECOVERY_SCENARIO, RECOVERY_FRIENDLY_NAME, plan_recovery_completion(recovery)
+        graph = plan_primary_completion(_snapshot(item, ActiveLocation.PRIMARY))
+        return ItemJob(PRIMARY_SCENARIO, PRIMARY_FRIENDLY_NAME, graph)
+    graph = plan_recovery_completion(_snapshot(item, ActiveLocation.RECOVERY))
+    return ItemJob(RECOVERY_SCENARIO, RECOVERY_FRIENDLY_NAME, graph)
 
 
 def _snapshot(item: ProtectedItem, location: ActiveLocation) -> FinalizingSnapshot:

@@ -31,8 +31,8 @@ def paired(world: World) -> World:
 
 @pytest.mark.spec("RE-1", "PA-3")
 def test_a_machine_of_an_unpaired_cloud_is_refused(paired: World) -> None:
-    add_machine(paired, "SilverVM1", "SilverCloud1", "silvercloud1-hv1.shanghai.contoso.com")
-    error = refusal(lambda: paired.enable("SilverVM1"))
+    add_machine(paired, "SilverVM9", "SilverCloud1", "silvercloud1-hv1.shanghai.contoso.com")
+    error = refusal(lambda: paired.enable("SilverVM9"))
     assert (error.failure.code, error.status) == ("CloudNotPaired", 409)
     assert "SilverCloud1" in error.failure.message
 
@@ -191,6 +191,7 @@ def test_finalizing_that_fails_is_tried_again_with_the_next_report(paired: World
     paired.turn()
     assert paired.item().state == ProtectionState.INITIAL_REPLICATION_COMPLETED
     paired.hyperv.broken.clear()
+    paired.pass_(60)
     paired.report()
     paired.turn()
     assert paired.item().state == ProtectionState.PROTECTED

@@ -108,6 +108,7 @@ def test_removing_from_the_vault_sends_no_command() -> None:
 
 def test_a_replica_is_certain_while_its_machine_replicates_to_it() -> None:
     certain = {
+        ProtectionState.READY_TO_COPY,
         ProtectionState.INITIAL_REPLICATION,
         ProtectionState.INITIAL_REPLICATION_COMPLETED,
         ProtectionState.PROTECTED,

@@ -1,0 +1,82 @@
+"""Beginning the job of one item's operation: what all of them have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from coordinator.jobs.models import Job
+from coordinator.jobs.queries import running_job_for
+from coordinator.jobs.services import (
+    BeginJob,
+    JobTarget,
+    QueueName,
+    begin_job,
+    cancel_waiting_job,
+)
+from coordinator.jobs.steps import Graph
+from coordinator.protection.copy_line.line import leave
+from coordinator.protection.models import FirstCopy, ProtectedItem
+from coordinator.protection.requests import RequestOrigin
+from coordinator.protection.states import ProtectionState
+from coordinator.protection.transitions import item_lock
+
+
+@dataclass(frozen=True)
+class ItemJob:
+    """What an operation does to an item.
+
+    Attributes:
+        arguments: Beside the item's id, which every job of an item has.
+    """
+
+    scenario: str
+    friendly_name: str
+    graph: Graph
+    arguments: Mapping[str, object] = field(default_factory=dict)
+
+
+def begin_item_job(item: ProtectedItem, job: ItemJob, origin: RequestOrigin, now: datetime) -> Job:
+    """Begins the one job that may work on an item.
+
+    Returns:
+        The new job, or the one that the same client request began before.
+
+    Raises:
+        RefusedError: 532 while another job runs on the item, or ProviderTooOld.
+    """
+    return begin_job(
+        BeginJob(
+            vault_id=item.vault_id,
+            scenario=job.scenario,
+            friendly_name=job.friendly_name,
+            target=JobTarget(
+                "ProtectionEntity", str(item.id), item.friendly_name, origin.target_resource
+            ),
+            graph=job.graph,
+            locks=(item_lock(item.id),),
+            queue=QueueName.REPLICATION,
+            started_by=origin.started_by,
+            client_request_id=origin.client_request_id,
+            arguments={"item_id": str(item.id), **job.arguments},
+        ),
+        now,
+    )
+
+
+def end_waiting(item: ProtectedItem, now: datetime) -> None:
+    """Ends the job of an item whose first copy waits for its time or its turn.
+
+    For operations that take the item apart. A job that does something just now is left alone, and
+    so is every other job: it keeps the item.
+
+    Args:
+        item: As read; its row need not be locked.
+        now: The time.
+    """
+    if item.state != ProtectionState.READY_TO_COPY:
+        return
+    running = running_job_for(item_lock(item.id))
+    if running is not None and cancel_waiting_job(running.id, now):
+        leave(FirstCopy.objects.filter(item=item, ended_at=None), now)
