@@ -13,6 +13,7 @@ from django.db import transaction
 from coordinator.fabrics.models import Fabric
 from coordinator.jobs.services import QueueName, enqueue
 from coordinator.protection.discovery.following import follow_machines
+from coordinator.protection.pairing.following import follow_hosts_of
 
 log = structlog.get_logger(__name__)
 
@@ -24,6 +25,7 @@ InventoryFollower: TypeAlias = Callable[[Fabric, datetime], None]
 
 FOLLOWERS: Mapping[str, InventoryFollower] = {
     "machines": follow_machines,
+    "hosts": follow_hosts_of,
 }
 
 

@@ -71,6 +71,7 @@ def side_of_host(pairing: Pairing, location: ActiveLocation, host: str) -> ItemS
     return ItemSide(
         provider_id=str(provider_of(fabric).id),
         host=paired.host.name,
-        connection_point=connection_points([paired.host])[paired.host_id],
+        connection_point=paired.connection_point
+        or connection_points([paired.host])[paired.host_id],
         certificate_thumbprint=paired.certificate_thumbprint,
     )

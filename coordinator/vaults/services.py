@@ -35,6 +35,9 @@ from coordinator.vaults.key_services import (
 from coordinator.vaults.models import Vault
 from coordinator.vaults.queries import find_vault
 from coordinator.vaults.replication_authority import (
+    HOST_LIFETIME as HOST_CERTIFICATE_LIFETIME,
+)
+from coordinator.vaults.replication_authority import (
     HostCertificate,
     ReplicationAuthority,
     ensure_replication_authority,
@@ -42,6 +45,7 @@ from coordinator.vaults.replication_authority import (
 
 __all__ = [
     "DEFAULT_MAX_USES",
+    "HOST_CERTIFICATE_LIFETIME",
     "REGISTRATION_NAME",
     "SESSION_NAME",
     "Authority",

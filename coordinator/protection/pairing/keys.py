@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from coordinator.protection.models import Pairing
 
 
+# The outbox task that begins to remove superseded certificates.
+RETIRE_TASK = "protection.retire_certificates"
+
+
 def pairing_lock(pairing: Pairing) -> str:
     """Key of the lock that the one job of a pairing holds."""
     return f"pairing:{pairing.id}"

@@ -10,9 +10,11 @@ from typing import cast
 
 from coordinator.failures import Failure
 from coordinator.jobs.registry import FinishedJob, RecordCall, RecordFunction, StepFailedError
+from coordinator.jobs.services import QueueName, enqueue
 from coordinator.jobs.states import JobState
 from coordinator.protection.models import PairedHost, Pairing
 from coordinator.protection.pairing.host_certificates import record_issued, record_switched
+from coordinator.protection.pairing.keys import RETIRE_TASK
 from coordinator.protection.pairing.prerequisites import missing_updates_failure
 from coordinator.protection.states import PairingState
 from coordinator.vaults.services import ReplicationAuthority, ensure_replication_authority
@@ -87,7 +89,9 @@ def pairing_completed(call: RecordCall) -> Mapping[str, object]:
     record_hosts(pairing, _hosts(call), call.now)
     pairing.state = PairingState.PAIRED
     pairing.errors = []
-    pairing.save(update_fields=["state", "errors"])
+    pairing.host_errors = []
+    pairing.save(update_fields=["state", "errors", "host_errors"])
+    enqueue(RETIRE_TASK, QueueName.INVENTORY, now=call.now)
     return {}
 
 

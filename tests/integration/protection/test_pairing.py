@@ -179,9 +179,12 @@ def test_pairing_again_configures_a_new_host_and_renews_the_certificates_of_the_
     world.pair()
     world.turn()
     assert PairedHost.objects.filter(pairing=pairing, host__name=new).exists()
-    made = {host: len(given) for host, given in world.hyperv.certificates.items()}
-    assert made.pop(new) == 1
-    assert set(made.values()) == {2}
+    installed = world.hyperv.effects.count
+    for host in ("goldcloud1-hv1.shanghai.contoso.com", "goldcloud2-hv2.beijing.contoso.com"):
+        assert installed(f"certificate.installed {host}") == 2
+        # The one it took the place of is gone.
+        assert len(world.hyperv.certificates[host]) == 1
+    assert installed(f"certificate.installed {new}") == 1
 
 
 @pytest.mark.spec("PA-3")

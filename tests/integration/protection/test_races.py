@@ -57,7 +57,7 @@ def test_of_two_pairings_of_one_cloud_at_once_one_is_made(committed: World) -> N
     outcomes = at_once(
         [
             lambda: committed.pair("GoldCloud1", "GoldCloud2"),
-            lambda: committed.pair("GoldCloud2", "SilverCloud1"),
+            lambda: committed.pair("SilverCloud1", "GoldCloud2"),
         ]
     )
     assert outcomes == ["CloudAlreadyPaired", "done"]

@@ -177,7 +177,7 @@ def make_world(registry: Registry) -> World:
             add_cloud(world, site, f"{metal}Cloud{number}")
     for name in ("GoldVM1", "GoldVM2"):
         add_machine(world, name, "GoldCloud1", "goldcloud1-hv1.shanghai.contoso.com")
-    add_machine(world, "SilverVM1", "SilverCloud1", "silvercloud1-hv1.shanghai.contoso.com")
+    add_machine(world, "SilverGuest1", "SilverCloud1", "silvercloud1-hv1.shanghai.contoso.com")
     return world
 
 

@@ -1,0 +1,115 @@
+"""Hosts that were added to a paired cloud, and hosts that left it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from coordinator.fabrics import queries as fabrics
+from coordinator.fabrics.models import Host
+from coordinator.failures import Failure, RefusedError
+from coordinator.protection.inventory import connection_points, host_message
+from coordinator.protection.models import PairedHost, Pairing
+from coordinator.protection.pairing.receivers import point_of
+from coordinator.protection.pairing.services import refuse_other_listener
+from coordinator.protection.policies.rules import InstanceType
+from coordinator.protection.rules import host_generation_errors
+from coordinator.protection.states import ActiveLocation
+
+# VMM may lose sight of a host for a while; only then is it taken for removed.
+GONE_AFTER = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class FoundChanges:
+    """What differs between a pairing's clouds and what was configured.
+
+    Attributes:
+        joined: By side, fit hosts that are not configured, or under another name.
+        left: Rows of hosts that are in neither cloud any more and hold no item.
+        kept: All other rows.
+        unfit: Why other hosts of the clouds cannot be configured.
+    """
+
+    joined: dict[ActiveLocation, list[Host]]
+    left: list[PairedHost]
+    kept: list[PairedHost]
+    unfit: list[Failure]
+
+    @property
+    def any(self) -> bool:
+        return bool(self.left) or any(self.joined.values())
+
+
+def find_changes(pairing: Pairing, now: datetime) -> FoundChanges:
+    """Compares the clouds of a pairing with the hosts it configured; the pairing comes with both.
+
+    Source: SPEC PA-3, PO-2.
+    """
+    rows = list(PairedHost.objects.filter(pairing=pairing).select_related("host__fabric"))
+    by_host = {row.host_id: row for row in rows}
+    clouds = {
+        ActiveLocation.PRIMARY: pairing.primary_cloud,
+        ActiveLocation.RECOVERY: pairing.recovery_cloud,
+    }
+    if any(cloud.gone_at is not None for cloud in clouds.values()):
+        # A cloud that VMM lost has no hosts to compare with; its pairing is told of elsewhere.
+        return FoundChanges({}, [], rows, [])
+    joined: dict[ActiveLocation, list[Host]] = {}
+    unfit: list[Failure] = []
+    present: set[int] = set()
+    for location, cloud in clouds.items():
+        hosts = fabrics.hosts_of_cloud(cloud)
+        present |= {host.pk for host in hosts}
+        fit, failures = _fit(pairing, [host for host in hosts if _new(host, by_host)])
+        joined[location] = [
+            host for host, point in fit if _differs(by_host.get(host.pk), point, location)
+        ]
+        unfit += failures
+    left = [row for row in rows if row.host_id not in present and _has_left(pairing, row, now)]
+    gone = {row.pk for row in left}
+    return FoundChanges(joined, left, [row for row in rows if row.pk not in gone], unfit)
+
+
+def _new(host: Host, known: dict[int, PairedHost]) -> bool:
+    """Not configured, or perhaps under another name: a standalone host needs no second look."""
+    row = known.get(host.pk)
+    return row is None or bool(host.cluster_fqdn) or point_of(row) != host.name
+
+
+def _fit(pairing: Pairing, hosts: Iterable[Host]) -> tuple[list[tuple[Host, str]], list[Failure]]:
+    """Hosts that can be configured with their connection points, and why others cannot."""
+    fit: list[tuple[Host, str]] = []
+    unfit: list[Failure] = []
+    for host in hosts:
+        try:
+            _refuse_unfit(pairing, host)
+            fit.append((host, connection_points([host])[host.pk]))
+        except RefusedError as refused:
+            unfit.append(refused.failure)
+    return fit, list(dict.fromkeys(unfit))
+
+
+def _refuse_unfit(pairing: Pairing, host: Host) -> None:
+    version = host_message(host).operating_system_version
+    found = host_generation_errors(
+        InstanceType(pairing.policy.instance_type), ((host.name, version),)
+    )
+    if found:
+        raise RefusedError(found[0], status=409)
+    refuse_other_listener(pairing.policy, [host])
+
+
+def _differs(row: PairedHost | None, point: str, location: ActiveLocation) -> bool:
+    return row is None or point_of(row) != point or row.location != location
+
+
+def _has_left(pairing: Pairing, row: PairedHost, now: datetime) -> bool:
+    gone_at = row.host.gone_at
+    if gone_at is not None and now - gone_at < GONE_AFTER:
+        return False
+    on_host = pairing.items.filter(primary_host__iexact=row.host.name) | pairing.items.filter(
+        recovery_host__iexact=row.host.name
+    )
+    return not on_host.exists()
