@@ -12,6 +12,7 @@ from django.db import transaction
 
 from coordinator.fabrics.models import Fabric
 from coordinator.jobs.services import QueueName, enqueue
+from coordinator.protection.capacity.applying import follow_bandwidth_of
 from coordinator.protection.discovery.following import follow_machines
 from coordinator.protection.pairing.following import follow_hosts_of
 
@@ -26,6 +27,7 @@ InventoryFollower: TypeAlias = Callable[[Fabric, datetime], None]
 FOLLOWERS: Mapping[str, InventoryFollower] = {
     "machines": follow_machines,
     "hosts": follow_hosts_of,
+    "bandwidth": follow_bandwidth_of,
 }
 
 

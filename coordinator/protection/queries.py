@@ -7,7 +7,15 @@ from uuid import UUID
 
 from django.db.models import Q
 
+from coordinator.protection.capacity.queries import (
+    LimitStanding,
+    bandwidth_limits_of,
+    find_bandwidth_limit,
+    limit_standing,
+)
 from coordinator.protection.models import ProtectedItem
+from coordinator.protection.offline.facts import copy_facts
+from coordinator.protection.offline.watching import Place, first_copies_to_watch
 from coordinator.protection.resource_queries import (
     CloudRole,
     Readiness,
@@ -26,17 +34,33 @@ from coordinator.protection.resource_queries import (
     vault_contents,
 )
 from coordinator.protection.sides import ItemSide, side_of_item
+from coordinator.protection.storage.queries import (
+    classifications_of,
+    find_classification,
+    find_storage_mapping,
+    storage_mappings_of,
+)
 
 __all__ = [
     "CloudRole",
     "ItemSide",
+    "LimitStanding",
+    "Place",
     "Readiness",
+    "bandwidth_limits_of",
+    "classifications_of",
     "cloud_roles",
+    "copy_facts",
+    "find_bandwidth_limit",
+    "find_classification",
     "find_item",
     "find_pairing",
     "find_policy",
+    "find_storage_mapping",
+    "first_copies_to_watch",
     "items_of",
     "items_of_machines",
+    "limit_standing",
     "machines_to_watch",
     "pairings_of",
     "points_of",
@@ -45,6 +69,7 @@ __all__ = [
     "readiness_of",
     "running_jobs",
     "side_of_item",
+    "storage_mappings_of",
     "vault_contents",
 ]
 

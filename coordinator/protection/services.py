@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from coordinator.protection.capacity.services import remove_bandwidth_limit, set_bandwidth_limit
 from coordinator.protection.disabling.services import disable_protection, remove_from_vault
 from coordinator.protection.discovery.services import check_consistency, refresh_server
 from coordinator.protection.enabling.finalizing import finalize
 from coordinator.protection.enabling.services import enable_protection
 from coordinator.protection.inventory_followers import inventory_changed
+from coordinator.protection.offline.services import export_first_copy_again, import_first_copy
+from coordinator.protection.offline.watching import ingest_first_copies
 from coordinator.protection.pairing.services import create_pairing
 from coordinator.protection.pairing.unpairing_services import (
     remove_pairing,
@@ -15,6 +18,7 @@ from coordinator.protection.pairing.unpairing_services import (
 from coordinator.protection.policies.services import create_policy, delete_policy
 from coordinator.protection.replication.observation import ingest_replication, report_absent
 from coordinator.protection.requests import PairingRequest, ProtectionRequest, RequestOrigin
+from coordinator.protection.storage.services import map_storage, unmap_storage
 from coordinator.protection.transitions import (
     item_lock,
     record_committed,
@@ -33,17 +37,24 @@ __all__ = [
     "delete_policy",
     "disable_protection",
     "enable_protection",
+    "export_first_copy_again",
     "finalize",
+    "import_first_copy",
+    "ingest_first_copies",
     "ingest_replication",
     "inventory_changed",
     "item_lock",
+    "map_storage",
     "record_committed",
     "record_event",
     "record_failed_over",
     "refresh_server",
     "refuse_unless_allowed",
-    "report_absent",
+    "remove_bandwidth_limit",
     "remove_from_vault",
     "remove_pairing",
     "remove_pairing_from_vault",
+    "report_absent",
+    "set_bandwidth_limit",
+    "unmap_storage",
 ]

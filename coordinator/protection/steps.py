@@ -7,11 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from coordinator.jobs.registry import Condition, Finisher, RecordFunction
+from coordinator.protection.capacity import steps as capacity
 from coordinator.protection.copy_line import steps as copy_line
 from coordinator.protection.disabling import steps as disabling
 from coordinator.protection.discovery import steps as discovery
 from coordinator.protection.enabling import steps as enabling
 from coordinator.protection.inventory_followers import FOLLOW_TASK, follow_inventory
+from coordinator.protection.offline import steps as offline
 from coordinator.protection.pairing import steps as pairing
 from coordinator.protection.storage import steps as storage
 
@@ -20,7 +22,9 @@ CONDITIONS: Mapping[str, Condition] = {**discovery.CONDITIONS, **copy_line.CONDI
 FINISHERS: Mapping[str, Finisher] = {
     **pairing.FINISHERS,
     **enabling.FINISHERS,
+    **offline.FINISHERS,
     **disabling.FINISHERS,
+    **capacity.FINISHERS,
 }
 
 # Outbox tasks: called with the time and the row's arguments, inside a transaction.
@@ -28,11 +32,13 @@ TASKS: Mapping[str, Callable[..., None]] = {
     **pairing.TASKS,
     **enabling.TASKS,
     **copy_line.TASKS,
+    **offline.TASKS,
+    **capacity.TASKS,
     FOLLOW_TASK: follow_inventory,
 }
 
 # Of these, the ones that begin by themselves, without arguments, and how often.
-PERIODIC: Mapping[str, timedelta] = {**pairing.PERIODIC, **copy_line.PERIODIC}
+PERIODIC: Mapping[str, timedelta] = {**offline.PERIODIC, **pairing.PERIODIC, **copy_line.PERIODIC, **capacity.PERIODIC}
 
 
 def records(authority_folder: Path) -> Mapping[str, RecordFunction]:
@@ -45,6 +51,7 @@ def records(authority_folder: Path) -> Mapping[str, RecordFunction]:
         **pairing.record_functions(authority_folder),
         **enabling.RECORDS,
         **copy_line.RECORDS,
+        **offline.RECORDS,
         **disabling.RECORDS,
         **discovery.RECORDS,
         **storage.RECORDS,

@@ -30,16 +30,13 @@ class BandwidthLimit(models.Model):
 
 
 class HostBandwidth(models.Model):
-    """What a host was last made to keep to, and how attempts to change it went."""
+    """What a host was last made to keep to; a host without limits has no row."""
 
     id = models.BigAutoField(primary_key=True)
     host = models.OneToOneField(Host, on_delete=models.CASCADE, related_name="+")
     # Bits a second by destination port, as text: what was asked for, not how the host rounds it.
-    limits = models.JSONField(default=dict)
-    applied_at = models.DateTimeField(null=True)
-    # After a failure the host is left alone until then.
-    failures = models.PositiveIntegerField(default=0)
-    retry_at = models.DateTimeField(null=True)
+    limits = models.JSONField()
+    applied_at = models.DateTimeField()
 
     def __str__(self) -> str:
         return f"bandwidth of {self.host_id}"
