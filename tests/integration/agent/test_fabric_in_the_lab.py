@@ -83,6 +83,9 @@ async def test_the_whole_fabric_is_discovered(site: Site, pool: PowerShellPool) 
         "storage_classification": 1,
         "storage_location": 3,
         "virtual_machine": 1,
+        "vmm_server": 1,
+        "host_group": 2,
+        "capability_profile": 1,
     }
     known = site.vm(site.host(HOST), name="App")
     [machine] = [

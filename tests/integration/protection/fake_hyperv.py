@@ -10,7 +10,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from opensiterecovery.provider.v1 import command_pb2, failure_pb2, host_pb2, replication_pb2
+from opensiterecovery.provider.v1 import (
+    command_pb2,
+    failure_pb2,
+    host_pb2,
+    inventory_pb2,
+    replication_pb2,
+)
 
 Result = command_pb2.CommandResult
 
@@ -44,6 +50,9 @@ class FakeHyperV:
     effects: list[str] = field(default_factory=list)
     broken: dict[str, failure_pb2.Failure] = field(default_factory=dict)
     open_ports: dict[str, set[int]] = field(default_factory=dict)
+    # What a look at the fabric leads to, and whom it did not reach.
+    inventory_revision: int = 0
+    unread_hosts: list[str] = field(default_factory=list)
 
     def answer(self, command: command_pb2.Command, result: Result) -> None:
         """Carries the command out and fills in its result."""
@@ -74,8 +83,14 @@ class FakeHyperV:
             "remove_host_replication": self._remove_host,
             "remove_host_certificates": self._remove_certificates,
             "change_replication": self._change_replication,
+            "refresh_fabric": self._refresh_fabric,
         }
         verbs[verb](getattr(command, verb), result)
+
+    def _refresh_fabric(self, request: inventory_pb2.RefreshFabric, result: Result) -> None:
+        del request
+        result.fabric_refreshed.inventory_revision = self.inventory_revision
+        result.fabric_refreshed.unread_hosts.extend(self.unread_hosts)
 
     def finish_copy(self, vm_id: str) -> None:
         """The first copy of a machine ends on both sides."""

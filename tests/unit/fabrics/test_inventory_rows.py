@@ -31,6 +31,9 @@ def test_kinds_are_those_of_the_protocol() -> None:
         "storage_location",
         "static_address_pool",
         "host_cluster",
+        "vmm_server",
+        "host_group",
+        "capability_profile",
     }
 
 
