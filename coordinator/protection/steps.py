@@ -13,6 +13,7 @@ from coordinator.protection.disabling import steps as disabling
 from coordinator.protection.discovery import steps as discovery
 from coordinator.protection.enabling import steps as enabling
 from coordinator.protection.inventory_followers import FOLLOW_TASK, follow_inventory
+from coordinator.protection.networks import steps as networks
 from coordinator.protection.offline import steps as offline
 from coordinator.protection.pairing import steps as pairing
 from coordinator.protection.storage import steps as storage
@@ -34,11 +35,18 @@ TASKS: Mapping[str, Callable[..., None]] = {
     **copy_line.TASKS,
     **offline.TASKS,
     **capacity.TASKS,
+    **networks.TASKS,
     FOLLOW_TASK: follow_inventory,
 }
 
 # Of these, the ones that begin by themselves, without arguments, and how often.
-PERIODIC: Mapping[str, timedelta] = {**offline.PERIODIC, **pairing.PERIODIC, **copy_line.PERIODIC, **capacity.PERIODIC}
+PERIODIC: Mapping[str, timedelta] = {
+    **offline.PERIODIC,
+    **pairing.PERIODIC,
+    **copy_line.PERIODIC,
+    **capacity.PERIODIC,
+    **networks.PERIODIC,
+}
 
 
 def records(authority_folder: Path) -> Mapping[str, RecordFunction]:
@@ -55,4 +63,5 @@ def records(authority_folder: Path) -> Mapping[str, RecordFunction]:
         **disabling.RECORDS,
         **discovery.RECORDS,
         **storage.RECORDS,
+        **networks.RECORDS,
     }

@@ -48,7 +48,11 @@ def check_machine(call: RecordCall) -> Mapping[str, object]:
 def choose_target(call: RecordCall) -> Mapping[str, object]:
     """Chooses the recovery host; returns it and the name to replicate to."""
     item = lock_item(_item_id(call.arguments))
-    place(item)
+    host = str(call.inputs.get("host", ""))
+    if host:
+        _place_at(item, host)
+    else:
+        place(item)
     side = side_of_item(item, ActiveLocation.RECOVERY)
     item.save(update_fields=["recovery_host", "placement", "storage"])
     return {
@@ -56,6 +60,31 @@ def choose_target(call: RecordCall) -> Mapping[str, object]:
         "replica_server": side.connection_point,
         **storage_outputs(item),
     }
+
+
+def _place_at(item: ProtectedItem, host: str) -> None:
+    """The host has a copy of the machine: nothing else counts; its disks stay where they are."""
+    item.recovery_host = host
+    reason = "it has a copy of the machine already"
+    item.placement = [{"host": host, "fits": True, "score": 0.0, "reasons": [reason]}]
+    item.storage = {}
+
+
+def check_existing_replication(call: RecordCall) -> Mapping[str, object]:
+    """Both hosts still say that the machine replicates between them. Source: SPEC RE-6."""
+    sides = (call.inputs["mode"], call.inputs["replica_mode"])
+    if sides != ("Primary", "Replica"):
+        item = ProtectedItem.objects.get(id=_item_id(call.arguments))
+        raise StepFailedError(
+            Failure(
+                "ExistingReplicationChanged",
+                f"{item.friendly_name} is {sides[0]} on {item.primary_host} and {sides[1]} on "
+                f"{call.inputs['recovery_host']}: there is no replication to take over.",
+                ("It was removed, or failed over, since the servers were last looked at.",),
+                "Refresh both servers, then enable protection again.",
+            )
+        )
+    return {}
 
 
 def enabled(call: RecordCall) -> Mapping[str, object]:

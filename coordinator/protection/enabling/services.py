@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 
 from coordinator.fabrics.models import Cloud, VirtualMachine
-from coordinator.failures import RefusedError, refuse
+from coordinator.failures import Failure, RefusedError, refuse
 from coordinator.jobs.models import Job
 from coordinator.jobs.services import begun_job, refuse_if_busy
 from coordinator.protection.enabling.planner import (
@@ -14,7 +15,9 @@ from coordinator.protection.enabling.planner import (
     EnablingSnapshot,
     plan_enabling,
 )
-from coordinator.protection.inventory import cloud_of, machine_facts
+from coordinator.protection.enabling.situation import situation_of
+from coordinator.protection.enabling.variants import Choice, Variant, choose_variant
+from coordinator.protection.inventory import cloud_of, machine_facts, provider_of
 from coordinator.protection.item_jobs import ItemJob, begin_item_job
 from coordinator.protection.models import Pairing, ProtectedItem
 from coordinator.protection.policies.rules import Authentication
@@ -65,11 +68,13 @@ def enable_protection(
     pairing = _pairing_of(machine)
     _refuse_other_policy(pairing, request)
     side = side_of_host(pairing, ActiveLocation.PRIMARY, machine.host_fqdn)
+    choice = _choose_variant(machine, pairing, side)
     item = _take_item(request, pairing, side, now)
+    snapshot = _snapshot(item, pairing, side, machine)
     enabling = ItemJob(
         SCENARIO,
         FRIENDLY_NAME,
-        plan_enabling(_snapshot(item, pairing, side, machine)),
+        plan_enabling(_as_chosen(snapshot, choice, item, side)),
         {
             "request": request.batch or f"{pairing.id} {origin.started_by}"[:200],
             "start_time": start_time_after(pairing.policy.online_replication_start_time, now),
@@ -201,6 +206,40 @@ def _take_item(
     # What hosts said of the attempt before.
     item.sides.all().delete()
     return item
+
+
+def _choose_variant(machine: VirtualMachine, pairing: Pairing, side: ItemSide) -> Choice:
+    """How the first copy comes to be.
+
+    Raises:
+        RefusedError: What is there already cannot be used, with what to do about it.
+    """
+    choice = choose_variant(situation_of(machine, pairing, side))
+    if isinstance(choice, Failure):
+        raise RefusedError(choice, status=409)
+    return choice
+
+
+def _as_chosen(
+    snapshot: EnablingSnapshot, choice: Choice, item: ProtectedItem, side: ItemSide
+) -> EnablingSnapshot:
+    """The snapshot of the chosen variant; a host that is only likely becomes the item's."""
+    forced = choice.variant in {Variant.EXISTING_COPY, Variant.EXISTING_REPLICATION}
+    if choice.recovery_host and not forced and item.recovery_host != choice.recovery_host:
+        item.recovery_host = choice.recovery_host
+        item.save(update_fields=["recovery_host"])
+    policy, over_network = item.pairing.policy, choice.variant is Variant.OVER_NETWORK
+    return replace(
+        snapshot,
+        variant=choice.variant,
+        recovery_provider_id=""
+        if over_network
+        else str(provider_of(item.pairing.recovery_fabric).id),
+        recovery_host=choice.recovery_host if forced else "",
+        primary_server=side.connection_point,
+        export_path=policy.offline_export_path,
+        import_path=policy.offline_import_path,
+    )
 
 
 def _snapshot(

@@ -10,6 +10,7 @@ from coordinator.protection.enabling import finalizing, finalizing_planner, plan
 RECORDS: Mapping[str, RecordFunction] = {
     "protection.check_machine": records.check_machine,
     "protection.choose_target": records.choose_target,
+    "protection.check_existing_replication": records.check_existing_replication,
     "protection.enabled": records.enabled,
     "protection.primary_finalized": records.primary_finalized,
     "protection.recovery_finalized": records.recovery_finalized,

@@ -207,8 +207,8 @@ def _from_elsewhere(situation: Situation, relationship: KnownRelationship) -> Fa
 def _to_elsewhere(situation: Situation, relationship: KnownRelationship) -> Failure:
     return Failure(
         "ExistingReplicationElsewhere",
-        f"{situation.machine} replicates to {relationship.replica_server} already, which is no host "
-        f"of the recovery cloud {situation.recovery_cloud}.",
+        f"{situation.machine} replicates to {relationship.replica_server} already, which is no "
+        f"host of the recovery cloud {situation.recovery_cloud}.",
         (
             "Replication was set up by hand, or by another tool, to another host.",
             "The host has left the recovery cloud.",

@@ -6,6 +6,7 @@ from coordinator.protection.models.capacity import BandwidthLimit, HostBandwidth
 from coordinator.protection.models.first_copies import FirstCopy
 from coordinator.protection.models.items import ProtectedItem, RecoveryPoint
 from coordinator.protection.models.networks import ItemAdapter, ItemNetworks, NetworkMapping
+from coordinator.protection.models.offline_copies import OfflineCopy
 from coordinator.protection.models.pairings import (
     HostCertificate,
     PairedHost,
@@ -24,6 +25,7 @@ __all__ = [
     "ItemAdapter",
     "ItemNetworks",
     "NetworkMapping",
+    "OfflineCopy",
     "PairedHost",
     "Pairing",
     "Policy",

@@ -1,0 +1,1 @@
+"""Offline first copies: exported, carried by people, imported."""
