@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from coordinator.config.waiting import wait_for
 from deploy.lab.control.stage import Stage, agent_program, site_program
 from deploy.lab.site.admin import SiteAdmin, SiteDownError
-from deploy.lab.site.admin_records import MachineStatus
+from deploy.lab.site.admin_records import Condition, HostStatus, MachineStatus
 from deploy.lab.site.effects import Effect
+from deploy.lab.site.links import LinkRule
 
 BOOT_LIMIT_SECONDS = 60.0
 
@@ -67,6 +68,9 @@ class Sites:
 
     def admin(self, site: str) -> SiteAdmin:
         return self._admins[site]
+
+    def admins(self) -> list[SiteAdmin]:
+        return list(self._admins.values())
 
     # Machines
 
@@ -150,8 +154,42 @@ class Sites:
         if (self._stage.agent_folder(site) / "identity.json").exists():
             self._stage.start_program(agent_program(site))
 
+    def hosts(self) -> list[HostStatus]:
+        """Hosts of all sites whose daemons run."""
+        return [host for admin in self._running() for host in admin.hosts()]
+
+    def _running(self) -> list[SiteAdmin]:
+        return [admin for admin in self._admins.values() if admin.is_up()]
+
+    # Faults
+
+    def conditions(self) -> list[Condition]:
+        """What is wrong with the links, and at the sites that have power."""
+        links = next(iter(self._admins.values())).links
+        found = [condition_of(rule) for rule in links.rules()]
+        return found + [each for admin in self._running() for each in admin.conditions()]
+
+    def clear_all_faults(self) -> None:
+        """Mends everything but what only an administrator can: lost certificates, full logs."""
+        next(iter(self._admins.values())).links.clear()
+        for admin in self._running():
+            admin.mend_everything()
+
     def cut(self, site: str) -> None:
         self._admins[site].cut()
 
     def heal(self, site: str) -> None:
         self._admins[site].heal()
+
+
+def condition_of(rule: LinkRule) -> Condition:
+    """A link's rule in words."""
+    arrow = "->" if rule.one_way else "<->"
+    slow = [f"{rule.bytes_per_second} bytes/s"] if rule.bytes_per_second else []
+    slow += [f"{rule.delay_seconds:g} s a request"] if rule.delay_seconds else []
+    return Condition(
+        site="",
+        kind="partition" if rule.cut else "slow",
+        target=f"{rule.source} {arrow} {rule.target}",
+        detail=", ".join(slow),
+    )

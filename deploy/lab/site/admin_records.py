@@ -25,6 +25,21 @@ class MachineStatus:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HostStatus:
+    """One host; clouds are those whose host groups have it."""
+
+    site: str
+    host: str
+    windows_server: str
+    cluster: str | None
+    clouds: list[str]
+    powered: bool
+    clock_skew_seconds: float
+    machines: int
+    replication_server: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class LedgerStatus:
     """The ledger of one copy of a VM.
 
@@ -67,6 +82,7 @@ class SiteStatus:
     fabric_name: str
     speed: float
     hosts: list[str]
+    hosts_without_power: list[str]
     running: int
     machines: int
     cut: bool
@@ -74,3 +90,20 @@ class SiteStatus:
     full_hosts: list[str]
     faults: int
     sent_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """Something that is wrong now because the lab was told so.
+
+    Attributes:
+        site: Where; empty for what lies between sites.
+        kind: A word of `labctl fault set`.
+        target: Of what.
+        detail: How, for people.
+    """
+
+    site: str
+    kind: str
+    target: str
+    detail: str = ""

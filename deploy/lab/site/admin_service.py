@@ -8,6 +8,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from deploy.lab.site import disk, ledger
+from deploy.lab.site.admin_faults import fault_requests
+from deploy.lab.site.admin_hosts import host_requests
+from deploy.lab.site.admin_machines import machine_of, machine_requests
 from deploy.lab.site.admin_records import DigestStatus, LedgerStatus, MachineStatus, SiteStatus
 from deploy.lab.site.admin_transfer import change_paths
 from deploy.lab.site.certificates import CertificateStore
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
     from deploy.lab.site.json_lines import Request
     from deploy.lab.site.model import VirtualMachine
     from deploy.lab.site.site import Site
+
+
+NO_POWER = "No power"  # shown of a machine whose host has crashed
 
 
 class AdminService:
@@ -44,6 +50,9 @@ class AdminService:
             "heal": self._heal,
             "replicate_now": self._replicate_now,
             "transfer_paths": self._transfer_paths,
+            **machine_requests(site),
+            **host_requests(site),
+            **fault_requests(site),
         }
 
     async def handle(self, request: Request) -> Request:
@@ -59,7 +68,7 @@ class AdminService:
             return {"error": f"bad request: {error}"}
 
     def _vm(self, request: Request) -> VirtualMachine:
-        return self._site.find_vm(str(request["vm"]))
+        return machine_of(self._site, request)
 
     async def _status(self, request: Request) -> Any:
         del request
@@ -71,6 +80,7 @@ class AdminService:
                 fabric_name=site.vmm.server.name,
                 speed=site.clock.speed,
                 hosts=[host.fqdn for host in site.hosts],
+                hosts_without_power=[host.fqdn for host in site.hosts if not host.powered],
                 running=sum(vm.state is VMState.RUNNING for vm in machines),
                 machines=len(machines),
                 cut=site.links.is_cut(site.name),
@@ -80,6 +90,9 @@ class AdminService:
                 sent_bytes=site.sent_bytes,
             )
         )
+
+    def _powered(self) -> set[str]:
+        return {host.fqdn for host in self._site.hosts if host.powered}
 
     async def _machines(self, request: Request) -> Any:
         del request
@@ -95,7 +108,7 @@ class AdminService:
             vm_id=vm.vm_id,
             name=vm.name,
             cloud=clouds.get(vm.cloud_id or ""),
-            state=vm.state.value,
+            state=vm.state.value if vm.host_fqdn in self._powered() else NO_POWER,
             replication_mode=replication.mode.value if replication else "None",
             replication_state=replication.state.value if replication else "Disabled",
             replication_health=self._site.replication_health(vm).value,

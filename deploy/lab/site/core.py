@@ -218,8 +218,8 @@ class SiteCore:
         if witness.exists():
             self._witness_file(vm).parent.mkdir(parents=True, exist_ok=True)
             witness.rename(self._witness_file(vm))
-        self._vms.setdefault(host.fqdn, {})[vm.vm_id] = vm
         self._runtimes[(host.fqdn, vm.vm_id)] = runtime
+        self.save_vm(vm)
 
     def add_host(self, host: Host) -> None:
         self._hosts[host.fqdn.lower()] = host

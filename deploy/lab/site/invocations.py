@@ -42,7 +42,10 @@ class InvocationService:
         async def work() -> InvocationResult:
             return await self._dispatch(self._site, call)
 
+        if self._site.faults.powershell_down:
+            raise HangUpError
         try:
+            self._check_vmm(call)
             result = await self._site.faults.around(
                 call.cmdlet, self._site.clock, work, InvocationResult()
             )
@@ -59,6 +62,19 @@ class InvocationService:
             seconds=round(time.monotonic() - began, 4),
         )
         return {"result": encode_result(result)}
+
+    def _check_vmm(self, call: Invocation) -> None:
+        """While the VMM service is down its own cmdlets fail; those of hosts do not need it."""
+        if self._site.faults.vmm_down and call.cmdlet.partition("-")[2].lower().startswith("sc"):
+            server = self._site.vmm.server.fqdn
+            raise HyperVError(
+                "1602",
+                "ReadError",
+                f"Unable to connect to the VMM management server {server}. The Virtual Machine "
+                "Manager service on that server did not respond. (Error ID: 1602)",
+                "Microsoft.VirtualManager.Utils.CarmineException",
+                server,
+            )
 
 
 def _record(call: Invocation, error: HyperVError) -> ErrorRecord:

@@ -207,6 +207,7 @@ class VirtualMachine:
     started: datetime | None = None
     was_running: bool = False
     pause_when_started: bool = False
+    paused_by_storage: bool = False
     quiet: bool = False
     known_to_vmm: bool = False
     dr_protection_required: bool = False

@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from deploy.lab.site.link_errors import LinkError, LinkFailure
 from deploy.lab.site.replica_connection import ReplicaConnection, connect
 from deploy.lab.site.replica_location import endpoint_of, find_again
+from deploy.lab.site.storage_places import LOST_SHARE, lost_share
 
 if TYPE_CHECKING:
     from deploy.lab.site.core import SiteCore
@@ -60,6 +62,9 @@ async def primary_link(
         LinkError: As ``connect``.
     """
     host = site.host(vm.host_fqdn)
+    if lost_share(site, vm):
+        # Change logs lie beside the disks. Needing somebody afterwards is the harsher possibility.
+        raise LinkError(LinkFailure.STORAGE, LOST_SHARE)
     await find_again(site, host, vm, replication)
     async with connect(site, host, endpoint_of(replication)) as connection:
         yield PrimaryLink(site, vm, replication, connection)

@@ -142,7 +142,15 @@ TRANSITIONS: dict[
 }
 
 # Removing is possible in every state but these: a failover must be completed or cancelled first.
-NOT_REMOVABLE = frozenset({S.FAILED_OVER_WAITING_COMPLETION, S.RECOVERY_IN_PROGRESS})
+# Whether Windows removes a replication whose first copy runs is not documented; the lab does not,
+# so that the product stops the copy first, which is.
+NOT_REMOVABLE = frozenset(
+    {
+        S.FAILED_OVER_WAITING_COMPLETION,
+        S.RECOVERY_IN_PROGRESS,
+        S.INITIAL_REPLICATION_IN_PROGRESS,
+    }
+)
 
 
 def next_state(
