@@ -10,12 +10,43 @@ from agent.fabric.replication_state import (
     REPLICATION_PROPERTIES,
     SNAPSHOT_PROPERTIES,
     VM_PROPERTIES,
+    replication_disks,
     replication_state,
     simple_relationship,
 )
-from agent.powershell.cmdlet import cmdlet, select
+from agent.powershell.cmdlet import Cmdlet, cmdlet, select
 from agent.powershell.interface import PowerShell
 from agent.powershell.records import PSRecord
+
+
+DISK_PROPERTIES = ("VMId", "Path")
+
+
+def snapshots_of(host: str) -> tuple[Cmdlet, ...]:
+    """Get-VMSnapshot lists a whole host only when machines come through the pipeline."""
+    return (
+        cmdlet("Get-VM", ComputerName=host),
+        cmdlet("Get-VMSnapshot"),
+        select(*SNAPSHOT_PROPERTIES),
+    )
+
+
+def disks_of(host: str) -> tuple[Cmdlet, ...]:
+    """All disks of all machines, as they are attached now."""
+    return (
+        cmdlet("Get-VM", ComputerName=host),
+        cmdlet("Get-VMHardDiskDrive"),
+        select(*DISK_PROPERTIES),
+    )
+
+
+def replicated_disks_of(host: str) -> tuple[Cmdlet, ...]:
+    """The disks that replicate; as a property of their relationship they would arrive as texts."""
+    return (
+        cmdlet("Get-VMReplication", ComputerName=host),
+        cmdlet("Select-Object", ExpandProperty="ReplicatedDisks"),
+        select(*DISK_PROPERTIES),
+    )
 
 
 async def read_host_replication(
@@ -27,7 +58,7 @@ async def read_host_replication(
         powershell: Where to run.
         host: FQDN of the Hyper-V host.
         vm_ids: Hyper-V's ids, lower case; those the host does not have are left out.
-        time_limit_seconds: For each of the at most four pipelines.
+        time_limit_seconds: For each of the at most six pipelines.
 
     Raises:
         PowerShellError, PropertyError: The host could not be read.
@@ -49,16 +80,19 @@ async def read_host_replication(
     )
     relationships = _by_machine(answers[0], "VMId", machines)
     figures = _by_machine(answers[1], "VMId", machines)
-    snapshots: dict[str, list[PSRecord]] = {}
-    if _any_replica(relationships.values()):
-        # Get-VMSnapshot lists a whole host only when machines come through the pipeline.
-        found = await powershell.run(
-            cmdlet("Get-VM", ComputerName=host),
-            cmdlet("Get-VMSnapshot"),
-            select(*SNAPSHOT_PROPERTIES),
-            time_limit_seconds=time_limit_seconds,
-        )
-        snapshots = _by_machine(found, "VMId", machines)
+    modes = _modes(relationships.values())
+
+    async def ask_all(pipeline: tuple[Cmdlet, ...], *, wanted: bool) -> dict[str, list[PSRecord]]:
+        if not wanted:
+            return {}
+        found = await powershell.run(*pipeline, time_limit_seconds=time_limit_seconds)
+        return _by_machine(found, "VMId", machines)
+
+    snapshots, disks, replicated = await asyncio.gather(
+        ask_all(snapshots_of(host), wanted=bool(modes - {"Primary"})),
+        ask_all(disks_of(host), wanted="Primary" in modes),
+        ask_all(replicated_disks_of(host), wanted="Primary" in modes),
+    )
     return [
         replication_state(
             host,
@@ -66,6 +100,7 @@ async def read_host_replication(
             simple_relationship(relationships.get(vm_id, ())),
             simple_relationship(figures.get(vm_id, ())),
             snapshots.get(vm_id, ()),
+            replication_disks(disks.get(vm_id, ()), replicated.get(vm_id, ())),
         )
         for vm_id, [machine, *_] in machines.items()
     ]
@@ -82,9 +117,5 @@ def _by_machine(
     return found
 
 
-def _any_replica(relationships: Iterable[list[PSRecord]]) -> bool:
-    return any(
-        record.enum_name("ReplicationMode") != "Primary"
-        for found in relationships
-        for record in found
-    )
+def _modes(relationships: Iterable[list[PSRecord]]) -> set[str]:
+    return {record.enum_name("ReplicationMode") for found in relationships for record in found}

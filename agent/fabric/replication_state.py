@@ -29,6 +29,11 @@ REPLICATION_PROPERTIES: Final = (
     "ReplicationFrequencySec",
     "LastReplicationTime",
     "LastAppliedLogTime",
+    "AutoResynchronizeEnabled",
+    "AutoResynchronizeIntervalStart",
+    "AutoResynchronizeIntervalEnd",
+    "InitialReplicationStartTime",
+    "ResynchronizeStartTime",
 )
 MEASURE_PROPERTIES: Final = (
     "VMId",
@@ -41,6 +46,8 @@ MEASURE_PROPERTIES: Final = (
     "MissedReplicationCount",
     "ReplicationErrors",
     "ReplicationHealthDetails",
+    "MonitoringStartTime",
+    "LastVSSSnapshotTime",
 )
 SNAPSHOT_PROPERTIES: Final = ("Id", "VMId", "SnapshotType", "CreationTime")
 
@@ -58,6 +65,7 @@ def replication_state(
     replication: PSRecord | None = None,
     measure: PSRecord | None = None,
     snapshots: Iterable[PSRecord] = (),
+    disks: Iterable[replication_pb2.ReplicationDisk] = (),
 ) -> replication_pb2.ReplicationState:
     """Puts together what one host says about one virtual machine.
 
@@ -68,9 +76,10 @@ def replication_state(
         measure: From Measure-VMReplication; None when there are no figures.
         snapshots: From Get-VMSnapshot, any machine's and any type's; recovery points of this
             machine are picked out.
+        disks: The machine's, where it is the primary.
 
     Returns:
-        Names and figures as Hyper-V gives them; mode "None", state "Disabled" without replication.
+        Names and figures as Hyper-V gives them, disks where they are known; mode "None", state "Disabled" without replication.
 
     Raises:
         PropertyError: A record lacks what every version has.
@@ -88,7 +97,26 @@ def replication_state(
     if measure is not None:
         _add_figures(state, measure)
     state.recovery_points.extend(recovery_points(state.vm_id, snapshots))
+    if state.mode == "Primary":
+        state.disks.extend(disks)
     return state
+
+
+def replication_disks(
+    attached: Iterable[PSRecord], replicated: Iterable[PSRecord]
+) -> list[replication_pb2.ReplicationDisk]:
+    """A machine's virtual disks, in the order of their paths.
+
+    Args:
+        attached: From Get-VMHardDiskDrive; a pass-through disk has no path and cannot replicate.
+        replicated: ReplicatedDisks of its relationship.
+    """
+    sent = {path.casefold() for disk in replicated if (path := disk.optional_text("Path"))}
+    paths = {path for disk in attached if (path := disk.optional_text("Path"))}
+    return [
+        replication_pb2.ReplicationDisk(path=path, replicated=path.casefold() in sent)
+        for path in sorted(paths)
+    ]
 
 
 def recovery_points(
@@ -112,7 +140,7 @@ def recovery_points(
 async def read_replication(
     powershell: PowerShell, vm_id: UUID | str, host: str, *, time_limit_seconds: float = 120.0
 ) -> replication_pb2.ReplicationState:
-    """Reads one virtual machine's side of its replication from one host.
+    """Reads one virtual machine's side of its replication from one host, without its disks.
 
     Args:
         powershell: Where to run; a command's own, so that the reads bear its id.
@@ -170,6 +198,30 @@ def _add_relationship(state: replication_pb2.ReplicationState, replication: PSRe
     state.frequency_seconds = replication.optional_integer("ReplicationFrequencySec") or 0
     _set_moment(state, "last_replication_time", replication.optional_moment("LastReplicationTime"))
     _set_moment(state, "last_applied_log_time", replication.optional_moment("LastAppliedLogTime"))
+    _set_moment(
+        state,
+        "initial_replication_start_time",
+        replication.optional_moment("InitialReplicationStartTime"),
+    )
+    _set_moment(
+        state, "resynchronize_start_time", replication.optional_moment("ResynchronizeStartTime")
+    )
+    if state.mode == "Primary":
+        _add_automatic(state, replication)
+
+
+def _add_automatic(state: replication_pb2.ReplicationState, replication: PSRecord) -> None:
+    enabled = replication.optional_boolean("AutoResynchronizeEnabled")
+    if enabled is None:
+        return
+    state.auto_resynchronize = enabled
+    for field, name in (
+        ("auto_resynchronize_start", "AutoResynchronizeIntervalStart"),
+        ("auto_resynchronize_end", "AutoResynchronizeIntervalEnd"),
+    ):
+        since_midnight = replication.optional_duration(name)
+        if since_midnight is not None:
+            getattr(state, field).FromTimedelta(since_midnight)
 
 
 def _add_figures(state: replication_pb2.ReplicationState, measure: PSRecord) -> None:
@@ -182,6 +234,10 @@ def _add_figures(state: replication_pb2.ReplicationState, measure: PSRecord) -> 
     latency = measure.optional_duration("AverageReplicationLatency")
     if latency is not None and latency >= timedelta(0):
         state.average_replication_latency.FromTimedelta(latency)
+    _set_moment(state, "monitoring_start_time", measure.optional_moment("MonitoringStartTime"))
+    _set_moment(
+        state, "last_application_consistent_time", measure.optional_moment("LastVSSSnapshotTime")
+    )
     if state.state in _COPYING:
         percent = _copy_percent(measure)
         if percent is not None:

@@ -11,7 +11,7 @@ from agent.clock import Clock, utc_now
 from agent.fabric.host_replication import read_host_replication
 from agent.fabric.inventory import Inventory
 from agent.fabric.inventory_watch import SendMessage
-from agent.fabric.replication_report import ToldStates, reports
+from agent.fabric.replication_report import Untold
 from agent.powershell.errors import PowerShellError
 from agent.powershell.interface import PowerShell
 from agent.powershell.records import PropertyError
@@ -58,8 +58,12 @@ class ReplicationWatch:
         self._watched: frozenset[str] | None = None
         self._hosts: dict[str, str] = {}
         self._places: dict[str, set[str]] = {}
-        self._told = ToldStates()
-        self._complete = False
+        # Machines that were not where they had been, in this look.
+        self._left: set[str] = set()
+        self._untold = Untold()
+        self._news = asyncio.Event()
+        # The session wants everything once; afterwards what changes.
+        self._wants_all = True
 
     def session_opened(self, interval_seconds: float) -> None:
         """The coordinator can be told things again: everything now, then what changes."""
@@ -68,9 +72,10 @@ class ReplicationWatch:
         self._start_over()
 
     def watch(self, vm_ids: Iterable[str]) -> None:
-        """Replaces the list of watched machines."""
+        """Replaces the list of watched machines; of new ones everything is told."""
         self._watched = frozenset(vm_id.lower() for vm_id in vm_ids)
-        self._start_over()
+        self._untold.keep_only(self._watched)
+        self._wanted.set()
 
     def set_inventory(self, inventory: Inventory) -> None:
         """Learns hosts, and where VMM has the machines."""
@@ -85,15 +90,14 @@ class ReplicationWatch:
         self._wanted.set()
 
     async def run(self) -> None:
-        """Looks when something is new and at each interval; a host that fails is logged."""
-        while True:
-            try:
-                async with asyncio.timeout(self._interval_seconds):
-                    await self._wanted.wait()
-            except TimeoutError:
-                log.debug("replication.due")
-            self._wanted.clear()
-            await self.look()
+        """Looks when something is new and at each interval, and tells what was found.
+
+        A host that fails is logged. A coordinator that takes reports slowly keeps no look waiting:
+        what it has not been told yet is replaced by what is newer.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._look_again_and_again(), name="replication looks")
+            tasks.create_task(self._tell_again_and_again(), name="replication reports")
 
     async def report_everything(self) -> bool:
         """Looks now and reports all that is watched; see `look`."""
@@ -106,10 +110,48 @@ class ReplicationWatch:
         Returns:
             True when every host answered and the coordinator was told what is new.
         """
+        all_answered = await self.observe()
+        return await self.tell() and all_answered
+
+    async def tell(self) -> bool:
+        """Sends reports until there is nothing left to tell.
+
+        Returns:
+            False when the session ended; the next one is told everything.
+        """
+        while (report := self._untold.take()) is not None:
+            if not await self._send(session_pb2.AgentMessage(replication=report)):
+                self._untold.start_over()
+                self._wants_all = True
+                return False
+        return True
+
+    async def observe(self) -> bool:
+        """Asks every host concerned once, in a fixed number of pipelines a host.
+
+        Returns:
+            True when every host answered.
+        """
         watched = self._watched
         if watched is None:
             return False  # Nobody said yet what to watch: an empty report would be a lie.
-        asked = self._whom_to_ask(watched)
+        found: dict[str, list[replication_pb2.ReplicationState]] = {}
+        all_answered = bool(self._hosts) or not watched
+        all_answered = await self._ask(self._whom_to_ask(watched), found) and all_answered
+        # A machine that left the hosts it was on is looked for on all others at once.
+        left = {vm_id for vm_id in self._left if not self._places.get(vm_id)}
+        self._left.clear()
+        if left:
+            all_answered = await self._ask(self._whom_to_ask(left), found) and all_answered
+        self._add(found, watched, all_answered=all_answered)
+        return all_answered
+
+    async def _ask(
+        self,
+        asked: dict[str, set[str]],
+        found: dict[str, list[replication_pb2.ReplicationState]],
+    ) -> bool:
+        """Asks hosts and adds what they say; False when one did not answer."""
         limit = asyncio.Semaphore(self._settings.hosts_at_once)
 
         async def ask(host: str, vm_ids: Collection[str]) -> list[replication_pb2.ReplicationState]:
@@ -124,8 +166,7 @@ class ReplicationWatch:
         answers = await asyncio.gather(
             *(ask(host, vm_ids) for host, vm_ids in asked.items()), return_exceptions=True
         )
-        states: list[replication_pb2.ReplicationState] = []
-        all_answered = bool(self._hosts) or not watched
+        all_answered = True
         for (host, vm_ids), answer in zip(asked.items(), answers, strict=True):
             if isinstance(answer, (PowerShellError, PropertyError)):
                 log.warning("replication.host_failed", host=host, error=str(answer))
@@ -134,36 +175,51 @@ class ReplicationWatch:
                 raise answer
             else:
                 self._remember(host, vm_ids, answer)
-                states.extend(answer)
-        return await self._report(states, watched, all_answered=all_answered) and all_answered
+                found.setdefault(host, []).extend(answer)
+        return all_answered
 
-    async def _report(
+    def _add(
         self,
-        states: list[replication_pb2.ReplicationState],
+        found: dict[str, list[replication_pb2.ReplicationState]],
         watched: frozenset[str],
         *,
         all_answered: bool,
-    ) -> bool:
+    ) -> None:
         # If the list was replaced while the hosts were asked, the next look is complete.
-        complete = self._complete and all_answered and watched == self._watched
-        chosen = states if complete else self._told.news(states)
-        for report in reports(chosen, self._clock(), complete=complete):
-            if not await self._send(session_pb2.AgentMessage(replication=report)):
-                return False
-            self._told.told(report.states)
+        complete = self._wants_all and all_answered and watched == self._watched
+        self._untold.add(found, self._clock(), complete=complete)
+        if self._watched is not None:
+            self._untold.keep_only(self._watched)
         if complete:
-            self._complete = False
-        return True
+            self._wants_all = False
+        if self._untold:
+            self._news.set()
+
+    async def _look_again_and_again(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(self._interval_seconds):
+                    await self._wanted.wait()
+            except TimeoutError:
+                log.debug("replication.due")
+            self._wanted.clear()
+            await self.observe()
+
+    async def _tell_again_and_again(self) -> None:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            await self.tell()
 
     def _start_over(self) -> None:
-        self._told.forget()
-        self._complete = True
+        self._untold.start_over()
+        self._wants_all = True
         self._wanted.set()
 
-    def _whom_to_ask(self, watched: frozenset[str]) -> dict[str, set[str]]:
+    def _whom_to_ask(self, vm_ids: Iterable[str]) -> dict[str, set[str]]:
         """Hosts to ask, each with the machines to ask about."""
         asked: dict[str, set[str]] = {}
-        for vm_id in watched:
+        for vm_id in vm_ids:
             for host in self._places.get(vm_id) or self._hosts.values():
                 asked.setdefault(host, set()).add(vm_id)
         return asked
@@ -185,7 +241,10 @@ class ReplicationWatch:
             ):
                 self._add_place(state.vm_id, server)
         for vm_id in missing:
-            self._places.get(vm_id, set()).discard(host)
+            places = self._places.get(vm_id, set())
+            if host in places:
+                places.discard(host)
+                self._left.add(vm_id)
 
     def _add_place(self, vm_id: str, host: str) -> None:
         """Notes a place, if it is a host of this fabric (a broker or the other site is none)."""

@@ -11,6 +11,10 @@ from opensiterecovery.provider.v1.session_pb2 import AgentMessage
 URGENT: Final = frozenset({"heartbeat", "acknowledgement", "result", "progress"})
 """Fields of AgentMessage that never wait behind inventory and reports."""
 
+ONE_AT_A_TIME: Final = frozenset({"replication"})
+"""Fields whose sender has the next message made only when this one is being written: by then it
+knows something newer."""
+
 
 class Outbound:
     """A queue that is open only while a session stands.
@@ -50,6 +54,8 @@ class Outbound:
     async def send(self, message: AgentMessage) -> bool:
         """Puts a message into the queue, waiting for room if it is not urgent.
 
+        A report of replication is waited for until it is taken out.
+
         Returns:
             False when there is no session, or it ended while waiting: the message is gone.
         """
@@ -66,6 +72,12 @@ class Outbound:
                 if not self._is(session):
                     return False
                 self._bulk.append(message)
+                if message.WhichOneof("message") in ONE_AT_A_TIME:
+                    self._changed.notify_all()
+                    await self._changed.wait_for(
+                        lambda: not self._is(session) or not self._waits(message)
+                    )
+                    return self._is(session)
             self._changed.notify_all()
             return True
 
@@ -76,6 +88,9 @@ class Outbound:
             message = self._urgent.popleft() if self._urgent else self._bulk.popleft()
             self._changed.notify_all()
             return message
+
+    def _waits(self, message: AgentMessage) -> bool:
+        return any(waiting is message for waiting in self._bulk)
 
     def _is(self, session: int) -> bool:
         return self._open and self._session == session

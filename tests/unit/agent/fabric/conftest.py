@@ -82,7 +82,8 @@ class FakePowerShell:
                 return (first.name, "")
             unfolded = [str(part.parameters.get("ExpandProperty", "")) for part in pipeline]
             return (listing[1].name + "".join(unfolded), "")
-        return (listing[-1].name, str(first.parameters.get("ComputerName", "")))
+        expanded = "".join(str(part.parameters.get("ExpandProperty", "")) for part in pipeline)
+        return (listing[-1].name + expanded, str(first.parameters.get("ComputerName", "")))
 
 
 @pytest.fixture

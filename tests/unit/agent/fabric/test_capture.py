@@ -1,5 +1,6 @@
 """A real VMM 2012 R2 server's inventory, as it was captured, becomes inventory objects."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,38 @@ def test_every_machine_is_read(capture: dict[str, list[PSRecord]]) -> None:
         "Mahwah Virtual Switch",
     )
     assert {machine.state for machine in machines} <= {"Running", "PowerOff"}
+
+
+@pytest.mark.spec("DI-1")
+def test_flags_and_integration_services_are_read(capture: dict[str, list[PSRecord]]) -> None:
+    machines = {
+        item.virtual_machine.name: item.virtual_machine
+        for item in virtual_machines.virtual_machines(
+            capture["vms"], virtual_machines.Devices(), ["SCVMM1111.manageiq.com"]
+        )
+    }
+    bronze = machines["bronze_storage_vm1"]
+    assert bronze.HasField("fibre_channel")
+    assert not (bronze.fibre_channel or bronze.pass_through or bronze.shared_storage)
+    # VMM 2012 R2 does not say it.
+    assert not bronze.HasField("encrypted")
+    assert (bronze.integration_services, bronze.integration_services_detected) == ("", False)
+    assert machines["ERP_A"].integration_services == "6.1.7600.16385"
+    assert not any(machine.replication.mode for machine in machines.values())
+
+
+@pytest.mark.spec("DI-2")
+def test_devices_are_modified_with_their_machine_and_not_by_every_refresh(
+    capture: dict[str, list[PSRecord]],
+) -> None:
+    """What looking for changes by the machine's time of modification rests on."""
+    modified = [machine.moment("ModifiedTime") for machine in capture["vms"]]
+    assert len(set(modified)) > 15
+    assert max(modified) - min(modified) > timedelta(days=10)
+    for machine, at in zip(capture["vms"], modified, strict=True):
+        for kind in ("VirtualDiskDrives", "VirtualHardDisks", "VirtualNetworkAdapters"):
+            for device in machine.records(kind):
+                assert device.moment("ModifiedTime") - at < timedelta(seconds=1)
 
 
 def test_every_host_cluster_and_volume_is_read(capture: dict[str, list[PSRecord]]) -> None:

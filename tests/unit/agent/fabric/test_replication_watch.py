@@ -10,7 +10,6 @@ import pytest
 from opensiterecovery.provider.v1 import inventory_pb2, replication_pb2, session_pb2
 
 from agent.fabric.inventory import Inventory, inventory_of
-from agent.fabric.replication_report import reports
 from agent.fabric.replication_watch import ReplicationSettings, ReplicationWatch
 from agent.powershell.errors import PowerShellFailure
 from agent.powershell.records import PSRecord
@@ -106,7 +105,13 @@ async def test_pipelines_grow_with_hosts_not_with_machines(
     watch.watch(map(str, machines))
     assert await watch.look()
     assert len(sent.reports[0].states) == 200
-    assert powershell.names() == ["Get-VM", "Get-VMReplication", "Measure-VMReplication"]
+    assert powershell.names() == [
+        "Get-VM",
+        "Get-VMReplication",
+        "Measure-VMReplication",
+        "Get-VMHardDiskDrive",
+        "Get-VMReplicationReplicatedDisks",
+    ]
 
 
 async def test_recovery_points_are_read_where_there_are_replicas(
@@ -140,7 +145,7 @@ async def test_a_host_that_fails_does_not_stop_the_others_and_nothing_is_called_
     assert len(states) == 2
 
 
-async def test_a_machine_that_moved_is_found_on_its_new_host(
+async def test_a_machine_that_moved_is_found_on_its_new_host_by_the_same_look(
     powershell: Any, hyper_v: HyperV, watch: ReplicationWatch, sent: Sent
 ) -> None:
     put(powershell, hyper_v, H1, VM1)
@@ -149,8 +154,10 @@ async def test_a_machine_that_moved_is_found_on_its_new_host(
     put(powershell, hyper_v, H1)
     put(powershell, hyper_v, H2, VM1)
     await watch.look()
-    await watch.look()
-    assert sent.last() == (False, [(str(VM1), H2, "Replicating")])
+    assert sent.last() == (
+        False,
+        [(str(VM1), H1, "Disabled"), (str(VM1), H2, "Replicating")],
+    )
 
 
 async def test_a_replica_that_vmm_does_not_know_is_looked_for_everywhere(
@@ -222,13 +229,79 @@ async def test_what_was_not_sent_is_sent_in_the_next_session(
         await running
 
 
-def test_large_reports_are_cut_and_then_none_is_complete() -> None:
-    states = [replication_pb2.ReplicationState(vm_id=str(number), host=H1) for number in range(100)]
-    cut = list(reports(states, NOON, complete=True, most_bytes=200))
-    assert len(cut) > 1
-    assert not any(report.complete for report in cut)
-    assert [state for report in cut for state in report.states] == states
-    assert all(report.ByteSize() < 300 for report in cut)
-    [whole] = reports(states, NOON, complete=True)
-    assert whole.complete
-    assert list(reports([], NOON, complete=False)) == []
+@pytest.mark.spec("RE-5")
+async def test_a_disk_attached_later_is_told_as_one_that_does_not_replicate(
+    powershell: Any, hyper_v: HyperV, watch: ReplicationWatch, sent: Sent
+) -> None:
+    put(powershell, hyper_v, H1, VM1)
+    disks = [PSRecord({"VMId": VM1, "Path": path}) for path in ("C:\\a.vhdx", "C:\\b.vhdx", None)]
+    powershell.answer("Get-VMHardDiskDrive", disks, H1)
+    sending = [PSRecord({"VMId": VM1, "Path": "c:\\A.vhdx"})]
+    powershell.answer("Get-VMReplicationReplicatedDisks", sending, H1)
+    watch.watch([str(VM1)])
+    assert await watch.look()
+    [state] = sent.reports[0].states
+    told = {disk.path: disk.replicated for disk in state.disks}
+    assert told == {"C:\\a.vhdx": True, "C:\\b.vhdx": False}
+
+
+@pytest.mark.spec("RE-4")
+async def test_a_machine_that_is_gone_is_told_as_gone_once(
+    powershell: Any, hyper_v: HyperV, watch: ReplicationWatch, sent: Sent
+) -> None:
+    put(powershell, hyper_v, H1, VM1)
+    watch.watch([str(VM1)])
+    await watch.look()
+    put(powershell, hyper_v, H1)
+    await watch.look()
+    await watch.look()
+    assert len(sent.reports) == 2
+    [gone] = sent.reports[1].states
+    assert (gone.vm_id, gone.host, gone.mode, gone.vm_state) == (str(VM1), H1, "None", "")
+
+
+@pytest.mark.spec("RE-4")
+async def test_new_machines_to_watch_do_not_make_everything_be_told_again(
+    powershell: Any, hyper_v: HyperV, watch: ReplicationWatch, sent: Sent
+) -> None:
+    put(powershell, hyper_v, H1, VM1)
+    put(powershell, hyper_v, H2, VM2)
+    watch.watch([str(VM1)])
+    await watch.look()
+    watch.watch([str(VM1), str(VM2)])
+    await watch.look()
+    assert sent.last() == (False, [(str(VM2), H2, "Replicating")])
+
+
+@pytest.mark.spec("RE-4")
+async def test_a_coordinator_that_takes_its_time_is_told_the_newest_of_each_side_and_no_look_waits(
+    powershell: Any, hyper_v: HyperV
+) -> None:
+    taken = asyncio.Semaphore(0)
+    sent = Sent()
+
+    async def slowly(message: session_pb2.AgentMessage) -> bool:
+        await sent.send(message)
+        await taken.acquire()
+        return True
+
+    watch = ReplicationWatch(
+        powershell, slowly, ReplicationSettings(interval_seconds=3600), clock=lambda: NOON
+    )
+    watch.set_inventory(fabric({VM1: H1}))
+    put(powershell, hyper_v, H1, VM1)
+    watch.watch([str(VM1)])
+    running = asyncio.create_task(watch.run())
+    async with asyncio.timeout(10):
+        await sent.heard.wait()
+        for state in ("Suspended", "Error", "Resynchronizing"):
+            put(powershell, hyper_v, H1, VM1, ReplicationState=state)
+            assert await watch.observe()
+        sent.heard.clear()
+        taken.release()
+        await sent.heard.wait()
+    assert len(sent.reports) == 2
+    assert sent.last() == (False, [(str(VM1), H1, "Resynchronizing")])
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running

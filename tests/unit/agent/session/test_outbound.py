@@ -6,6 +6,7 @@ import asyncio
 
 from opensiterecovery.provider.v1.command_pb2 import CommandResult
 from opensiterecovery.provider.v1.inventory_pb2 import InventoryUpdate
+from opensiterecovery.provider.v1.replication_pb2 import ReplicationReport
 from opensiterecovery.provider.v1.session_pb2 import AgentMessage, Heartbeat
 
 from agent.session.outbound import Outbound
@@ -65,3 +66,26 @@ async def test_the_writer_waits_for_a_message() -> None:
     assert not taking.done()
     await outbound.send(BEAT)
     assert await taking == BEAT
+
+
+async def test_a_sender_of_replication_waits_until_its_report_is_written() -> None:
+    outbound = Outbound()
+    report = AgentMessage(replication=ReplicationReport())
+    await outbound.open()
+    await outbound.send(BULK)
+    waiting = asyncio.create_task(outbound.send(report))
+    await outbound.send(RESULT)
+    assert await outbound.take() == RESULT
+    assert await outbound.take() == BULK
+    assert not waiting.done()
+    assert await outbound.take() == report
+    assert await waiting is True
+
+
+async def test_a_sender_of_replication_learns_that_its_session_ended() -> None:
+    outbound = Outbound()
+    await outbound.open()
+    waiting = asyncio.create_task(outbound.send(AgentMessage(replication=ReplicationReport())))
+    await outbound.send(RESULT)
+    await outbound.close()
+    assert await waiting is False
