@@ -114,7 +114,9 @@ def _check_output(
     if output.step not in steps or not order.comes_before(output.step, step.key):
         raise GraphError(f"{step.key}: needs {output.step!r}, which is not among those before it")
     other = steps[output.step]
-    if other.on_failure is FailureRule.WARN:
+    if output.optional and step.kind is not StepKind.RECORD:
+        raise GraphError(f"{step.key}: only record functions can do without {output.step!r}")
+    if other.on_failure is FailureRule.WARN and not output.optional:
         raise GraphError(f"{step.key}: needs {output.step!r}, which may fail without stopping")
     if other.kind is StepKind.WAIT:
         raise GraphError(f"{step.key}: {output.step!r} is a wait and gives nothing")

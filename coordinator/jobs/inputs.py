@@ -19,9 +19,10 @@ class OutputMissingError(Exception):
 
 
 def encode_inputs(value: object) -> object:
-    """The inputs as pure JSON, each `Output` as {"$output": [step, field]}."""
+    """The inputs as pure JSON, each `Output` as {"$output": [step, field]}; true if optional."""
     if isinstance(value, Output):
-        return {OUTPUT_MARK: [value.step, value.field]}
+        optional = [True] if value.optional else []
+        return {OUTPUT_MARK: [value.step, value.field, *optional]}
     if isinstance(value, Mapping):
         return {str(key): encode_inputs(member) for key, member in value.items()}
     if isinstance(value, list | tuple):
@@ -33,8 +34,8 @@ def decode_inputs(value: object) -> object:
     """The inverse of `encode_inputs`, but for tuples, which come back as lists."""
     if isinstance(value, Mapping):
         if value.keys() == {OUTPUT_MARK}:
-            step, field = value[OUTPUT_MARK]
-            return Output(step, field)
+            step, field, *optional = value[OUTPUT_MARK]
+            return Output(step, field, optional=bool(optional))
         return {key: decode_inputs(member) for key, member in value.items()}
     if isinstance(value, list):
         return [decode_inputs(member) for member in value]
@@ -68,6 +69,8 @@ def resolve_inputs(value: object, results: Mapping[str, Mapping[str, object]]) -
         try:
             return results[value.step][value.field]
         except KeyError:
+            if value.optional:
+                return None
             raise OutputMissingError(value) from None
     if isinstance(value, Mapping):
         return {key: resolve_inputs(member, results) for key, member in value.items()}

@@ -32,10 +32,15 @@ class Output:
 
     The other step must be among those this one comes after, directly or not; its result type must
     have the field, of the type the input wants. `validate_graph` checks all of it.
+
+    Attributes:
+        optional: The other step may have failed under the rule WARN: then the value is None. Only
+            for arguments of record functions, which decide what that means.
     """
 
     step: str
     field: str
+    optional: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from coordinator.fabrics.models import Fabric
 from coordinator.jobs.services import QueueName, enqueue
 from coordinator.protection.capacity.applying import follow_bandwidth_of
 from coordinator.protection.discovery.following import follow_machines
+from coordinator.protection.networks.following import follow_networks
 from coordinator.protection.pairing.following import follow_hosts_of
 
 log = structlog.get_logger(__name__)
@@ -28,6 +29,7 @@ FOLLOWERS: Mapping[str, InventoryFollower] = {
     "machines": follow_machines,
     "hosts": follow_hosts_of,
     "bandwidth": follow_bandwidth_of,
+    "networks": follow_networks,
 }
 
 

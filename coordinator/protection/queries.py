@@ -14,6 +14,19 @@ from coordinator.protection.capacity.queries import (
     limit_standing,
 )
 from coordinator.protection.models import ProtectedItem
+from coordinator.protection.networks.failover import failover_networks
+from coordinator.protection.networks.queries import (
+    FabricNetwork,
+    adapters_of_items,
+    availability,
+    find_logical_network,
+    find_network,
+    find_network_mapping,
+    list_logical_networks,
+    list_networks,
+    mappings_of,
+    offered_targets,
+)
 from coordinator.protection.offline.facts import copy_facts
 from coordinator.protection.offline.watching import Place, first_copies_to_watch
 from coordinator.protection.resource_queries import (
@@ -43,17 +56,24 @@ from coordinator.protection.storage.queries import (
 
 __all__ = [
     "CloudRole",
+    "FabricNetwork",
     "ItemSide",
     "LimitStanding",
     "Place",
     "Readiness",
+    "adapters_of_items",
+    "availability",
     "bandwidth_limits_of",
     "classifications_of",
     "cloud_roles",
     "copy_facts",
+    "failover_networks",
     "find_bandwidth_limit",
     "find_classification",
     "find_item",
+    "find_logical_network",
+    "find_network",
+    "find_network_mapping",
     "find_pairing",
     "find_policy",
     "find_storage_mapping",
@@ -61,7 +81,11 @@ __all__ = [
     "items_of",
     "items_of_machines",
     "limit_standing",
+    "list_logical_networks",
+    "list_networks",
     "machines_to_watch",
+    "mappings_of",
+    "offered_targets",
     "pairings_of",
     "points_of",
     "policies_of",

@@ -9,6 +9,10 @@ from coordinator.protection.discovery.readiness import (
     readiness_errors,
     readiness_warnings,
 )
+from coordinator.protection.networks.failover_planner import (
+    FailoverNetworks,
+    failover_network_steps,
+)
 from coordinator.protection.operations import Operation, allowed_operations
 from coordinator.protection.policies.rules import WIRE_AUTHENTICATION, Authentication, InstanceType
 from coordinator.protection.states import ProtectionState
@@ -17,10 +21,12 @@ __all__ = [
     "WIRE_AUTHENTICATION",
     "Authentication",
     "DiskFacts",
+    "FailoverNetworks",
     "InstanceType",
     "MachineFacts",
     "Operation",
     "allowed_operations",
+    "failover_network_steps",
     "host_generation_errors",
     "is_known_replica",
     "pairing_in_use_failure",

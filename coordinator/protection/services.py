@@ -8,6 +8,11 @@ from coordinator.protection.discovery.services import check_consistency, refresh
 from coordinator.protection.enabling.finalizing import finalize
 from coordinator.protection.enabling.services import enable_protection
 from coordinator.protection.inventory_followers import inventory_changed
+from coordinator.protection.networks.services import (
+    MappingRequest,
+    map_networks,
+    unmap_networks,
+)
 from coordinator.protection.offline.services import export_first_copy_again, import_first_copy
 from coordinator.protection.offline.watching import ingest_first_copies
 from coordinator.protection.pairing.services import create_pairing
@@ -28,6 +33,7 @@ from coordinator.protection.transitions import (
 )
 
 __all__ = [
+    "MappingRequest",
     "PairingRequest",
     "ProtectionRequest",
     "RequestOrigin",
@@ -44,6 +50,7 @@ __all__ = [
     "ingest_replication",
     "inventory_changed",
     "item_lock",
+    "map_networks",
     "map_storage",
     "record_committed",
     "record_event",
@@ -56,5 +63,6 @@ __all__ = [
     "remove_pairing_from_vault",
     "report_absent",
     "set_bandwidth_limit",
+    "unmap_networks",
     "unmap_storage",
 ]

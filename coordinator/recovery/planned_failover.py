@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from coordinator.jobs.steps import Graph, Output, StepKind, StepSpec, TaskSpec
+from coordinator.protection.rules import failover_network_steps
 from coordinator.recovery.snapshot import MachineSnapshot
 
 SCENARIO = "PlannedFailover"
@@ -21,8 +22,11 @@ def plan_planned_failover(machine: MachineSnapshot) -> Graph:
     """Shuts the machine down, sends the rest, fails its replica over, starts it.
 
     Every step may be repeated: a second run of the scenario after a failure finds done what the
-    first one did. Source: SPEC FO-2; ASR's PlannedFailover.
+    first one did. Networks are made ready beside the rest and never stop it.
+
+    Source: SPEC FO-2, NW-7, NW-8; ASR's PlannedFailover.
     """
+    networks = failover_network_steps(machine.networks, PREPARE, after=("prerequisites/check",))
     return Graph(
         tasks=(
             TaskSpec(CHECK, "Checking prerequisites for planned failover"),
@@ -31,8 +35,14 @@ def plan_planned_failover(machine: MachineSnapshot) -> Graph:
             TaskSpec(FAIL_OVER, "Start failover"),
             TaskSpec(START, "Start the replica virtual machine"),
         ),
-        steps=(*_before(machine), *_failover(machine)),
+        steps=(*_before(machine), *networks, *_failover(machine, _last_of(networks))),
     )
+
+
+def _last_of(networks: tuple[StepSpec, ...]) -> tuple[str, ...]:
+    """What the failover waits for: steps that no other step of the networks waits for."""
+    awaited = {key for step in networks for key in step.after}
+    return tuple(step.key for step in networks if step.key not in awaited)
 
 
 def _before(machine: MachineSnapshot) -> Iterator[StepSpec]:
@@ -82,13 +92,13 @@ def _before(machine: MachineSnapshot) -> Iterator[StepSpec]:
     )
 
 
-def _failover(machine: MachineSnapshot) -> Iterator[StepSpec]:
+def _failover(machine: MachineSnapshot, networks: tuple[str, ...]) -> Iterator[StepSpec]:
     yield StepSpec(
         key="failover/begin",
         task=FAIL_OVER,
         kind=StepKind.RECORD,
         action="recovery.failover_begins",
-        after=("prepare",),
+        after=("prepare", *networks),
     )
     yield StepSpec(
         key="failover/start",

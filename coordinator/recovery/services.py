@@ -18,8 +18,8 @@ from coordinator.jobs.services import (
 )
 from coordinator.jobs.steps import Graph
 from coordinator.protection.models import ProtectedItem
-from coordinator.protection.queries import side_of_item
-from coordinator.protection.rules import Authentication, Operation
+from coordinator.protection.queries import failover_networks, side_of_item
+from coordinator.protection.rules import Authentication, FailoverNetworks, Operation
 from coordinator.protection.services import (
     RequestOrigin,
     item_lock,
@@ -64,7 +64,7 @@ def planned_failover(
             scenario=planned.SCENARIO,
             friendly_name=planned.FRIENDLY_NAME,
             event=lambda _: ItemEvent.PLANNED_FAILOVER_BEGAN,
-            plan=lambda fresh: planned.plan_planned_failover(_snapshot(fresh)),
+            plan=lambda fresh: planned.plan_planned_failover(_snapshot(fresh, with_networks=True)),
             check=lambda fresh: _check_direction(fresh, direction),
         ),
         item,
@@ -149,7 +149,11 @@ def _begin(scenario: _Scenario, item: ProtectedItem, origin: RequestOrigin, now:
         return begun
     refuse_if_busy(item_lock(item.id))
     fresh = ProtectedItem.objects.select_related(
-        "pairing__policy", "pairing__primary_fabric", "pairing__recovery_fabric"
+        "pairing__policy",
+        "pairing__primary_fabric",
+        "pairing__recovery_fabric",
+        "pairing__primary_cloud",
+        "pairing__recovery_cloud",
     ).get(id=item.id)
     refuse_unless_allowed(fresh, scenario.operation)
     scenario.check(fresh)
@@ -212,7 +216,7 @@ def _check_direction(item: ProtectedItem, direction: FailoverDirection | None) -
         )
 
 
-def _snapshot(item: ProtectedItem) -> MachineSnapshot:
+def _snapshot(item: ProtectedItem, *, with_networks: bool = False) -> MachineSnapshot:
     active = ActiveLocation(item.active_location)
     return MachineSnapshot(
         vm_id=item.vm_id,
@@ -220,6 +224,7 @@ def _snapshot(item: ProtectedItem) -> MachineSnapshot:
         passive=_side(item, active.other),
         authentication_type=Authentication(item.pairing.policy.authentication_type),
         replication_port=item.pairing.policy.replication_port,
+        networks=failover_networks(item) if with_networks else FailoverNetworks(),
     )
 
 

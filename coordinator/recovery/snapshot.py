@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from coordinator.protection.rules import Authentication
+from coordinator.protection.rules import Authentication, FailoverNetworks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +31,7 @@ class MachineSnapshot:
     Attributes:
         active: The side the machine runs on.
         passive: The other one.
+        networks: What its failover has to do about networks.
     """
 
     vm_id: str
@@ -38,6 +39,7 @@ class MachineSnapshot:
     passive: Side
     authentication_type: Authentication
     replication_port: int
+    networks: FailoverNetworks = field(default_factory=FailoverNetworks)
 
     def at(self, side: Side) -> dict[str, object]:
         """The wire's VirtualMachineRef of the machine on a side."""

@@ -22,6 +22,7 @@ from coordinator.protection.enabling.finalizing_planner import (
 )
 from coordinator.protection.item_jobs import ItemJob, begin_item_job
 from coordinator.protection.models import ProtectedItem
+from coordinator.protection.networks.attaching import plan_replica
 from coordinator.protection.requests import RequestOrigin
 from coordinator.protection.sides import side_of_item
 from coordinator.protection.states import ActiveLocation, ProtectionState
@@ -125,7 +126,7 @@ def _job(item: ProtectedItem) -> ItemJob:
     if item.state == ProtectionState.INITIAL_REPLICATION:
         graph = plan_primary_completion(_snapshot(item, ActiveLocation.PRIMARY))
         return ItemJob(PRIMARY_SCENARIO, PRIMARY_FRIENDLY_NAME, graph)
-    graph = plan_recovery_completion(_snapshot(item, ActiveLocation.RECOVERY))
+    graph = plan_recovery_completion(_snapshot(item, ActiveLocation.RECOVERY), plan_replica(item))
     return ItemJob(RECOVERY_SCENARIO, RECOVERY_FRIENDLY_NAME, graph)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from coordinator.jobs.steps import Graph, Output, StepKind, StepSpec, TaskSpec
+from coordinator.protection.networks.planner import MachineNetworks, attach_steps
 
 PRIMARY_SCENARIO = "PrimaryIrCompletion"
 PRIMARY_FRIENDLY_NAME = "Finalize protection on the primary virtual machine"
@@ -32,11 +33,19 @@ def plan_primary_completion(snapshot: FinalizingSnapshot) -> Graph:
     )
 
 
-def plan_recovery_completion(snapshot: FinalizingSnapshot) -> Graph:
-    """Reads the replica, has VMM see it on its host, and records that the item is protected.
+def plan_recovery_completion(
+    snapshot: FinalizingSnapshot, networks: MachineNetworks | None = None
+) -> Graph:
+    """Reads the replica, has VMM see it on its host, connects it, records the item as protected.
 
-    Source: SPEC RE-2; VMM learns of new replicas only by a refresh of their host.
+    Networks that cannot be connected now are connected later: the machine is protected either way.
+
+    Source: SPEC RE-2, NW-3; VMM learns of new replicas only by a refresh of their host.
     """
+    attaching: tuple[StepSpec, ...] = ()
+    if networks is not None:
+        attaching = tuple(attach_steps(networks, RECOVERY_SCENARIO, "", after=("refresh",)))
+    last = attaching[-1].key if attaching else "refresh"
     return Graph(
         tasks=(TaskSpec(RECOVERY_SCENARIO, RECOVERY_FRIENDLY_NAME),),
         steps=(
@@ -51,7 +60,8 @@ def plan_recovery_completion(snapshot: FinalizingSnapshot) -> Graph:
                 after=("read",),
                 time_limit_seconds=300,
             ),
-            _record(RECOVERY_SCENARIO, "protection.recovery_finalized", after="refresh"),
+            *attaching,
+            _record(RECOVERY_SCENARIO, "protection.recovery_finalized", after=last),
         ),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from coordinator.protection.models import ProtectedItem
+from coordinator.protection.networks import queries as networks
 
 
 def wanted_networks(item: ProtectedItem) -> Mapping[str, str]:
@@ -13,5 +14,4 @@ def wanted_networks(item: ProtectedItem) -> Mapping[str, str]:
     Returns:
         By the VM network's name; empty when none is mapped. Source: SPEC NW-6.
     """
-    del item
-    return {}
+    return networks.wanted_networks(item)

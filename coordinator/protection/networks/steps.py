@@ -1,0 +1,21 @@
+"""What the engine and the sweep may call of network mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from coordinator.jobs.registry import RecordFunction
+from coordinator.protection.networks import failover, records, services
+
+RECORDS: Mapping[str, RecordFunction] = {
+    "protection.network_mapped": records.network_mapped,
+    "protection.network_unmapped": records.network_unmapped,
+    "protection.match_adapters": records.match,
+    "protection.networks_attached": records.attached,
+    "protection.decide_way_back": failover.decide_way_back,
+}
+
+TASKS: Mapping[str, Callable[..., None]] = {services.ATTACH_TASK: services.attach_pending}
+
+PERIODIC: Mapping[str, timedelta] = {services.ATTACH_TASK: timedelta(seconds=10)}
