@@ -14,6 +14,7 @@ from agent.verbs.bandwidth import set_bandwidth_limit
 from agent.verbs.certificate_removal import remove_host_certificates
 from agent.verbs.certificates import install_host_certificate, prepare_host_certificate
 from agent.verbs.context import VerbContext
+from agent.verbs.dr_protection import clear_dr_protection
 from agent.verbs.existing_copies import enable_as_replica, set_allowed_primary_server
 from agent.verbs.fabric import refresh_fabric
 from agent.verbs.failover import (
@@ -76,6 +77,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "refresh_fabric": refresh_fabric,
         "remove_replication": remove_replication,
         "delete_replica": delete_replica,
+        "clear_dr_protection": clear_dr_protection,
         "remove_host_replication": remove_host_replication,
         "move_replica_storage": move_replica_storage,
         "set_bandwidth_limit": set_bandwidth_limit,

@@ -15,6 +15,7 @@ from opensiterecovery.provider.v1.replication_pb2 import ReplicationState
 
 from agent.failures import CommandError, failure
 from agent.powershell.cmdlet import Cmdlet, cmdlet, select
+from agent.powershell.errors import PowerShellFailure
 from agent.verbs.act import Goal, reach
 from agent.verbs.context import VerbContext
 from agent.verbs.machines import (
@@ -31,6 +32,8 @@ NOT_REMOVABLE = frozenset({"FailedOverWaitingCompletion", "RecoveryInProgress"})
 
 async def remove_replication(request: RemoveReplication, context: VerbContext) -> ReplicationState:
     """Ends this side's part in a replication; the machine stays, the other side is not told.
+
+    A first copy that runs is stopped first.
 
     Idempotent: a machine without replication, or one that is gone, is left alone.
 
@@ -50,7 +53,7 @@ async def remove_replication(request: RemoveReplication, context: VerbContext) -
         describe=described,
         refuse=_removal_refusal,
     )
-    return await reach(context, goal, lambda _: run_on(context, request.vm, "Remove-VMReplication"))
+    return await reach(context, goal, lambda side: _remove(context, request.vm, side))
 
 
 async def delete_replica(request: DeleteReplica, context: VerbContext) -> ReplicaDeleted:
@@ -75,6 +78,21 @@ async def delete_replica(request: DeleteReplica, context: VerbContext) -> Replic
     )
     await reach(context, goal, lambda _: _delete(context, request.vm))
     return ReplicaDeleted(vm_id=request.vm.vm_id, host=request.vm.host)
+
+
+async def _remove(context: VerbContext, vm: VirtualMachineRef, side: ReplicationState) -> None:
+    if _is_copying(side):
+        try:
+            await run_on(context, vm, "Stop-VMInitialReplication")
+        except PowerShellFailure:
+            # It may have ended in this moment.
+            if _is_copying(await _side(context, vm)):
+                raise
+    await run_on(context, vm, "Remove-VMReplication")
+
+
+def _is_copying(side: ReplicationState) -> bool:
+    return side.mode == "Primary" and side.state == "InitialReplicationInProgress"
 
 
 async def _side(context: VerbContext, vm: VirtualMachineRef) -> ReplicationState:

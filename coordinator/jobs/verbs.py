@@ -35,6 +35,7 @@ RESULT_FIELDS: Mapping[str, str] = {
     "refresh_host": "host_refreshed",
     "remove_replication": "replication",
     "delete_replica": "replica_deleted",
+    "clear_dr_protection": "dr_protection",
     "remove_host_replication": "host_replication",
     "read_network_adapters": "network_adapters",
     "connect_network_adapter": "network_adapter",

@@ -81,6 +81,12 @@ _TABLE: dict[str, tuple[str, str, str, str]] = {
         _VMM,
         "VMM cannot find the object '{target}' in its database.",
     ),
+    "dr_protection_refused": (
+        "LabDRProtectionRefused",
+        "InvalidOperation",
+        _VMM,
+        "The protection of the virtual machine '{target}' cannot be changed so.",
+    ),
     "vm_is_running": (
         "LabVirtualMachineRunning",
         "InvalidOperation",

@@ -106,6 +106,7 @@ CMDLETS: dict[str, Cmdlet] = {
     "Read-SCVMHost": vmm_hosts.read_scvm_host,
     "Get-SCVirtualMachine": vmm_virtual_machines.get_sc_virtual_machine,
     "Read-SCVirtualMachine": vmm_virtual_machines.read_sc_virtual_machine,
+    "Set-SCVirtualMachine": vmm_virtual_machines.set_sc_virtual_machine,
     "Remove-SCVirtualMachine": vmm_virtual_machines.remove_sc_virtual_machine,
     "Get-SCVirtualHardDisk": vmm_virtual_machines.get_sc_virtual_hard_disk,
     "Get-SCVirtualNetworkAdapter": vmm_virtual_machines.get_sc_virtual_network_adapter,

@@ -198,6 +198,30 @@ async def remove_sc_virtual_machine(site: Site, call: Invocation, written: Writt
     written.output(shown)
 
 
+# What the lab does of Set-SCVirtualMachine; other parameters are refused, not ignored.
+_EMULATED_CHANGES = {"VM", "VMMServer", "DRProtectionRequired", "ClearDRProtection", "ErrorAction"}
+
+
+async def set_sc_virtual_machine(site: Site, call: Invocation, written: Written) -> None:
+    """Marks a machine as one to be protected, or takes the mark away."""
+    others = sorted(set(call.parameters) - _EMULATED_CHANGES)
+    if others:
+        raise refusal("not_emulated", f"Set-SCVirtualMachine with {others[0]}")
+    vm = _given_vm(site, call)
+    required = arguments.boolean(call, "DRProtectionRequired")
+    clear = arguments.switch(call, "ClearDRProtection")
+    # What VMM says to both at once, and of a machine in no cloud, is not documented.
+    if (clear and required) or (required and vm.cloud_id is None):
+        raise refusal("dr_protection_refused", vm.name)
+    wanted = False if clear else vm.dr_protection_required if required is None else required
+    if wanted != vm.dr_protection_required:
+        vm.dr_protection_required = wanted
+        site.save_vm(vm)
+        details = {"name": vm.name, "required": wanted}
+        site.record(vm.host_fqdn, ("vm.dr_protection_set", vm.vm_id), call.command_id, details)
+    written.output(virtual_machine(site, vm))
+
+
 async def get_sc_virtual_hard_disk(site: Site, call: Invocation, written: Written) -> None:
     check_connection(site, call)
     machines = [_given_vm(site, call)] if "VM" in call.parameters else list(_known(site))

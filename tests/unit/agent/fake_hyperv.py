@@ -37,6 +37,7 @@ class FakeMachine:
     initial_start: Any = None
     recovery_points: list[UUID] = field(default_factory=list)
     known_to_vmm: bool = True
+    dr_protection_required: bool = False
 
 
 @dataclass
@@ -328,9 +329,17 @@ class FakeHyperV:
         self._effect("replication.reversed", machine.vm_id)
         return []
 
+    def _stop_vminitialreplication(self, _: Mapping[str, Any], objects: Objects) -> Objects:
+        machine = objects[0]["_machine"]
+        if machine.replication_state != "InitialReplicationInProgress":
+            raise failure("InvalidState", "InvalidOperation", "Stop-VMInitialReplication")
+        machine.replication_state = "ReadyForInitialReplication"
+        self._effect("copy.stopped", machine.vm_id)
+        return []
+
     def _remove_vmreplication(self, _: Mapping[str, Any], objects: Objects) -> Objects:
         machine = objects[0]["_machine"]
-        if machine.mode == "None":
+        if machine.mode == "None" or machine.replication_state == "InitialReplicationInProgress":
             raise failure("InvalidState", "InvalidOperation", "Remove-VMReplication")
         machine.mode, machine.replication_state = "None", "Disabled"
         self._effect("replication.removed", machine.vm_id)
@@ -355,7 +364,16 @@ class FakeHyperV:
             "ID": uuid5(machine.vm_id, host.fqdn),
             "VMId": str(machine.vm_id).upper(),
             "HostName": host.fqdn,
+            "IsDRProtectionRequired": machine.dr_protection_required,
         }
+
+    def _set_scvirtualmachine(self, parameters: Mapping[str, Any], objects: Objects) -> Objects:
+        assert parameters["ClearDRProtection"] is True
+        for each in objects:
+            machine = each["_machine"]
+            machine.dr_protection_required = False
+            self._effect("vm.dr_protection_cleared", machine.vm_id)
+        return []
 
     def _remove_scvirtualmachine(self, parameters: Mapping[str, Any], objects: Objects) -> Objects:
         assert "Force" not in parameters, "would only forget the machine"

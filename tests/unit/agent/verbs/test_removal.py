@@ -27,7 +27,6 @@ def machine(
     ("host", "found"),
     [
         (SHANGHAI, machine("Running", "Primary", "Replicating")),
-        (SHANGHAI, machine("Running", "Primary", "InitialReplicationInProgress")),
         (BEIJING, machine("Off", "Replica", "Replicating")),
         (BEIJING, machine("Running", "Replica", "FailedOver")),
     ],
@@ -43,6 +42,37 @@ async def test_replication_removed_twice_is_removed_once_and_the_machine_stays(
         assert (side.mode, side.vm_state, side.host) == ("None", state, host)
     assert hyperv.effects == [("replication.removed", str(VM_ID))]
     assert hyperv.hosts[host].machines[VM_ID].state == state
+
+
+async def test_a_first_copy_that_runs_is_stopped_before_its_replication_is_removed(
+    hyperv: FakeHyperV, context: MakeContext, primary: VirtualMachineRef
+) -> None:
+    hyperv.add(SHANGHAI, machine("Running", "Primary", "InitialReplicationInProgress"))
+    for _ in range(2):
+        side = await remove_replication(RemoveReplication(vm=primary), context())
+        assert (side.mode, side.vm_state) == ("None", "Running")
+    assert [effect for effect, _ in hyperv.effects] == ["copy.stopped", "replication.removed"]
+
+
+async def test_a_first_copy_that_ends_while_it_is_being_stopped_is_no_failure(
+    hyperv: FakeHyperV, context: MakeContext, primary: VirtualMachineRef
+) -> None:
+    hyperv.add(SHANGHAI, machine("Running", "Primary", "InitialReplicationInProgress"))
+    refused = failure("InvalidState", "InvalidOperation", "Stop-VMInitialReplication")
+    hyperv.trouble("Stop-VMInitialReplication", refused, after_the_effect=True)
+    side = await remove_replication(RemoveReplication(vm=primary), context())
+    assert side.mode == "None"
+
+
+async def test_a_first_copy_that_cannot_be_stopped_is_not_removed(
+    hyperv: FakeHyperV, context: MakeContext, primary: VirtualMachineRef
+) -> None:
+    hyperv.add(SHANGHAI, machine("Running", "Primary", "InitialReplicationInProgress"))
+    refused = failure("AccessDenied", "PermissionDenied", "Stop-VMInitialReplication")
+    hyperv.trouble("Stop-VMInitialReplication", refused)
+    with pytest.raises(CommandError):
+        await remove_replication(RemoveReplication(vm=primary), context())
+    assert hyperv.ran("Remove-VMReplication") == []
 
 
 async def test_replication_of_a_machine_that_is_gone_is_removed_already(

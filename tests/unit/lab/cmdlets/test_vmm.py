@@ -155,3 +155,30 @@ async def test_a_host_without_power_does_not_respond(east: Shell, step: Any, vmm
     assert vm.StatusString == "Host Not Responding"
     outcome = await east.run(vmm, step("Get-SCVMHost"), step("Read-SCVMHost"))
     assert outcome.errors[0].FullyQualifiedErrorId.startswith("LabHostNotResponding,")
+
+
+async def test_a_machine_is_marked_for_protection_and_the_mark_is_cleared(
+    east: Shell, step: Any, vmm: Any
+) -> None:
+    machine = step("Get-SCVirtualMachine", Name="App")
+    for change, wanted in (
+        ({"DRProtectionRequired": True}, True),
+        ({"DRProtectionRequired": True}, True),
+        ({"ClearDRProtection": True}, False),
+        ({"ClearDRProtection": True}, False),
+    ):
+        await east.objects(vmm, machine, step("Set-SCVirtualMachine", **change))
+        [shown] = await east.objects(vmm, machine)
+        assert shown.IsDRProtectionRequired is wanted
+    assert east.effects().count("vm.dr_protection_set") == 2
+
+
+async def test_what_the_lab_does_not_know_of_marking_is_refused(
+    east: Shell, step: Any, vmm: Any
+) -> None:
+    machine = step("Get-SCVirtualMachine", Name="App")
+    both = {"DRProtectionRequired": True, "ClearDRProtection": True}
+    for change in (both, {"ProtectionProvider": "HVRBlue"}):
+        refused = await east.run(vmm, machine, step("Set-SCVirtualMachine", **change))
+        assert len(refused.errors) == 1
+    assert "vm.dr_protection_set" not in east.effects()
