@@ -17,6 +17,9 @@ from deploy.lab.powershell.engine_errors import BindingError
 Argument = tuple[str | None, Value]
 """A parameter's name as written, None for a positional argument, and the raw value."""
 
+# Parameters of these types take a list as the one value it is.
+_ANYTHING = frozenset({"Object", "PSObject"})
+
 
 @dataclass
 class Bindings:
@@ -143,7 +146,7 @@ def _parameter_named(command: CommandFacts, written: str) -> ParameterFacts:
 
 def _accepted(command: CommandFacts, parameter: ParameterFacts, value: Value) -> Value:
     """The converted and validated value."""
-    if isinstance(value, list) and not parameter.is_array and parameter.type_name != "PSObject":
+    if isinstance(value, list) and not parameter.is_array and parameter.type_name not in _ANYTHING:
         if parameter.type_name in {"SwitchParameter", "Boolean"} or is_enumeration(parameter):
             reason = f'Cannot convert value "System.Object[]" to type "{parameter.type_name}".'
             raise BindingError(

@@ -77,7 +77,7 @@ def test_flags_and_integration_services_are_read(capture: dict[str, list[PSRecor
     }
     bronze = machines["bronze_storage_vm1"]
     assert bronze.HasField("fibre_channel")
-    assert not (bronze.fibre_channel or bronze.pass_through or bronze.shared_storage)
+    assert not any([bronze.fibre_channel, bronze.pass_through, bronze.shared_storage])
     # VMM 2012 R2 does not say it.
     assert not bronze.HasField("encrypted")
     assert (bronze.integration_services, bronze.integration_services_detected) == ("", False)
