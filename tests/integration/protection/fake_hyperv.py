@@ -11,12 +11,16 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from opensiterecovery.provider.v1 import (
+    bandwidth_pb2,
     command_pb2,
     failure_pb2,
     host_pb2,
     inventory_pb2,
     replication_pb2,
+    storage_pb2,
 )
+
+from tests.integration.protection.fake_networks import FakeNetworks
 
 Result = command_pb2.CommandResult
 
@@ -49,9 +53,13 @@ class FakeHyperV:
     certificates: dict[str, list[x509.Certificate]] = field(default_factory=dict)
     effects: list[str] = field(default_factory=list)
     broken: dict[str, failure_pb2.Failure] = field(default_factory=dict)
+    networks: FakeNetworks = field(default_factory=FakeNetworks)
     open_ports: dict[str, set[int]] = field(default_factory=dict)
     # What a look at the fabric leads to, and whom it did not reach.
     inventory_revision: int = 0
+    # By host: bits a second by port, as the provider set them; hosts that refuse.
+    bandwidth: dict[str, dict[int, int]] = field(default_factory=dict)
+    refusing_hosts: set[str] = field(default_factory=set)
     unread_hosts: list[str] = field(default_factory=list)
 
     def answer(self, command: command_pb2.Command, result: Result) -> None:
@@ -81,9 +89,12 @@ class FakeHyperV:
             "remove_replication": self._remove_replication,
             "delete_replica": self._delete_replica,
             "remove_host_replication": self._remove_host,
+            **self.networks.verbs(),
             "remove_host_certificates": self._remove_certificates,
             "change_replication": self._change_replication,
             "refresh_fabric": self._refresh_fabric,
+            "move_replica_storage": self._move_storage,
+            "set_bandwidth_limit": self._set_bandwidth,
         }
         verbs[verb](getattr(command, verb), result)
 
@@ -91,6 +102,27 @@ class FakeHyperV:
         del request
         result.fabric_refreshed.inventory_revision = self.inventory_revision
         result.fabric_refreshed.unread_hosts.extend(self.unread_hosts)
+
+    def _move_storage(self, request: storage_pb2.MoveReplicaStorage, result: Result) -> None:
+        assert self.copies[request.vm.host, request.vm.vm_id].mode == "Replica"
+        assert self.copies[request.vm.host, request.vm.vm_id].state != "Replicating"
+        paths = [f"{disk.storage_location}\\{disk.file_name}" for disk in request.disks]
+        if paths:
+            self.effects.append(f"storage.moved {request.vm.host}")
+        result.replica_storage.vm_id = request.vm.vm_id
+        result.replica_storage.host = request.vm.host
+        result.replica_storage.disk_paths.extend(paths)
+
+    def _set_bandwidth(self, request: bandwidth_pb2.SetBandwidthLimit, result: Result) -> None:
+        if request.host in self.refusing_hosts:
+            result.failure.CopyFrom(failure_pb2.Failure(code="Refused", message="No."))
+            return
+        self.effects.append(f"bandwidth.set {request.host}")
+        self.bandwidth[request.host] = {
+            limit.port: limit.bits_per_second for limit in request.limits
+        }
+        result.bandwidth_limit.host = request.host
+        result.bandwidth_limit.limits.extend(request.limits)
 
     def finish_copy(self, vm_id: str) -> None:
         """The first copy of a machine ends on both sides."""
@@ -379,7 +411,7 @@ class FakeHyperV:
 
 def thumbprint_of(certificate: x509.Certificate) -> str:
     """As Windows names certificates."""
-    return certificate.fingerprint(hashes.SHA1()).hex().upper()  # noqa: S303 - Windows' own name
+    return certificate.fingerprint(hashes.SHA1()).hex().upper()
 
 
 def broken(code: str = "HostBroke") -> failure_pb2.Failure:
