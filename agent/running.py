@@ -17,6 +17,7 @@ from opensiterecovery.provider.v1.session_pb2 import AgentMessage, CommandProgre
 
 from agent.clock import Clock, utc_now
 from agent.exit_codes import ExitCode
+from agent.fabric.first_copy_watch import FirstCopyWatch
 from agent.fabric.inventory_watch import InventorySettings, InventoryWatch
 from agent.fabric.replication_watch import ReplicationSettings, ReplicationWatch
 from agent.fabric.watch import Watch
@@ -180,7 +181,7 @@ def _watch(
         replication.set_inventory,
         settings.clock,
     )
-    return Watch(inventory, replication)
+    return Watch(inventory, replication, FirstCopyWatch(own, outbound.send, clock=settings.clock))
 
 
 async def _prune(journal: CommandJournal) -> None:

@@ -1,10 +1,11 @@
 """Discovery and watching as one thing that sessions speak to and that runs beside them."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from opensiterecovery.provider.v1 import inventory_pb2, session_pb2
+from opensiterecovery.provider.v1 import first_copy_pb2, inventory_pb2, session_pb2
 
+from agent.fabric.first_copy_watch import FirstCopyWatch
 from agent.fabric.inventory_watch import InventoryWatch
 from agent.fabric.replication_watch import ReplicationWatch
 
@@ -12,15 +13,22 @@ from agent.fabric.replication_watch import ReplicationWatch
 class Watch:
     """Passes on what the coordinator says. Wire `inventory`'s on_inventory to `set_inventory`."""
 
-    def __init__(self, inventory: InventoryWatch, replication: ReplicationWatch) -> None:
+    def __init__(
+        self,
+        inventory: InventoryWatch,
+        replication: ReplicationWatch,
+        first_copies: FirstCopyWatch,
+    ) -> None:
         self.inventory = inventory
         self.replication = replication
+        self.first_copies = first_copies
 
     async def run(self) -> None:
-        """Runs both until cancelled, or until one of them fails unexpectedly."""
+        """Runs all until cancelled, or until one of them fails unexpectedly."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.inventory.run(), name="inventory watch")
             tasks.create_task(self.replication.run(), name="replication watch")
+            tasks.create_task(self.first_copies.run(), name="first copy watch")
 
     async def session_opened(self, welcome: session_pb2.Welcome) -> None:
         """The coordinator can be told things again, at the intervals of its Welcome."""
@@ -29,6 +37,7 @@ class Watch:
             chosen_clouds_only=welcome.chosen_clouds_only,
         )
         self.replication.session_opened(welcome.replication_interval.ToMilliseconds() / 1000)
+        self.first_copies.session_opened(welcome.replication_interval.ToMilliseconds() / 1000)
 
     async def inventory_stored(self, revision: int) -> None:
         """The coordinator has applied this revision."""
@@ -55,3 +64,7 @@ class Watch:
     async def replication_watched(self, vm_ids: Sequence[str]) -> None:
         """The machines to report about from now on."""
         self.replication.watch(vm_ids)
+
+    async def first_copies_watched(self, places: Iterable[first_copy_pb2.FirstCopyPlace]) -> None:
+        """Where to look for folders of offline first copies from now on."""
+        self.first_copies.watch(places)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 import grpc
 import structlog
 from opensiterecovery.provider.v1.command_pb2 import Command, CommandResult
+from opensiterecovery.provider.v1.first_copy_pb2 import FirstCopyPlace
 from opensiterecovery.provider.v1.session_pb2 import (
     AgentMessage,
     CommandAcknowledgement,
@@ -57,6 +58,9 @@ class FabricWatch(Protocol):
 
     async def replication_watched(self, vm_ids: Sequence[str]) -> None:
         """The machines to report about from now on."""
+
+    async def first_copies_watched(self, places: Iterable[FirstCopyPlace]) -> None:
+        """Where to look for folders of offline first copies from now on."""
 
 
 @dataclass(frozen=True)
@@ -203,6 +207,8 @@ class Session:
                 await self._parts.watch.inventory_requested(full=message.inventory_request.full)
             case "replication_watch":
                 await self._parts.watch.replication_watched(message.replication_watch.vm_ids)
+            case "first_copy_watch":
+                await self._parts.watch.first_copies_watched(message.first_copy_watch.places)
             case other:
                 # Of a newer coordinator; what an old agent must know is not sent this way.
                 log.warning("message.ignored", message=other)

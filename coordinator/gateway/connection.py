@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import grpc
 import structlog
 from opensiterecovery.provider.v1.command_pb2 import Command
+from opensiterecovery.provider.v1.first_copy_pb2 import FirstCopyPlace, FirstCopyWatch
 from opensiterecovery.provider.v1.replication_pb2 import ReplicationWatch
 from opensiterecovery.provider.v1.session_pb2 import AgentMessage, CoordinatorMessage
 
@@ -24,6 +25,7 @@ from coordinator.gateway.session_ends import (
     protocol_violation,
 )
 from coordinator.gateway.settings import GatewayContext
+from coordinator.protection.queries import Place
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +35,7 @@ Stream: TypeAlias = grpc.aio.ServicerContext[AgentMessage, CoordinatorMessage]
 LANE_MESSAGES = 64
 OUTGOING_MESSAGES = 256
 COMMAND_KINDS = {"acknowledgement", "progress", "result"}
-REPORT_KINDS = {"inventory", "replication"}
+REPORT_KINDS = {"inventory", "replication", "first_copies"}
 
 
 class Connection:
@@ -49,6 +51,7 @@ class Connection:
         # What came since the last round; see `rounds`.
         self.heard = False
         self.watched: Sequence[str] | None = None
+        self.first_copies: Sequence[Place] = ()
         self._stream = stream
         self._gateway = gateway
         self._wanted = asyncio.Event()
@@ -79,6 +82,19 @@ class Connection:
             CoordinatorMessage(replication_watch=ReplicationWatch(vm_ids=vm_ids))
         )
         self.watched = vm_ids
+
+    def watch_first_copies(self, places: Sequence[Place]) -> None:
+        """Tells the agent where to look for offline first copies, when that has changed."""
+        if self.first_copies == places or self._outgoing.full():
+            return
+        wanted = FirstCopyWatch(
+            places=[
+                FirstCopyPlace(vm_id=place.vm_id, host=place.host, path=place.path)
+                for place in places
+            ]
+        )
+        self._outgoing.put_nowait(CoordinatorMessage(first_copy_watch=wanted))
+        self.first_copies = places
 
     async def run(self) -> None:
         """Serves the stream.

@@ -17,7 +17,7 @@ from coordinator.failures import RefusedError
 from coordinator.gateway.inventory_parts import InventoryParts, PartMissingError
 from coordinator.gateway.replication_reports import ReplicationReports
 from coordinator.gateway.settings import GatewayContext
-from coordinator.protection.services import inventory_changed
+from coordinator.protection.services import ingest_first_copies, inventory_changed
 
 log = structlog.get_logger(__name__)
 
@@ -43,10 +43,18 @@ class Reports:
         Raises:
             DatabaseAwayError: It could not be stored; the agent starts over in its next session.
         """
-        if message.WhichOneof("message") == "inventory":
-            await self._take_part(message.inventory)
-        else:
-            await self._replication.take(message.replication)
+        match message.WhichOneof("message"):
+            case "inventory":
+                await self._take_part(message.inventory)
+            case "first_copies":
+                await self._gateway.database.run(
+                    ingest_first_copies,
+                    self._session.identity.fabric_id,
+                    list(message.first_copies.folders),
+                    self._gateway.clock(),
+                )
+            case _:
+                await self._replication.take(message.replication)
 
     async def _take_part(self, part: InventoryUpdate) -> None:
         try:

@@ -19,7 +19,7 @@ from coordinator.gateway.live_sessions import LiveSessions
 from coordinator.gateway.session_ends import LOST
 from coordinator.gateway.settings import GatewayContext
 from coordinator.jobs.queries import providers_with_waiting_commands
-from coordinator.protection.queries import machines_to_watch
+from coordinator.protection.queries import Place, first_copies_to_watch, machines_to_watch
 
 log = structlog.get_logger(__name__)
 
@@ -32,11 +32,13 @@ class Findings:
         fences: Of the newest session of each provider that is registered.
         waiting: Providers with commands to send.
         watched: Hyper-V ids by fabric; None when it was not looked up.
+        first_copies: Where to look for offline first copies, by fabric; None like `watched`.
     """
 
     fences: Mapping[UUID, int]
     waiting: set[UUID]
     watched: Mapping[UUID, Sequence[str]] | None
+    first_copies: Mapping[UUID, Sequence[Place]] | None
 
 
 class Rounds:
@@ -98,6 +100,7 @@ def look(
         fences=current_fences(provider_ids),
         waiting=providers_with_waiting_commands(provider_ids),
         watched=machines_to_watch(fabric_ids) if fabric_ids else None,
+        first_copies=first_copies_to_watch(fabric_ids) if fabric_ids else None,
     )
 
 
@@ -111,3 +114,5 @@ def apply(connection: Connection, findings: Findings) -> None:
         connection.wake()
     if findings.watched is not None:
         connection.watch(findings.watched[connection.identity.fabric_id])
+    if findings.first_copies is not None:
+        connection.watch_first_copies(findings.first_copies[connection.identity.fabric_id])

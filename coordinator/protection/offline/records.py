@@ -49,7 +49,7 @@ def check_offline_paths(call: RecordCall) -> Mapping[str, object]:
 def export_began(call: RecordCall) -> Mapping[str, object]:
     """The export runs; from now on the agents look for its folder at both paths."""
     OfflineCopy.objects.update_or_create(
-        item_id=str(call.arguments["item_id"]),
+        item_id=UUID(str(call.arguments["item_id"])),
         defaults={
             **CLEARED,
             "export_path": str(call.inputs["export_path"]),
@@ -63,7 +63,7 @@ def export_began(call: RecordCall) -> Mapping[str, object]:
 
 def export_began_again(call: RecordCall) -> Mapping[str, object]:
     """What was seen of the former export means nothing any more."""
-    _begin_again(str(call.arguments["item_id"]), call.now)
+    _begin_again(_copy(call.arguments), call.now)
     return {}
 
 
@@ -100,8 +100,7 @@ def offline_job_finished(job: FinishedJob) -> None:
     )
 
 
-def _begin_again(item_id: str, now: datetime) -> None:
-    copy = OfflineCopy.objects.get(item_id=item_id)
+def _begin_again(copy: OfflineCopy, now: datetime) -> None:
     for name, value in CLEARED.items():
         setattr(copy, name, value)
     copy.exports += 1
@@ -110,7 +109,7 @@ def _begin_again(item_id: str, now: datetime) -> None:
 
 
 def _copy(arguments: Mapping[str, object]) -> OfflineCopy:
-    return OfflineCopy.objects.select_related("item").get(item_id=str(arguments["item_id"]))
+    return OfflineCopy.objects.select_related("item").get(item_id=UUID(str(arguments["item_id"])))
 
 
 def _facts(call: RecordCall, name: str) -> PathFacts:

@@ -15,7 +15,7 @@ from deploy.lab.cmdlets.hyperv_targets import (
     targets,
 )
 from deploy.lab.cmdlets.messages import refusal
-from deploy.lab.cmdlets.replication_objects import vm_snapshot
+from deploy.lab.cmdlets.replication_objects import vm_checkpoint, vm_snapshot
 from deploy.lab.cmdlets.written import Written
 from deploy.lab.invocation import Invocation
 from deploy.lab.site.errors import HyperVError
@@ -114,7 +114,7 @@ def _wanted(call: Invocation, point: RecoveryPoint) -> bool:
 
 
 async def get_vm_snapshot(site: Site, call: Invocation, written: Written) -> None:
-    """Recovery points are on the replica only; the lab's VMs have no other checkpoints."""
+    """Recovery points of a replica, and the checkpoints that people made."""
     wanted = arguments.guid(call, "Id")
     if wanted is not None:
         _write_snapshot_by_id(site, call, written, wanted)
@@ -127,6 +127,9 @@ async def get_vm_snapshot(site: Site, call: Invocation, written: Written) -> Non
         for point in site.recovery_points(vm):
             if _wanted(call, point):
                 written.output(vm_snapshot(host, vm, point))
+        for checkpoint in vm.checkpoints:
+            if arguments.enum_name(call, "SnapshotType") in {None, checkpoint.type}:
+                written.output(vm_checkpoint(host, vm, checkpoint))
 
 
 def _write_snapshot_by_id(site: Site, call: Invocation, written: Written, wanted: UUID) -> None:

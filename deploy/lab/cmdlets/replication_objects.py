@@ -1,5 +1,6 @@
 """Hyper-V Replica's objects: relationship, health, recovery point, replication server."""
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -11,8 +12,13 @@ from deploy.lab.cmdlets.hyperv_objects import (
 )
 from deploy.lab.invocation import I64, U32, U64, PSObject, Value
 from deploy.lab.powershell.enumerations import enum_value
-from deploy.lab.site.model import AuthorizationEntry, Host, VirtualMachine
-from deploy.lab.site.replication_model import RecoveryPoint, Replication, ReplicationState
+from deploy.lab.site.model import AuthorizationEntry, Host, VirtualMachine, VmCheckpoint
+from deploy.lab.site.replication_model import (
+    RecoveryPoint,
+    Replication,
+    ReplicationState,
+    SnapshotType,
+)
 from deploy.lab.site.site import Site
 
 _COPY_NAMES = {
@@ -158,6 +164,20 @@ def vm_snapshot(host: Host, vm: VirtualMachine, point: RecoveryPoint) -> PSObjec
     }
     shown = f"VMSnapshot (Name = '{point.name}') [Id = '{point.id}']"
     return hyper_v_object("VMSnapshot", host, shown, properties, "VirtualMachineBase")
+
+
+def vm_checkpoint(host: Host, vm: VirtualMachine, checkpoint: VmCheckpoint) -> PSObject:
+    """Microsoft.HyperV.PowerShell.VMSnapshot of a checkpoint that somebody made."""
+    shape = RecoveryPoint(
+        id=checkpoint.id,
+        name=checkpoint.name,
+        type=SnapshotType.REPLICA,
+        created=checkpoint.created,
+        sequence=0,
+    )
+    shown = vm_snapshot(host, vm, shape)
+    kind: dict[str, Value] = {"SnapshotType": enum_value("SnapshotType", checkpoint.type)}
+    return replace(shown, properties={**shown.properties, **kind})
 
 
 def authorization_entry(host: Host, entry: AuthorizationEntry) -> PSObject:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 from opensiterecovery.provider.v1.command_pb2 import CommandResult
+from opensiterecovery.provider.v1.first_copy_pb2 import FirstCopyPlace
 from opensiterecovery.provider.v1.session_pb2 import AgentMessage, Welcome
 
 from agent.clock import utc_now
@@ -48,6 +49,7 @@ class Heard:
     stored: list[int] = field(default_factory=list)
     requested: list[bool] = field(default_factory=list)
     watched: list[list[str]] = field(default_factory=list)
+    first_copies: list[list[str]] = field(default_factory=list)
 
     async def session_opened(self, welcome: Welcome) -> None:
         self.opened.append(welcome)
@@ -57,6 +59,9 @@ class Heard:
 
     async def inventory_requested(self, *, full: bool) -> None:
         self.requested.append(full)
+
+    async def first_copies_watched(self, places: Iterable[FirstCopyPlace]) -> None:
+        self.first_copies.append(sorted(place.vm_id for place in places))
 
     async def replication_watched(self, vm_ids: Sequence[str]) -> None:
         self.watched.append(list(vm_ids))

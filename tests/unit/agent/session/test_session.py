@@ -10,6 +10,7 @@ import grpc
 import pytest
 from opensiterecovery.provider.v1.command_pb2 import Command, HostRefreshed, RefreshHost
 from opensiterecovery.provider.v1.failure_pb2 import Failure
+from opensiterecovery.provider.v1.first_copy_pb2 import FirstCopyPlace, FirstCopyWatch
 from opensiterecovery.provider.v1.inventory_pb2 import InventoryRequest, InventoryStored
 from opensiterecovery.provider.v1.replication_pb2 import ReplicationWatch
 from opensiterecovery.provider.v1.session_pb2 import ResultStored
@@ -160,11 +161,13 @@ async def test_what_concerns_the_fabric_is_passed_on(
         session.send(inventory_stored=InventoryStored(revision=9))
         session.send(inventory_request=InventoryRequest(full=True))
         session.send(replication_watch=ReplicationWatch(vm_ids=["a", "b"]))
+        session.send(first_copy_watch=FirstCopyWatch(places=[FirstCopyPlace(vm_id="c")]))
         session.send(command=refresh())
         await coordinator.until(lambda: session.of("result"))
         assert agent.heard.stored == [9]
         assert agent.heard.requested == [True]
         assert agent.heard.watched == [["a", "b"]]
+        assert agent.heard.first_copies == [["c"]]
 
 
 async def test_a_confirmation_of_something_unknown_does_no_harm(
