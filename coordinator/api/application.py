@@ -9,6 +9,7 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from coordinator.api import (
+    bulk_enabling,
     container_mappings,
     containers,
     fabrics,
@@ -39,6 +40,7 @@ ROUTERS = (
     policies.router,
     container_mappings.router,
     protected_items.router,
+    bulk_enabling.router,
     recovery_points.router,
     jobs.router,
     long_operations.router,

@@ -120,16 +120,28 @@ def served(body: Body) -> Callable[..., Any]:
     The body runs in a database thread; what it changes is one transaction, undone if it raises.
     """
 
-    def work(request: HttpRequest, arguments: dict[str, Any]) -> Answer:
-        _require_api_version(request)
+    def in_one_transaction(request: HttpRequest, **arguments: Any) -> Answer:
         if request.method == "GET":
             return body(request, **arguments)
         with transaction.atomic():
             return body(request, **arguments)
 
+    return _route(body, in_one_transaction)
+
+
+def served_in_parts(body: Body) -> Callable[..., Any]:
+    """As `served`, for a body that opens its own transactions: it does too much for one."""
+    return _route(body, body)
+
+
+def _route(body: Body, work: Body) -> Callable[..., Any]:
+    def checked(request: HttpRequest, arguments: dict[str, Any]) -> Answer:
+        _require_api_version(request)
+        return work(request, **arguments)
+
     @wraps(body)
     async def route(request: HttpRequest, **arguments: Any) -> HttpResponseBase:
-        answer = await database_threads.run(partial(work, request, arguments))
+        answer = await database_threads.run(partial(checked, request, arguments))
         return answer if isinstance(answer, HttpResponseBase) else JsonResponse(answer)
 
     route.__signature__ = inspect.signature(body, eval_str=True)  # type: ignore[attr-defined] # read by django-ninja

@@ -57,6 +57,16 @@ def error_response(
         failure: The four things to say.
         field: Name of the request's field at fault.
     """
+    response = JsonResponse({"error": error_body(request, status, failure, field)}, status=status)
+    if status == HTTPStatus.UNAUTHORIZED:
+        response["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def error_body(
+    request: HttpRequest, status: int, failure: Failure, field: str | None = None
+) -> dict[str, object]:
+    """ARM's error, as it is in an answer's body or beside one of several objects."""
     code = "ArmResourceDoesNotExist" if isinstance_not_found(failure, status) else failure.code
     error: dict[str, object] = {
         "code": failure.code,
@@ -74,10 +84,7 @@ def error_response(
     }
     if field is not None:
         error["target"] = field
-    response = JsonResponse({"error": error}, status=status)
-    if status == HTTPStatus.UNAUTHORIZED:
-        response["WWW-Authenticate"] = "Bearer"
-    return response
+    return error
 
 
 def isinstance_not_found(failure: Failure, status: int) -> bool:

@@ -41,6 +41,7 @@ from coordinator.protection.services import (
     disable_protection,
     enable_protection,
     remove_from_vault,
+    start_now,
 )
 from coordinator.protection.states import FailoverDirection, ProtectionState
 from coordinator.recovery import services as recovery
@@ -148,6 +149,15 @@ def put_item(request: HttpRequest, path: Path[ItemPath], body: EnableInput) -> A
     protection = ProtectionRequest(name=path.item_name, machine=machine, policy=policy)
     _, job = enable_protection(protection, call.origin(_id(call, path)), call.now)
     return accepted(call, _id(call, path), job)
+
+
+@router.post(f"{PROTECTED_ITEM}/startInitialReplication")
+@served
+def start_initial_replication(request: HttpRequest, path: Path[ItemPath]) -> Answer:
+    """Begins a first copy now that waits for its time of day; the job that enables goes on."""
+    call = open_vault(request, path)
+    item = require_item(call, path)
+    return accepted(call, _id(call, path), start_now(item, call.now))
 
 
 @router.post(f"{PROTECTED_ITEM}/plannedFailover")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from coordinator.protection.capacity.services import remove_bandwidth_limit, set_bandwidth_limit
+from coordinator.protection.copy_line.line import start_now
 from coordinator.protection.disabling.services import disable_protection, remove_from_vault
 from coordinator.protection.discovery.services import check_consistency, refresh_server
+from coordinator.protection.enabling.bulk import MOST_AT_ONCE, Enabled, enable_machines
 from coordinator.protection.enabling.finalizing import finalize
 from coordinator.protection.enabling.services import enable_protection
 from coordinator.protection.inventory_followers import inventory_changed
@@ -33,6 +35,8 @@ from coordinator.protection.transitions import (
 )
 
 __all__ = [
+    "MOST_AT_ONCE",
+    "Enabled",
     "MappingRequest",
     "PairingRequest",
     "ProtectionRequest",
@@ -42,6 +46,7 @@ __all__ = [
     "create_policy",
     "delete_policy",
     "disable_protection",
+    "enable_machines",
     "enable_protection",
     "export_first_copy_again",
     "finalize",
@@ -63,6 +68,7 @@ __all__ = [
     "remove_pairing_from_vault",
     "report_absent",
     "set_bandwidth_limit",
+    "start_now",
     "unmap_networks",
     "unmap_storage",
 ]

@@ -13,7 +13,7 @@ from coordinator.api.shapes.health import health_error, worst_health
 from coordinator.api.shapes.policies import policy_id
 from coordinator.api.shapes.protectable_items import protectable_item_id
 from coordinator.jobs.models import Job
-from coordinator.protection.models import ProtectedItem
+from coordinator.protection.models import FirstCopy, ProtectedItem
 from coordinator.protection.states import ProtectionState
 
 
@@ -64,7 +64,7 @@ def protected_item_resource(ids: VaultId, item: ProtectedItem, context: ItemCont
             "recoveryProtectionContainerFriendlyName": pairing.recovery_cloud.name,
             "recoveryContainerId": container_id(ids, pairing.recovery_cloud),
             "protectionState": state.value,
-            "protectionStateDescription": state.description,
+            "protectionStateDescription": _state_in_words(item, state),
             "activeLocation": item.active_location,
             "testFailoverState": "None",
             "testFailoverStateDescription": "None",
@@ -110,9 +110,33 @@ def replication_details(item: ProtectedItem) -> dict[str, object]:
         "initialReplicationDetails": {
             "initialReplicationType": item.pairing.policy.initial_replication_method,
             "initialReplicationProgressPercentage": None if percent is None else str(percent),
+            **_waiting(item),
         },
         "vMDiskDetails": [],
     }
+
+
+def _first_copy(item: ProtectedItem) -> FirstCopy | None:
+    """That waits for its time or its turn; None when none does."""
+    copy: FirstCopy | None = getattr(item, "first_copy", None)
+    if item.state != ProtectionState.READY_TO_COPY or copy is None:
+        return None
+    return copy if copy.granted_at is None and copy.ended_at is None else None
+
+
+def _state_in_words(item: ProtectedItem, state: ProtectionState) -> str:
+    copy = _first_copy(item)
+    if copy is None or not copy.waits_for:
+        return state.description
+    return f"{state.description}: {copy.waits_for}"
+
+
+def _waiting(item: ProtectedItem) -> dict[str, object]:
+    """Beside ASR's properties: what a first copy waits for, and when it came or comes into line."""
+    copy = _first_copy(item)
+    if copy is None:
+        return {}
+    return {"waitsFor": copy.waits_for, "startTime": written_time(copy.since)}
 
 
 def _active_observation(item: ProtectedItem) -> Mapping[str, object]:

@@ -11,6 +11,8 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Max
 
+from coordinator.failures import refuse
+from coordinator.jobs.models import Job
 from coordinator.jobs.services import QueueName, enqueue, request_advance
 from coordinator.protection.copy_line.rules import (
     CopyHosts,
@@ -88,6 +90,41 @@ def grant(now: datetime, vault_id: str) -> None:
     _lock(UUID(vault_id))
     for job_id in _grant(UUID(vault_id), _running(UUID(vault_id)), now):
         request_advance(job_id)
+
+
+def start_now(item: ProtectedItem, now: datetime) -> Job:
+    """Has an item whose first copy waits for a time of day take part in the line now.
+
+    Args:
+        item: Any state; its row need not be locked.
+        now: The time.
+
+    Returns:
+        The job that waits.
+
+    Raises:
+        RefusedError: OperationNotAllowed, status 409: it waits for no time.
+
+    Idempotent: Asked twice it is in line once.
+    """
+    _lock(item.vault_id)
+    copies = FirstCopy.objects.select_for_update(of=("self",)).filter(WAITING, item=item)
+    copy = copies.first()
+    if copy is None:
+        raise refuse(
+            "OperationNotAllowed",
+            f"The first copy of {item.friendly_name} does not wait to begin.",
+            causes=["It has begun already, or protection is not enabled."],
+            action="Look at the item's state.",
+            status=409,
+        )
+    if copy.since > now:
+        copy.since = now
+        copy.waits_for = ""
+        copy.save(update_fields=["since", "waits_for"])
+        for job_id in _grant(item.vault_id, _running(item.vault_id), now) | {copy.job_id}:
+            request_advance(job_id)
+    return Job.objects.get(id=copy.job_id)
 
 
 def leave(copies: Iterable[FirstCopy], now: datetime) -> None:
