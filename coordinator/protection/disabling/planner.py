@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from coordinator.jobs.steps import FailureRule, Graph, Output, StepKind, StepSpec, TaskSpec
+from coordinator.protection.networks.planner import Release, release_steps
 
 SCENARIO = "DisableDr"
 FRIENDLY_NAME = "Disable protection"
@@ -41,6 +42,7 @@ class DisablingSnapshot:
         passive: The other side; None when nothing was ever placed there.
         complete_failover: A failover is not committed, and Hyper-V removes no replication then.
         delete_replica: The copy on the passive side is known to be a replica and is to go.
+        releases: Addresses that are kept for the copy on the passive side.
     """
 
     vm_id: str
@@ -48,6 +50,7 @@ class DisablingSnapshot:
     passive: DisablingSide | None
     complete_failover: bool
     delete_replica: bool
+    releases: tuple[Release, ...] = ()
 
     def at(self, side: DisablingSide) -> dict[str, object]:
         """The wire's VirtualMachineRef of the machine on a side."""
@@ -95,6 +98,8 @@ def _steps(snapshot: DisablingSnapshot) -> Iterator[StepSpec]:
     if snapshot.passive is not None:
         yield _removal(snapshot, snapshot.passive, "secondary/remove", SECONDARY, after=(last,))
         last = "secondary/remove"
+        provider_id = snapshot.passive.provider_id
+        yield from release_steps(provider_id, snapshot.releases, SECONDARY, after=(last,))
         if snapshot.delete_replica:
             yield from _deletion_steps(snapshot, snapshot.passive)
             last = "secondary/delete"

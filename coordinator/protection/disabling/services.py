@@ -22,6 +22,7 @@ from coordinator.protection.disabling.planner import (
 from coordinator.protection.inventory import provider_of
 from coordinator.protection.item_jobs import ItemJob, begin_item_job, end_waiting
 from coordinator.protection.models import ProtectedItem
+from coordinator.protection.networks.attaching import reservations_of
 from coordinator.protection.operations import Operation
 from coordinator.protection.requests import RequestOrigin
 from coordinator.protection.rules import is_known_replica
@@ -129,6 +130,8 @@ def _snapshot(item: ProtectedItem, aims: dict[str, object]) -> DisablingSnapshot
         passive=_side(item, active.other) if host_of_side(item, active.other) else None,
         complete_failover=bool(aims["complete_failover"]),
         delete_replica=bool(aims["delete_replica"]),
+        # A machine that runs on the recovery side goes on using what was kept for it.
+        releases=tuple(reservations_of(item)) if active is ActiveLocation.PRIMARY else (),
     )
 
 

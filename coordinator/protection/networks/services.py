@@ -213,6 +213,8 @@ def _begin(
             sites = KnownSites()
             only = [mapping.source_network_id]
             machines = [plan_replica(item, only, sites) for item in free]
+            done = [UUID(each.item_id) for each in machines if not each.adapters]
+            ItemNetworks.objects.filter(item_id__in=done).update(pending=False)
             return begin_job(_job(mapping, machines, origin), now)
 
     return _with_free(items, begin)
