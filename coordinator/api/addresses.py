@@ -45,6 +45,18 @@ class PointPath(ItemPath):
     point_name: str
 
 
+class StorageClassificationPath(FabricPath):
+    storage_classification_name: str
+
+
+class StorageMappingPath(StorageClassificationPath):
+    storage_mapping_name: str
+
+
+class BandwidthLimitPath(FabricPath):
+    limit_name: str
+
+
 class PolicyPath(VaultPath):
     policy_name: str
 

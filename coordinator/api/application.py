@@ -9,6 +9,7 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from coordinator.api import (
+    bandwidth_limits,
     bulk_enabling,
     container_mappings,
     containers,
@@ -21,6 +22,8 @@ from coordinator.api import (
     providers,
     recovery_points,
     registration_keys,
+    storage_classifications,
+    storage_mappings,
     vaults,
 )
 from coordinator.api.calls import authenticate
@@ -38,6 +41,9 @@ ROUTERS = (
     containers.router,
     protectable_items.router,
     policies.router,
+    storage_classifications.router,
+    storage_mappings.router,
+    bandwidth_limits.router,
     container_mappings.router,
     protected_items.router,
     bulk_enabling.router,

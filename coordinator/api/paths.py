@@ -21,6 +21,13 @@ PROTECTABLE_ITEM = f"{CONTAINER}/replicationProtectableItems/{{protectable_item_
 MAPPING = f"{CONTAINER}/replicationProtectionContainerMappings/{{mapping_name}}"
 PROTECTED_ITEM = f"{CONTAINER}/replicationProtectedItems/{{item_name}}"
 RECOVERY_POINT = f"{PROTECTED_ITEM}/recoveryPoints/{{point_name}}"
+STORAGE_CLASSIFICATION = (
+    f"{FABRIC}/replicationStorageClassifications/{{storage_classification_name}}"
+)
+STORAGE_MAPPING = (
+    f"{STORAGE_CLASSIFICATION}/replicationStorageClassificationMappings/{{storage_mapping_name}}"
+)
+BANDWIDTH_LIMIT = f"{FABRIC}/replicationBandwidthLimits/{{limit_name}}"
 POLICY = f"{VAULT}/replicationPolicies/{{policy_name}}"
 JOB = f"{VAULT}/replicationJobs/{{job_name}}"
 REGISTRATION_KEY = f"{VAULT}/registrationKeys/{{key_name}}"
@@ -40,6 +47,9 @@ WORDS: Mapping[str, str] = {
         "replicationProtectionContainerMappings",
         "replicationProtectedItems",
         "replicationPolicies",
+        "replicationStorageClassifications",
+        "replicationStorageClassificationMappings",
+        "replicationBandwidthLimits",
         "replicationJobs",
         "replicationOperationStatus",
         "operationresults",

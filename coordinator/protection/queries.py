@@ -47,12 +47,14 @@ from coordinator.protection.resource_queries import (
     vault_contents,
 )
 from coordinator.protection.sides import ItemSide, side_of_item
+from coordinator.protection.storage.places import places_by_classification
 from coordinator.protection.storage.queries import (
     classifications_of,
     find_classification,
     find_storage_mapping,
     storage_mappings_of,
 )
+from coordinator.protection.storage.rules import Location as StoragePlace
 
 __all__ = [
     "CloudRole",
@@ -61,6 +63,7 @@ __all__ = [
     "LimitStanding",
     "Place",
     "Readiness",
+    "StoragePlace",
     "adapters_of_items",
     "availability",
     "bandwidth_limits_of",
@@ -87,6 +90,7 @@ __all__ = [
     "mappings_of",
     "offered_targets",
     "pairings_of",
+    "places_by_classification",
     "points_of",
     "policies_of",
     "protected_item_counts",

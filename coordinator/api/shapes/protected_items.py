@@ -10,6 +10,7 @@ from coordinator.api.shapes.containers import container_id
 from coordinator.api.shapes.envelope import Resource, resource, written_time
 from coordinator.api.shapes.fabrics import FABRIC_TYPE
 from coordinator.api.shapes.health import health_error, worst_health
+from coordinator.api.shapes.placement import placement, storage_placement
 from coordinator.api.shapes.policies import policy_id
 from coordinator.api.shapes.protectable_items import protectable_item_id
 from coordinator.jobs.models import Job
@@ -80,6 +81,8 @@ def protected_item_resource(ids: VaultId, item: ProtectedItem, context: ItemCont
             "lastSuccessfulTestFailoverTime": None,
             "currentScenario": current_scenario(ids, context.running_job),
             "failoverRecoveryPointId": None,
+            "placement": placement(item),
+            "storagePlacement": storage_placement(item),
             "providerSpecificDetails": replication_details(item),
         },
     )

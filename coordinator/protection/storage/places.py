@@ -57,6 +57,15 @@ def locations_of(fabric_id: UUID) -> tuple[Location, ...]:
     return tuple(found)
 
 
+def places_by_classification(fabric_id: UUID) -> Mapping[str, list[Location]]:
+    """Places that carry a classification, by its name, each list by path."""
+    found: dict[str, list[Location]] = {}
+    for location in sorted(locations_of(fabric_id), key=lambda each: each.path.lower()):
+        if location.classification:
+            found.setdefault(location.classification, []).append(location)
+    return found
+
+
 def with_promises(
     locations: Sequence[Location], promises: Iterable[Promise]
 ) -> tuple[Location, ...]:
