@@ -96,7 +96,7 @@ def note_outcome(item: ProtectedItem, now: datetime, *, well: bool) -> None:
 
 def pause_after(failures: int) -> timedelta:
     """How long finalizing waits after so many failures in a row: 10 seconds, doubled to an hour."""
-    return min(FIRST_PAUSE * 2 ** (min(failures, 20) - 1), LONGEST_PAUSE)
+    return min(FIRST_PAUSE * (1 << min(failures, 20) - 1), LONGEST_PAUSE)
 
 
 def _is_due(item: ProtectedItem, now: datetime) -> bool:

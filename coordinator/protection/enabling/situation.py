@@ -49,6 +49,7 @@ def situation_of(machine: VirtualMachine, pairing: Pairing, side: ItemSide) -> S
         recovery_cloud=pairing.recovery_cloud.name,
         recovery_hosts=by_name,
         copies=copies,
+        single_server=pairing.primary_fabric_id == pairing.recovery_fabric_id,
         offline=pairing.policy.initial_replication_method == InitialReplicationMethod.OFFLINE,
     )
 

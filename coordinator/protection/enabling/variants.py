@@ -78,6 +78,7 @@ class Situation:
             a broker's name leads to the host that has the copy, if one is known.
         copies: Machines of the same id on those hosts.
         offline: The policy says that first copies are carried.
+        single_server: Both clouds are of one VMM server.
     """
 
     machine: str
@@ -89,6 +90,7 @@ class Situation:
     recovery_hosts: Mapping[str, str]
     copies: tuple[KnownCopy, ...]
     offline: bool
+    single_server: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,23 @@ def choose_variant(situation: Situation) -> Choice | Failure:
         return _taken_over(situation, relationship)
     if situation.copies:
         return _from_copy(situation, situation.copies)
-    return Choice(Variant.OFFLINE if situation.offline else Variant.OVER_NETWORK)
+    return _sent(situation)
+
+
+def _sent(situation: Situation, host: str = "") -> Choice | Failure:
+    """The whole machine has to come to the recovery side."""
+    if not situation.offline:
+        return Choice(Variant.OVER_NETWORK, host)
+    if situation.single_server:
+        return Failure(
+            "OfflineNeedsTwoServers",
+            f"{situation.machine} cannot be copied offline: {situation.recovery_cloud} and its own "
+            "cloud are of one VMM server.",
+            ("With a single VMM server the first copy goes over the network.",),
+            "Change the policy to initial replication over the network, then enable protection "
+            "again.",
+        )
+    return Choice(Variant.OFFLINE, host)
 
 
 def _taken_over(situation: Situation, relationship: KnownRelationship) -> Choice | Failure:
@@ -127,7 +145,7 @@ def _taken_over(situation: Situation, relationship: KnownRelationship) -> Choice
         return _to_elsewhere(situation, relationship)
     if relationship.state in NOT_COPIED:
         # What an earlier attempt of ours, or of somebody else, began: the same steps go on with it.
-        return Choice(Variant.OFFLINE if situation.offline else Variant.OVER_NETWORK, host)
+        return _sent(situation, host)
     return Choice(Variant.EXISTING_REPLICATION, host)
 
 

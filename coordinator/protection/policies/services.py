@@ -9,7 +9,6 @@ from datetime import datetime
 from coordinator.failures import refuse
 from coordinator.protection.models import Policy
 from coordinator.protection.policies.rules import (
-    InitialReplicationMethod,
     PolicyFields,
     check_name,
     read_policy,
@@ -40,7 +39,6 @@ def create_policy(
     """
     check_name(name)
     fields = read_policy(provider_specific_input)
-    _refuse_offline(fields)
     wanted = _columns(fields)
     policy, created = Policy.objects.select_for_update().get_or_create(
         vault=vault, name=name, defaults={**wanted, "created_at": now}
@@ -86,14 +84,3 @@ def _refuse_in_use(policy: Policy, verb: str) -> None:
         action="Dissociate the policy from its clouds first, or create another policy.",
         status=409,
     )
-
-
-def _refuse_offline(fields: PolicyFields) -> None:
-    if fields.initial_replication_method is InitialReplicationMethod.OFFLINE:
-        raise refuse(
-            "OfflineInitialReplicationNotOffered",
-            "This version makes the first copy over the network only.",
-            causes=["initialReplicationMethod is Offline."],
-            action="Give initialReplicationMethod as OverNetwork.",
-            field="initialReplicationMethod",
-        )

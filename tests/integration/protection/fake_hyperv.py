@@ -20,6 +20,7 @@ from opensiterecovery.provider.v1 import (
     storage_pb2,
 )
 
+from tests.integration.protection.fake_first_copies import FakePaths, first_copy_verbs
 from tests.integration.protection.fake_networks import FakeNetworks
 
 Result = command_pb2.CommandResult
@@ -54,7 +55,10 @@ class FakeHyperV:
     effects: list[str] = field(default_factory=list)
     broken: dict[str, failure_pb2.Failure] = field(default_factory=dict)
     networks: FakeNetworks = field(default_factory=FakeNetworks)
+    paths: FakePaths = field(default_factory=FakePaths)
     open_ports: dict[str, set[int]] = field(default_factory=dict)
+    # Hosts that do not answer.
+    unreachable: set[str] = field(default_factory=set)
     # What a look at the fabric leads to, and whom it did not reach.
     inventory_revision: int = 0
     # By host: bits a second by port, as the provider set them; hosts that refuse.
@@ -69,7 +73,11 @@ class FakeHyperV:
         if verb in self.broken:
             result.failure.CopyFrom(self.broken[verb])
             return
+        if getattr(getattr(command, verb), "host", "") in self.unreachable:
+            result.failure.CopyFrom(broken("HostNotReachable"))
+            return
         verbs: dict[str, Callable[..., None]] = {
+            **first_copy_verbs(self),
             "read_host_replication": self._read_host,
             "prepare_host_certificate": self._request_certificate,
             "install_host_certificate": self._install_certificate,

@@ -90,10 +90,11 @@ def test_the_variant_follows_from_what_is_there(changes: dict[str, object], choi
     assert choose_variant(replace(SITUATION, **changes)) == choice  # type: ignore[arg-type]  # a table
 
 
-@pytest.mark.spec("RE-6", "RE-7")
+@pytest.mark.spec("RE-6", "RE-7", "SS-1")
 @pytest.mark.parametrize(
     ("changes", "code", "words"),
     [
+        ({"offline": True, "single_server": True}, "OfflineNeedsTwoServers", "one VMM server"),
         (
             {"relationship": replace(RELATIONSHIP, mode="Replica")},
             "VirtualMachineIsReplica",
