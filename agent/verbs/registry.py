@@ -47,6 +47,7 @@ from agent.verbs.replication import (
 )
 from agent.verbs.replication_paths import check_replication_path, grant_replication_path
 from agent.verbs.replication_settings import change_replication
+from agent.verbs.running_replication import resume_replication, suspend_replication
 from agent.verbs.virtual_machine import (
     read_virtual_machine,
     start_virtual_machine,
@@ -96,6 +97,8 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "read_first_copy": read_first_copy,
         "enable_as_replica": enable_as_replica,
         "set_allowed_primary_server": set_allowed_primary_server,
+        "suspend_replication": suspend_replication,
+        "resume_replication": resume_replication,
     }
 )
 """Name of the field of Command's `verb` to the function; the names are the agent's capabilities."""

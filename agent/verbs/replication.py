@@ -163,6 +163,13 @@ def _enable_parameters(request: EnableReplication) -> dict[str, Value]:
     # Hyper-V takes the VSS frequency only together with additional recovery points.
     if request.recovery_points and request.application_consistent_hours:
         parameters["VSSSnapshotFrequencyHour"] = request.application_consistent_hours
+    if request.HasField("auto_resynchronize"):
+        parameters["AutoResynchronizeEnabled"] = request.auto_resynchronize
+        for name, moment in (
+            ("AutoResynchronizeIntervalStart", request.auto_resynchronize_start),
+            ("AutoResynchronizeIntervalEnd", request.auto_resynchronize_end),
+        ):
+            parameters[name] = moment.ToTimedelta()
     return parameters
 
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from coordinator.protection.replication.picture import (
     Picture,
     why_not_change_disks,
+    why_not_change_window,
     why_not_pause,
     why_not_repair,
     why_not_resume,
@@ -32,6 +33,7 @@ class Operation(StrEnum):
     RESUME_REPLICATION = "ResumeReplication"
     RESYNCHRONIZE = "Resynchronize"
     CHANGE_DISKS = "ChangeReplicatedDisks"
+    CHANGE_RESYNCHRONIZATION = "ChangeAutomaticResynchronization"
     # Of a first copy that waits for its time of day.
     START_FIRST_COPY = "StartInitialReplication"
 
@@ -90,6 +92,7 @@ _RUNNING: dict[Operation, Callable[[Picture], tuple[str, str] | None]] = {
     _O.RESUME_REPLICATION: why_not_resume,
     _O.RESYNCHRONIZE: why_not_resynchronize,
     _O.CHANGE_DISKS: why_not_change_disks,
+    _O.CHANGE_RESYNCHRONIZATION: why_not_change_window,
 }
 _RUNNING_STATES: dict[ProtectionState, frozenset[Operation]] = {
     _S.PROTECTED: frozenset(_RUNNING),

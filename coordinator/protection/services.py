@@ -17,13 +17,24 @@ from coordinator.protection.networks.services import (
 )
 from coordinator.protection.offline.services import export_first_copy_again, import_first_copy
 from coordinator.protection.offline.watching import ingest_first_copies
+from coordinator.protection.pairing.renewal import renew_certificates
 from coordinator.protection.pairing.services import create_pairing
 from coordinator.protection.pairing.unpairing_services import (
     remove_pairing,
     remove_pairing_from_vault,
 )
 from coordinator.protection.policies.services import create_policy, delete_policy
+from coordinator.protection.policies.updating import update_policy
 from coordinator.protection.replication.observation import ingest_replication, report_absent
+from coordinator.protection.replication.services import (
+    change_automatic_resynchronization,
+    change_disks,
+    pause_replication,
+    repair_replication,
+    resume_replication,
+    resynchronize,
+    schedule_resynchronization,
+)
 from coordinator.protection.requests import PairingRequest, ProtectionRequest, RequestOrigin
 from coordinator.protection.storage.services import map_storage, unmap_storage
 from coordinator.protection.transitions import (
@@ -41,6 +52,8 @@ __all__ = [
     "PairingRequest",
     "ProtectionRequest",
     "RequestOrigin",
+    "change_automatic_resynchronization",
+    "change_disks",
     "check_consistency",
     "create_pairing",
     "create_policy",
@@ -57,6 +70,7 @@ __all__ = [
     "item_lock",
     "map_networks",
     "map_storage",
+    "pause_replication",
     "record_committed",
     "record_event",
     "record_failed_over",
@@ -66,9 +80,15 @@ __all__ = [
     "remove_from_vault",
     "remove_pairing",
     "remove_pairing_from_vault",
+    "renew_certificates",
+    "repair_replication",
     "report_absent",
+    "resume_replication",
+    "resynchronize",
+    "schedule_resynchronization",
     "set_bandwidth_limit",
     "start_now",
     "unmap_networks",
     "unmap_storage",
+    "update_policy",
 ]

@@ -16,12 +16,19 @@ from coordinator.protection.inventory_followers import FOLLOW_TASK, follow_inven
 from coordinator.protection.networks import steps as networks
 from coordinator.protection.offline import steps as offline
 from coordinator.protection.pairing import steps as pairing
+from coordinator.protection.policies import steps as policies
+from coordinator.protection.replication import steps as replication
 from coordinator.protection.storage import steps as storage
 
-CONDITIONS: Mapping[str, Condition] = {**discovery.CONDITIONS, **copy_line.CONDITIONS}
+CONDITIONS: Mapping[str, Condition] = {
+    **discovery.CONDITIONS,
+    **copy_line.CONDITIONS,
+    **replication.CONDITIONS,
+}
 
 FINISHERS: Mapping[str, Finisher] = {
     **pairing.FINISHERS,
+    **policies.FINISHERS,
     **enabling.FINISHERS,
     **offline.FINISHERS,
     **disabling.FINISHERS,
@@ -31,11 +38,13 @@ FINISHERS: Mapping[str, Finisher] = {
 # Outbox tasks: called with the time and the row's arguments, inside a transaction.
 TASKS: Mapping[str, Callable[..., None]] = {
     **pairing.TASKS,
+    **policies.TASKS,
     **enabling.TASKS,
     **copy_line.TASKS,
     **offline.TASKS,
     **capacity.TASKS,
     **networks.TASKS,
+    **replication.TASKS,
     FOLLOW_TASK: follow_inventory,
 }
 
@@ -43,9 +52,11 @@ TASKS: Mapping[str, Callable[..., None]] = {
 PERIODIC: Mapping[str, timedelta] = {
     **offline.PERIODIC,
     **pairing.PERIODIC,
+    **policies.PERIODIC,
     **copy_line.PERIODIC,
     **capacity.PERIODIC,
     **networks.PERIODIC,
+    **replication.PERIODIC,
 }
 
 
@@ -57,6 +68,7 @@ def records(authority_folder: Path) -> Mapping[str, RecordFunction]:
     """
     return {
         **pairing.record_functions(authority_folder),
+        **policies.RECORDS,
         **enabling.RECORDS,
         **copy_line.RECORDS,
         **offline.RECORDS,
@@ -64,4 +76,5 @@ def records(authority_folder: Path) -> Mapping[str, RecordFunction]:
         **discovery.RECORDS,
         **storage.RECORDS,
         **networks.RECORDS,
+        **replication.RECORDS,
     }

@@ -11,6 +11,7 @@ import structlog
 from coordinator.failures import refuse
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.operations import Operation, why_not
+from coordinator.protection.replication.picture import Picture
 from coordinator.protection.states import (
     ActiveLocation,
     ItemEvent,
@@ -98,8 +99,15 @@ def record_committed(item_id: UUID | str) -> None:
     item.points.all().delete()
 
 
-def refuse_unless_allowed(item: ProtectedItem, operation: Operation) -> None:
+def refuse_unless_allowed(
+    item: ProtectedItem, operation: Operation, picture: Picture | None = None
+) -> None:
     """Refuses an operation that the item's state does not allow.
+
+    Args:
+        item: The item.
+        operation: What is asked of it.
+        picture: How its replication was seen, for operations that depend on that.
 
     Raises:
         RefusedError: OperationNotAllowed, status 409, with why and what would allow it.
@@ -107,7 +115,7 @@ def refuse_unless_allowed(item: ProtectedItem, operation: Operation) -> None:
     Source: SPEC FO-6.
     """
     state = ProtectionState(item.state)
-    answer = why_not(operation, state)
+    answer = why_not(operation, state, picture)
     if answer is not None:
         raise refuse(
             "OperationNotAllowed",

@@ -61,7 +61,9 @@ class Agent:
         state.last_replication_time.FromDatetime(now - timedelta(seconds=2))
         state.average_replication_latency.seconds = 3
         if self.mode == "Primary":
-            state.disks.add(path=f"C:\\ClusterStorage\\Volume1\\{vm_id}\\disk0.vhdx", replicated=True)
+            state.disks.add(
+                path=f"C:\\ClusterStorage\\Volume1\\{vm_id}\\disk0.vhdx", replicated=True
+            )
             return
         for hour in range(4):
             point = state.recovery_points.add(id=f"{vm_id[:-2]}{hour:02}", type="Replica")

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Max, QuerySet
+from django.db.models import Max
 from opensiterecovery.provider.v1 import replication_pb2
 
 from coordinator.protection.models import ProtectedItem
@@ -23,8 +23,10 @@ HOST_LENGTH = 255
 REPLICATING = MEASURED - {
     ProtectionState.PLANNED_FAILOVER_COMPLETING,
     ProtectionState.PLANNED_FAILOVER_FAILED,
-} | {ProtectionState.INITIAL_REPLICATION}
-BEHIND_CODE = "ReplicaBehind"
+} | {ProtectionState.READY_TO_COPY, ProtectionState.INITIAL_REPLICATION}
+CLOCK_TASK = "protection.look_at_the_clock"
+CLOCK_PERIOD = timedelta(minutes=1)
+_BEHIND = [{"errorCode": "ReplicaBehind"}]
 WRITE = """
 UPDATE protection_protecteditem AS item
 SET primary_host = new.primary_host,
@@ -129,23 +131,14 @@ def look_at_the_clock(now: datetime) -> None:
     Called from time to time. Source: SPEC RE-8.
     """
     limit = now - FAR_BEHIND
-    behind = _measured().filter(newest__lt=limit).exclude(health_errors__contains=_BEHIND)
-    # One that caught up is summed up by its report, unless its state or sides changed the same
-    # moment.
-    caught_up = _measured().filter(newest__gte=limit, health_errors__contains=_BEHIND)
+    items = ProtectedItem.objects.filter(state__in=[str(state) for state in REPLICATING])
+    measured = items.annotate(newest=Max("sides__last_replicated_at"))
+    behind = measured.filter(newest__lt=limit).exclude(health_errors__contains=_BEHIND)
+    # One that caught up and whose sides are otherwise as they were.
+    caught_up = measured.filter(newest__gte=limit, health_errors__contains=_BEHIND)
     item_ids = [*behind.values_list("id", flat=True), *caught_up.values_list("id", flat=True)]
     if item_ids:
         sum_up(lock_items(item_ids), now)
-
-
-_BEHIND = [{"errorCode": BEHIND_CODE}]
-CLOCK_TASK = "protection.look_at_the_clock"
-CLOCK_PERIOD = timedelta(minutes=1)
-
-
-def _measured() -> QuerySet[ProtectedItem]:
-    items = ProtectedItem.objects.filter(state__in=[str(state) for state in REPLICATING])
-    return items.annotate(newest=Max("sides__last_replicated_at"))
 
 
 def _follow(item: ProtectedItem, location: ActiveLocation, seen: ProtectedItem) -> None:

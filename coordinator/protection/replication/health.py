@@ -94,7 +94,7 @@ def evaluate(
         The worse of what Hyper-V says of each side and of what is found here; NONE before any
         side was seen.
     """
-    found = [
+    found: list[tuple[Condition, SideHealth | None]] = [
         (condition, side)
         for side in sides
         for condition in side_conditions(side, replicates=replicates)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
 
@@ -83,22 +84,18 @@ class RpoCourse:
     points: tuple[RpoPoint, ...]
 
 
-def keep_rpo(now: datetime) -> int:
+def keep_rpo(now: datetime) -> None:
     """Keeps the span of five minutes that ended last, of every item.
-
-    Returns:
-        How many rows were written.
 
     Idempotent: the worse of two values of a span stays.
     """
     span = span_number(now) - 1
     start = span_start(span)
-    values = {
+    values: dict[str, Any] = {
         "span": span,
         "ends": start + SPAN,
         "states": [str(state) for state in MEASURED],
     }
-    written = 0
     with connection.cursor() as cursor:
         for row_start, length in ((hour_of(start), SPAN), (day_of(start), HOUR)):
             slot = (start - row_start) // length + 1
@@ -111,8 +108,6 @@ def keep_rpo(now: datetime) -> int:
                     "slot": slot,
                 },
             )
-            written += cursor.rowcount
-    return written
 
 
 def prune_rpo(now: datetime) -> None:
@@ -123,9 +118,7 @@ def prune_rpo(now: datetime) -> None:
         ).delete()
 
 
-def rpo_course(
-    item: ProtectedItem, begin: datetime, end: datetime, now: datetime
-) -> RpoCourse:
+def rpo_course(item: ProtectedItem, begin: datetime, end: datetime, now: datetime) -> RpoCourse:
     """How an item's RPO went.
 
     Args:

@@ -168,7 +168,7 @@ def _rank(state: replication_pb2.ReplicationState) -> tuple[bool, bool]:
 def _is_left_behind(
     item: KnownItem, location: ActiveLocation, state: replication_pb2.ReplicationState
 ) -> bool:
-    """What does not replicate on another host than the item's is an old copy, or a machine moved."""
+    """What does not replicate, and not on the item's host: an old copy, or the machine moved."""
     before = item.sides.get(location)
     host = item.primary_host if location is ActiveLocation.PRIMARY else item.recovery_host
     return (

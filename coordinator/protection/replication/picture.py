@@ -89,6 +89,11 @@ def why_not_change_disks(picture: Picture) -> tuple[str, str] | None:
     return _not_running(picture)
 
 
+def why_not_change_window(picture: Picture) -> tuple[str, str] | None:
+    """Why automatic resynchronization cannot be changed; None when it can."""
+    return None if picture.sender else _not_running(picture)
+
+
 def _not_running(picture: Picture) -> tuple[str, str]:
     if not picture.sender:
         return (

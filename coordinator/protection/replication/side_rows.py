@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -12,8 +13,7 @@ from django.db import connection
 # One statement for however many machines; the ORM's objects took most of the time of a report.
 KNOWN = """
 SELECT item.id, item.vm_id, item.state, item.active_location, item.primary_host,
-       item.recovery_host, item.excluded_disks <> '[]',
-       pairing.primary_fabric_id, pairing.recovery_fabric_id,
+       item.recovery_host, pairing.primary_fabric_id, pairing.recovery_fabric_id,
        side.location, side.observed_at, side.signature, side.points_digest, side.mode, side.state
 FROM protection_protecteditem AS item
 JOIN protection_pairing AS pairing ON pairing.id = item.pairing_id
@@ -73,7 +73,6 @@ class KnownItem:
     active_location: str
     primary_host: str
     recovery_host: str
-    excludes_disks: bool
     primary_fabric_id: UUID
     recovery_fabric_id: UUID
     sides: dict[str, KnownSide]
@@ -103,11 +102,11 @@ def read_known(vault_id: UUID, vm_ids: Collection[str]) -> Mapping[str, KnownIte
         for row in cursor.fetchall():
             item = found.get(row[1])
             if item is None:
-                item = KnownItem(row[0], *row[2:9], {})
+                item = KnownItem(row[0], row[2], row[3], row[4], row[5], row[6], row[7], {})
                 found[row[1]] = item
-            if row[9] is not None:
-                observed_at, signature, points_digest, mode, state = row[10:]
-                item.sides[row[9]] = KnownSide(
+            if row[8] is not None:
+                observed_at, signature, points_digest, mode, state = row[9:]
+                item.sides[row[8]] = KnownSide(
                     observed_at, bytes(signature), bytes(points_digest), mode, state
                 )
     return found
@@ -122,7 +121,7 @@ def write_sides(rows: Sequence[SideRow]) -> None:
     if not rows:
         return
     ordered = sorted(rows, key=lambda row: (row.item_id, row.location))
-    columns = [
+    columns: list[Any] = [
         [row.item_id for row in ordered],
         [row.location for row in ordered],
         [row.observed_at for row in ordered],
