@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlsplit
 
-from azure.core.rest import HttpRequest
+from azure.core.rest import HttpRequest, HttpResponse
 from azure.identity import ClientSecretCredential
 from azure.mgmt.recoveryservices import RecoveryServicesClient
 from azure.mgmt.recoveryservicessiterecovery import SiteRecoveryManagementClient
@@ -52,9 +53,28 @@ class Clients:
             path: Below the vault's address, for example "/registrationKeys".
             body: JSON to send.
 
+        Returns:
+            The answer's JSON; None when it has no body, as that to a call that begins a job.
+
         Raises:
             HttpResponseError: The service refused.
         """
+        response = self._send(method, path, body)
+        return response.json() if response.content else None
+
+    def start(self, method: str, path: str, body: object = None) -> str:
+        """Makes such a call whose work a job does.
+
+        Returns:
+            Name of the job; empty when there was nothing left to do.
+
+        Raises:
+            HttpResponseError: The service refused.
+        """
+        address = self._send(method, path, body).headers.get("Azure-AsyncOperation") or ""
+        return str(urlsplit(address).path.rpartition("/")[2])
+
+    def _send(self, method: str, path: str, body: object) -> HttpResponse:
         address = (
             f"{self.endpoint}/subscriptions/{self._connection.subscription_id}/resourceGroups/"
             f"{self.resource_group}/providers/Microsoft.RecoveryServices/vaults/{self.vault}{path}"
@@ -62,7 +82,7 @@ class Clients:
         request = HttpRequest(method, address, params={"api-version": API_VERSION}, json=body)
         response = self.site_recovery.send_request(request)
         response.raise_for_status()
-        return response.json()
+        return response
 
     @cached_property
     def _credential(self) -> ClientSecretCredential:

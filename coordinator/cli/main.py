@@ -7,6 +7,7 @@ import logging
 import typer
 
 from coordinator.cli import (
+    bandwidth,
     clouds,
     failover,
     jobs,
@@ -16,6 +17,7 @@ from coordinator.cli import (
     policies,
     protection,
     servers,
+    storage,
     vaults,
 )
 from coordinator.cli.failures import ExitCode
@@ -37,6 +39,8 @@ app.add_typer(clouds.app, name="cloud")
 app.add_typer(machines.app, name="vm")
 app.add_typer(policies.app, name="policy")
 app.add_typer(pairs.app, name="pair")
+app.add_typer(storage.app, name="storage")
+app.add_typer(bandwidth.app, name="bandwidth")
 app.add_typer(protection.app, name="protect")
 app.add_typer(failover.app, name="failover")
 app.add_typer(failover.commands)
