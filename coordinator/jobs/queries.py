@@ -167,6 +167,12 @@ def results_of_steps(target_id: str, action: str) -> list[Mapping[str, object]]:
     return [result for result in steps.values_list("result", flat=True) if result is not None]
 
 
+def succeeded_steps(job_id: UUID, action: str) -> list[str]:
+    """Keys of a job's steps of an action that succeeded, in the graph's order."""
+    steps = Step.objects.filter(job_id=job_id, action=action, state=StepState.SUCCEEDED)
+    return list(steps.order_by("position").values_list("key", flat=True))
+
+
 def running_job_for(key: str) -> Job | None:
     """The job that holds the lock, for example of "item:<uuid>", or None."""
     lock = OperationLock.objects.select_related("job").filter(key=key).first()

@@ -33,6 +33,9 @@ class Pairing(models.Model):
     errors = models.JSONField(default=list)
     # Why hosts that were added to its clouds since are not configured.
     host_errors = models.JSONField(default=list)
+    # What its hosts were configured to receive by; an edited policy may say otherwise.
+    configured_port = models.PositiveIntegerField(null=True)
+    configured_authentication = models.CharField(max_length=16, default="")
 
     class Meta:
         constraints = [

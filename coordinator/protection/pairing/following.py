@@ -83,6 +83,9 @@ def follow_hosts(pairing: Pairing, now: datetime) -> Job | None:
         return None
     if paused(pause_key(pairing), now) or running_job_for(pairing_lock(pairing)) is not None:
         return None
+    if pairing.configured_port not in {None, pairing.policy.replication_port}:
+        # Its policy was edited: first the hosts there are listen as it says now.
+        return None
     changes, receivers = _plan(pairing, found, now)
     job = begin_job(
         BeginJob(

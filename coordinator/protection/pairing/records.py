@@ -90,7 +90,8 @@ def pairing_completed(call: RecordCall) -> Mapping[str, object]:
     pairing.state = PairingState.PAIRED
     pairing.errors = []
     pairing.host_errors = []
-    pairing.save(update_fields=["state", "errors", "host_errors"])
+    record_listening(pairing, call.arguments)
+    pairing.save()
     enqueue(RETIRE_TASK, QueueName.INVENTORY, now=call.now)
     return {}
 
@@ -129,6 +130,12 @@ def record_hosts(pairing: Pairing, hosts: Iterable[Mapping[str, object]], now: d
                 "configured_at": now,
             },
         )
+
+
+def record_listening(pairing: Pairing, arguments: Mapping[str, object]) -> None:
+    """Keeps by what authentication and port the hosts were configured; the caller saves."""
+    pairing.configured_port = cast("int", arguments["port"])
+    pairing.configured_authentication = str(arguments["authentication"])
 
 
 def pairing_finished(job: FinishedJob) -> None:

@@ -245,7 +245,11 @@ def _begin(
             queue=QueueName.REPLICATION,
             started_by=origin.started_by,
             client_request_id=origin.client_request_id,
-            arguments={"pairing_id": str(pairing.id)},
+            arguments={
+                "pairing_id": str(pairing.id),
+                "port": listening.replication_port,
+                "authentication": listening.authentication_type,
+            },
         ),
         now,
     )

@@ -219,8 +219,8 @@ def _unpairing_host(
 ) -> UnpairingHost:
     ids = [node.host_id for node in receiver.nodes]
     users = [row for host_id in ids for row in others.get(host_id, ())]
-    ports = {row.pairing.policy.replication_port for row in users}
-    port = pairing.policy.replication_port
+    ports = {port_of(row.pairing) for row in users}
+    port = port_of(pairing)
     return UnpairingHost(
         receiver=receiver,
         storage_location=users[0].storage_location if users else "",
@@ -229,6 +229,11 @@ def _unpairing_host(
         thumbprints=() if users else tuple(thumbprints_on(ids)),
         closed_port=0 if port in ports else port,
     )
+
+
+def port_of(pairing: Pairing) -> int:
+    """The port its hosts listen on."""
+    return pairing.configured_port or pairing.policy.replication_port
 
 
 def _other_users(pairing: Pairing) -> dict[int, list[PairedHost]]:

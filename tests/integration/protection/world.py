@@ -109,6 +109,10 @@ class World:
         with transaction.atomic():
             return protection.create_pairing(request, origin, self.now)
 
+    def unpair(self, pairing: Pairing) -> Job:
+        with transaction.atomic():
+            return protection.remove_pairing(pairing, ORIGIN, self.now)
+
     def enable(
         self, machine: str = "GoldVM1", origin: RequestOrigin = ORIGIN, **changes: object
     ) -> tuple[ProtectedItem, Job]:
