@@ -51,6 +51,38 @@ def engine_once(stage: Stage) -> Mapping[tuple[str, str], float]:
     }
 
 
+def discovery_once(stage: Stage) -> Mapping[tuple[str, str], float]:
+    """One first sync of 10,000 machines, a look without changes, and one in a hundred changed."""
+    stack = prepare_stack(stage.state, environment={})
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.inventory_rate"],
+        env={**os.environ, **configuration_environment(stack.configuration)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"discovery could not be measured:\n{done.stderr}")
+    found = json.loads(done.stdout.splitlines()[-1])
+    return {
+        ("first sync of 10,000 machines, PowerShell to tables", "s"): found["first_seconds"],
+        ("first sync, processor", "s"): found["first_cpu_seconds"],
+        ("first sync, coordinator's processor", "s"): found["first_coordinator_cpu_seconds"],
+        ("first sync, wire", "MB"): found["first_wire_bytes"] / 1e6,
+        ("raw reading of the machines by PSRP", "s"): found["raw_read_seconds"],
+        ("first sync / raw reading", "ratio"): found["first_seconds"] / found["raw_read_seconds"],
+        ("raw COPY of the machines' rows", "s"): found["raw_copy_seconds"],
+        ("look without changes", "s"): found["nothing_seconds"],
+        ("1 % changed, PowerShell to tables", "s"): found["changed_seconds"],
+        ("1 % changed, processor", "s"): found["changed_cpu_seconds"],
+        ("1 % changed, coordinator's processor", "s"): found["changed_coordinator_cpu_seconds"],
+        ("1 % changed, wire", "MB"): found["changed_wire_bytes"] / 1e6,
+        ("1 % changed / first sync, coordinator's processor", "ratio"): (
+            found["changed_coordinator_cpu_seconds"] / found["first_coordinator_cpu_seconds"]
+        ),
+    }
+
+
 def measure_all(runs: int) -> dict[str, list[Figure]]:
     """Every figure, on one lab."""
     stage = Stage(StageOptions(state=Path(tempfile.mkdtemp(prefix="osr-bench-")), speed=60.0))
@@ -65,6 +97,7 @@ def measure_all(runs: int) -> dict[str, list[Figure]]:
                 runs, lambda: cmdlet_latency.measure_once(story)
             ),
             "The engine beside raw Celery": measure(runs, lambda: engine_once(stage)),
+            "Discovery of 10,000 machines": measure(runs, lambda: discovery_once(stage)),
             "The agent beside raw psrpcore": measure(
                 runs, lambda: powershell_cost.measure_once(socket)
             ),

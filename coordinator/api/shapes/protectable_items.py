@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from coordinator.api.paths import PROTECTABLE_ITEM, VaultId
 from coordinator.api.shapes.envelope import Resource, resource
@@ -65,11 +65,15 @@ def _reason(failure: Failure) -> str:
 
 
 def machine_details(machine: VirtualMachine) -> dict[str, object]:
-    """ASR's VmmVirtualMachineDetails of a machine, and what more is known of it."""
+    """ASR's HyperVVirtualMachineDetails of a machine, and what more is known of it.
+
+    Its VmmVirtualMachineDetails has the same properties, but Microsoft's client does not find the
+    class behind that word and would show none of them.
+    """
     details: Mapping[str, object] = machine.details
     disks = disks_of(details)
     return {
-        "instanceType": "VmmVirtualMachine",
+        "instanceType": "HyperVVirtualMachine",
         "sourceItemId": machine.vm_id,
         "generation": str(details.get("generation", "")),
         "osDetails": {
@@ -81,13 +85,9 @@ def machine_details(machine: VirtualMachine) -> dict[str, object]:
             "oSMinorVersion": None,
         },
         "diskDetails": [_disk(disk) for disk in disks],
-        "hasPhysicalDisk": _present(
-            any(disk.get("pass_through") for disk in disks), details.get("pass_through")
-        ),
-        "hasFibreChannelAdapter": _present(found=False, flag=details.get("fibre_channel")),
-        "hasSharedVhd": _present(
-            any(disk.get("shared") for disk in disks), details.get("shared_storage")
-        ),
+        "hasPhysicalDisk": _present(disks, "pass_through", details.get("pass_through")),
+        "hasFibreChannelAdapter": _present([], "", details.get("fibre_channel")),
+        "hasSharedVhd": _present(disks, "shared", details.get("shared_storage")),
         "hyperVHostId": machine.host_fqdn or None,
         # Beyond ASR's model.
         "state": machine.state,
@@ -154,8 +154,8 @@ def _os_type(operating_system: str) -> str:
     return "Linux" if name and "unknown" not in name else "Unknown"
 
 
-def _present(found: bool, flag: object) -> str:
-    """What is seen of devices, or what VMM says of the machine; older agents say nothing."""
-    if found or flag:
+def _present(devices: Sequence[Mapping[str, object]], name: str, flag: object) -> str:
+    """What devices are seen to be, or what VMM says of the machine; older agents say nothing."""
+    if flag or any(device.get(name) for device in devices):
         return "Present"
-    return "NotPresent" if flag is False else "Unknown"
+    return "NotPresent" if devices or flag is False else "Unknown"
