@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import secrets
 import sys
@@ -13,11 +14,17 @@ from deploy.lab.control.stage import Stage, StageOptions
 from deploy.story.story import Narrator, Story
 from tests.chaos.campaign import Campaign
 from tests.chaos.points import choose_points
+from tests.chaos.site_campaign import SiteCampaign, SiteVerdict
+from tests.chaos.site_points import SITES, choose_site_points
+from tests.chaos.two_sites import TwoSites
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests/chaos/run", description=__doc__)
     parser.add_argument("--points", type=int, default=20, metavar="N", help="deaths (20)")
+    parser.add_argument(
+        "--sites", action="store_true", help="take the power from sites instead of processes"
+    )
     parser.add_argument("--seed", type=int, metavar="S", help="to have the same deaths again")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the verdict as JSON")
     parser.add_argument("--keep", action="store_true", help="leave folder and processes behind")
@@ -28,6 +35,9 @@ def main() -> int:
     options = arguments()
     seed = options.seed if options.seed is not None else secrets.randbelow(1_000_000)
     folder = Path(tempfile.mkdtemp(prefix="osr-chaos-"))
+    if options.sites:
+        verdict = asyncio.run(_sites(folder, options.points, seed))
+        return _report(options, seed, verdict.as_json(), folder)
     stage = Stage(StageOptions(state=folder, speed=10.0))
     try:
         stage.up(lambda text: print(text, "...", flush=True))
@@ -37,13 +47,32 @@ def main() -> int:
     finally:
         if not options.keep:
             stage.down()
-    document = {"seed": seed, **verdict.as_json()}
+    return _report(options, seed, verdict.as_json(), folder / "logs")
+
+
+async def _sites(folder: Path, points: int, seed: int) -> SiteVerdict:
+    sites = TwoSites(folder)
+    try:
+        for name in SITES:
+            await sites.start(name)
+            await sites.configure(name)
+        chosen = choose_site_points(points, seed)
+        return await SiteCampaign(sites, chosen, lambda text: print(text, flush=True)).run()
+    finally:
+        await sites.close()
+
+
+def _report(
+    options: argparse.Namespace, seed: int, verdict: dict[str, object], folder: Path
+) -> int:
+    document = {"seed": seed, **verdict}
     print(json.dumps(document, indent=2))
     if options.json:
         options.json.write_text(json.dumps(document, indent=2), encoding="utf-8")
-    if not verdict.ok:
-        print(f"logs: {folder / 'logs'}; again: tests/chaos/run --seed {seed}", file=sys.stderr)
-    return 0 if verdict.ok else 1
+    if not verdict["ok"]:
+        again = f"tests/chaos/run{' --sites' if options.sites else ''} --seed {seed}"
+        print(f"see {folder}; again: {again}", file=sys.stderr)
+    return 0 if verdict["ok"] else 1
 
 
 if __name__ == "__main__":

@@ -50,6 +50,8 @@ class LedgerStatus:
         count: Whole records on the disk (the ring holds 16,384).
         gaps: Missing numbers between the lowest and the highest.
         boot_last_found: Highest record at the last boot, before the guest wrote; None if none.
+        last_of_each_disk: Highest record on each disk, as at one moment: all the same on a replica
+            that is whole. Disks added later begin with their first record.
     """
 
     site: str
@@ -61,6 +63,7 @@ class LedgerStatus:
     count: int
     gaps: int
     boot_last_found: int | None
+    last_of_each_disk: list[int]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from deploy.lab.site.faults import Fault, FaultKind
 from deploy.lab.site.json_codec import from_json
 from deploy.lab.site.model import VMState
 from deploy.lab.site.replicator import send_now
+from deploy.lab.site.vm_replication import is_replica
 
 if TYPE_CHECKING:
     from deploy.lab.site.json_lines import Request
@@ -131,8 +132,12 @@ class AdminService:
     async def _ledger(self, request: Request) -> Any:
         vm = self._vm(request)
         written, unix_time = self._site.witness(vm).last()
-        file = self._site.folder / vm.disks[0].file
-        reading = await asyncio.to_thread(ledger.read, file)
+        files = list(self._site.all_disk_files(vm).values())
+        runtime = self._site.runtime(vm)
+        # As between two logs on a replica, between two bursts of the guest elsewhere.
+        async with runtime.lock if is_replica(vm) else runtime.gate:
+            readings = [await asyncio.to_thread(ledger.read, file) for file in files]
+        reading = readings[0]
         return asdict(
             LedgerStatus(
                 site=self._site.name,
@@ -144,6 +149,7 @@ class AdminService:
                 count=reading.count,
                 gaps=reading.gaps,
                 boot_last_found=vm.boot_ledger_last,
+                last_of_each_disk=[each.last for each in readings],
             )
         )
 

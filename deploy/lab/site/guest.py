@@ -87,7 +87,10 @@ class Guest:
             for disk_id, file in self._files.items():
                 self._write_block(disk_id, file)
             offset, record = ledger.encode(self.sequence, unix_time)
-            self._write(next(iter(self._files)), offset, record)
+            # On every disk, the first one last: a replica whose disks do not all end with the
+            # same record is torn.
+            for disk_id in reversed(self._files):
+                self._write(disk_id, offset, record)
             self._witness.note(self.sequence, unix_time)
             note_write(self._site, self._vm)
             return self.sequence

@@ -28,3 +28,7 @@ def replication_of(vm: VirtualMachine, mode: ReplicationMode | None = None) -> R
             f"'{vm.name}'. (Virtual machine ID {vm.vm_id.upper()})"
         )
     return vm.replication
+
+
+def is_replica(vm: VirtualMachine) -> bool:
+    return vm.replication is not None and vm.replication.mode is ReplicationMode.REPLICA
