@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +13,14 @@ from azure.mgmt.recoveryservicessiterecovery.models import (
     EnableProtectionInputProperties,
 )
 
+from coordinator.cli.bulk_protection import (
+    choose_table,
+    enable_many,
+    progress_table,
+    wait_for_many,
+)
 from coordinator.cli.confirmation import YesOption, confirm
+from coordinator.cli.failures import CommandError, ExitCode
 from coordinator.cli.first_copy import choose_copy_display, wait_for_protection
 from coordinator.cli.machines import CloudOption, ServerOption, list_machines
 from coordinator.cli.names import container_of, find_protected_item, friendly_name, pick
@@ -24,10 +32,13 @@ from coordinator.cli.operations import (
     follow,
     tell_clean_up,
 )
+from coordinator.cli.placement_details import PLACEMENT_DETAILS
 from coordinator.cli.session import Session, as_plain, command
 
 app = typer.Typer(no_args_is_help=True, help="Protected machines.")
 
+# So many failures are told one by one.
+MOST_TOLD = 5
 MachineArgument = Annotated[str, typer.Argument(metavar="VM", help="Name of the machine.")]
 COLUMNS = {
     "Name": lambda item: str(item.properties.friendly_name),
@@ -49,6 +60,7 @@ DETAILS = {
         f"{item.properties.recovery_protection_container_friendly_name}"
         f" ({item.properties.recovery_fabric_friendly_name})"
     ),
+    **PLACEMENT_DETAILS,
     "In progress": lambda item: _scenario(item.properties.current_scenario.scenario_name),
 }
 
@@ -59,25 +71,88 @@ def _scenario(name: str | None) -> str:
 
 
 @command(app)
-def enable(
+def enable(  # noqa: PLR0913, PLR0917 - typer makes an option of each argument
     session: Session,
-    machine: MachineArgument,
+    machines: Annotated[
+        list[str] | None, typer.Argument(metavar="VM...", help="Names of machines.")
+    ] = None,
+    all_in: Annotated[
+        str | None,
+        typer.Option("--all-in", metavar="CLOUD", help="All machines of a cloud that can be."),
+    ] = None,
     cloud: CloudOption = None,
     server: ServerOption = None,
     wait: WaitOption = True,
     limit_seconds: LimitOption = DEFAULT_LIMIT_SECONDS,
 ) -> None:
-    """Protects a machine: enables replication and starts the first copy."""
+    """Protects machines: enables replication and starts their first copies."""
     clients = session.clients
-    found = pick("machine", machine, list_machines(clients, cloud, server))
+    known = list_machines(clients, all_in or cloud, server)
+    if bool(machines) == bool(all_in):
+        raise typer.BadParameter("Give names of machines, or --all-in CLOUD.")
+    if all_in is not None:
+        _enable_many(session, ready_machines(known), wait=wait, limit_seconds=limit_seconds)
+        return
+    found = [pick("machine", name, known) for name in machines or []]
+    if len(found) > 1:
+        _enable_many(session, found, wait=wait, limit_seconds=limit_seconds)
+        return
+    [one] = found
     wanted = EnableProtectionInput(
-        properties=EnableProtectionInputProperties(protectable_item_id=found.id)
+        properties=EnableProtectionInputProperties(protectable_item_id=one.id)
     )
     operation = clients.site_recovery.replication_protected_items.begin_create
     # The item is named after the machine's id, so that asking twice asks for the same item.
-    job_name = begin(operation, *clients.scope, *container_of(found.id), found.name, wanted)
+    job_name = begin(operation, *clients.scope, *container_of(one.id), one.name, wanted)
     if job_name:
         follow(session, job_name, wait=wait, limit_seconds=limit_seconds)
+
+
+def ready_machines(machines: Iterable[Any]) -> list[Any]:
+    """Those that are not protected and that nothing keeps from being so."""
+    return [
+        machine
+        for machine in machines
+        if machine.properties.protection_status == "Unprotected"
+        and not machine.properties.protection_readiness_errors
+    ]
+
+
+def _enable_many(
+    session: Session, machines: Sequence[Any], *, wait: bool, limit_seconds: float
+) -> None:
+    if not machines:
+        session.tell("No machine is left to be protected.")
+        return
+    found = enable_many(session.clients, machines)
+    if wait:
+        display = choose_table(session.notes, quiet=session.as_json)
+        found = wait_for_many(session.clients, found, display, limit_seconds)
+    if session.as_json:
+        session.show_json([one.as_plain() for one in found])
+    else:
+        session.output.print(progress_table(found, len(found)))
+    failed = [one for one in found if one.failed]
+    if failed:
+        raise CommandError(
+            ExitCode.JOB_FAILED,
+            f"{len(failed)} of {len(found)} machines are not being protected: "
+            + "; ".join(f"{one.name}: {one.doing}" for one in failed[:MOST_TOLD]),
+            recommended_action="Remove the causes, then enable protection of these again.",
+        )
+
+
+@command(app)
+def start(session: Session, machine: MachineArgument) -> None:
+    """Begins a first copy now that waits for its time of day; its turn it still waits for."""
+    item = find_protected_item(session.clients, machine)
+    server, cloud = container_of(item.id)
+    session.clients.send(
+        "POST",
+        f"/replicationFabrics/{server}/replicationProtectionContainers/{cloud}"
+        f"/replicationProtectedItems/{item.name}/startInitialReplication",
+    )
+    session.tell(f"The first copy of {friendly_name(item)} begins as soon as its hosts have room.")
 
 
 @command(app)

@@ -184,7 +184,6 @@ def protect(
         primary_host=machine.host_fqdn,
         recovery_host="hv1.beijing.example",
         replication_health="Normal",
-        last_replicated_at=now,
         created_at=now,
     )
 

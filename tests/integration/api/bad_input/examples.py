@@ -1,0 +1,134 @@
+"""A request for every route that takes one."""
+
+from __future__ import annotations
+
+from tests.integration.api.bad_input.example import TOO_LONG, Example
+
+CONTAINER = "/replicationFabrics/{shanghai}/replicationProtectionContainers/{gold1}"
+SILVER = "/replicationFabrics/{shanghai}/replicationProtectionContainers/{silver1}"
+TARGET = "{vault}/replicationFabrics/{beijing}/replicationProtectionContainers/{silver2}"
+ITEM = f"{CONTAINER}/replicationProtectedItems/{{item}}"
+MACHINE = f"{{vault}}{CONTAINER}/replicationProtectableItems/{{machine}}"
+PROVIDER_INPUT = ("properties", "providerSpecificInput")
+
+EXAMPLES = (
+    Example(
+        name="make a vault",
+        method="PUT",
+        path="",
+        body={"location": "here"},
+    ),
+    Example(
+        name="make a registration key",
+        method="POST",
+        path="/registrationKeys",
+        body={"properties": {"maxUses": 3}},
+        harmless={(): [None], ("properties",): []},
+    ),
+    Example(
+        name="make a policy",
+        method="PUT",
+        path="/replicationPolicies/another",
+        body={
+            "properties": {
+                "providerSpecificInput": {
+                    "instanceType": "HyperVReplica2012R2",
+                    "allowedAuthenticationType": 2,
+                    "replicationPort": 8084,
+                    "replicationFrequencyInSeconds": 300,
+                    "recoveryPoints": 6,
+                    "applicationConsistentSnapshotFrequencyInHours": 2,
+                    "compression": "Enable",
+                    "initialReplicationMethod": "OverNetwork",
+                    "onlineReplicationStartTime": "22:00:00",
+                    "replicaDeletion": "NotRequired",
+                }
+            }
+        },
+        harmless={
+            (*PROVIDER_INPUT, name): [None]
+            for name in (
+                "allowedAuthenticationType",
+                "replicationPort",
+                "replicationFrequencyInSeconds",
+                "recoveryPoints",
+                "applicationConsistentSnapshotFrequencyInHours",
+                "compression",
+                "initialReplicationMethod",
+                "onlineReplicationStartTime",
+                "replicaDeletion",
+            )
+        },
+    ),
+    Example(
+        name="pair clouds",
+        method="PUT",
+        path=f"{SILVER}/replicationProtectionContainerMappings/another",
+        body={
+            "properties": {
+                "targetProtectionContainerId": TARGET,
+                "policyId": "{vault}/replicationPolicies/Policy-1",
+            }
+        },
+    ),
+    Example(
+        name="protect a machine",
+        method="PUT",
+        path=f"{CONTAINER}/replicationProtectedItems/another",
+        body={
+            "properties": {
+                "protectableItemId": MACHINE,
+                "policyId": "{vault}/replicationPolicies/Policy-1",
+            }
+        },
+        harmless={("properties", "policyId"): [None, ""]},
+    ),
+    Example(
+        name="protect many machines",
+        method="POST",
+        path=f"{CONTAINER}/enableProtection",
+        body={
+            "properties": {
+                "machines": [{"protectableItemId": MACHINE, "name": "another"}],
+                "policyId": "{vault}/replicationPolicies/Policy-1",
+            }
+        },
+        # What is wrong with one machine is said of that machine, and stops no other.
+        harmless={
+            ("properties", "policyId"): [None, ""],
+            ("properties", "machines", 0, "name"): [None, TOO_LONG],
+            ("properties", "machines", 0, "protectableItemId"): [
+                "no-id",
+                "{vault}/replicationJobs/job",
+                MACHINE.rpartition("/")[0] + "/nothing-of-that-name",
+                MACHINE.replace("{vault}", "{other}"),
+                TOO_LONG,
+            ],
+        },
+    ),
+    Example(
+        name="fail over",
+        method="POST",
+        path=f"{ITEM}/plannedFailover",
+        body={"properties": {"failoverDirection": "PrimaryToRecovery"}},
+        harmless={(): [None], ("properties", "failoverDirection"): [None]},
+    ),
+    Example(
+        name="reverse",
+        method="POST",
+        path=f"{ITEM}/reProtect",
+        body={"properties": {"failoverDirection": "RecoveryToPrimary"}},
+        harmless={(): [None], ("properties", "failoverDirection"): [None]},
+    ),
+)
+
+MAPPING = (
+    "/replicationFabrics/{fabric_name}/replicationProtectionContainers/{container_name}"
+    "/replicationProtectionContainerMappings/{mapping_name}"
+)
+PROTECTED_ITEM = (
+    "/replicationFabrics/{fabric_name}/replicationProtectionContainers/{container_name}"
+    "/replicationProtectedItems/{item_name}"
+)
+# Routes that take a body because clients of ASR send one, and read nothing of it.
+NOT_READ = frozenset({("POST", f"{MAPPING}/remove"), ("POST", f"{PROTECTED_ITEM}/remove")})
