@@ -28,6 +28,10 @@ STORAGE_MAPPING = (
     f"{STORAGE_CLASSIFICATION}/replicationStorageClassificationMappings/{{storage_mapping_name}}"
 )
 BANDWIDTH_LIMIT = f"{FABRIC}/replicationBandwidthLimits/{{limit_name}}"
+LOGICAL_NETWORK = f"{FABRIC}/replicationLogicalNetworks/{{logical_network_name}}"
+NETWORK = f"{FABRIC}/replicationNetworks/{{network_name}}"
+NETWORK_MAPPING = f"{NETWORK}/replicationNetworkMappings/{{network_mapping_name}}"
+RECOVERY_NETWORK = f"{NETWORK}/recoveryNetworks/{{recovery_network_name}}"
 POLICY = f"{VAULT}/replicationPolicies/{{policy_name}}"
 JOB = f"{VAULT}/replicationJobs/{{job_name}}"
 REGISTRATION_KEY = f"{VAULT}/registrationKeys/{{key_name}}"
@@ -50,6 +54,10 @@ WORDS: Mapping[str, str] = {
         "replicationStorageClassifications",
         "replicationStorageClassificationMappings",
         "replicationBandwidthLimits",
+        "replicationLogicalNetworks",
+        "replicationNetworks",
+        "replicationNetworkMappings",
+        "recoveryNetworks",
         "replicationJobs",
         "replicationOperationStatus",
         "operationresults",
@@ -57,6 +65,8 @@ WORDS: Mapping[str, str] = {
         "registrationKeys",
         "plannedFailover",
         "failoverCommit",
+        "importInitialReplication",
+        "exportInitialReplication",
         "reProtect",
         "revoke",
         "checkConsistency",

@@ -13,6 +13,7 @@ from coordinator.cli import (
     jobs,
     keys,
     machines,
+    offline_copies,
     pairs,
     policies,
     protection,
@@ -42,6 +43,7 @@ app.add_typer(pairs.app, name="pair")
 app.add_typer(storage.app, name="storage")
 app.add_typer(bandwidth.app, name="bandwidth")
 app.add_typer(protection.app, name="protect")
+offline_copies.add_to(protection.app)
 app.add_typer(failover.app, name="failover")
 app.add_typer(failover.commands)
 app.add_typer(jobs.app, name="job")

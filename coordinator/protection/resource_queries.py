@@ -16,6 +16,7 @@ from coordinator.failures import Failure
 from coordinator.jobs.models import Job
 from coordinator.jobs.queries import running_jobs_for
 from coordinator.protection.discovery.facts import fabric_facts, facts_of
+from coordinator.protection.from_vmm.services import refused_requests
 from coordinator.protection.models import Pairing, Policy, ProtectedItem, RecoveryPoint
 from coordinator.protection.rules import readiness_errors, readiness_warnings
 from coordinator.protection.transitions import item_lock
@@ -78,7 +79,7 @@ def items_of(
     if cloud_external_id is not None:
         items = items.filter(pairing__primary_cloud__external_id__iexact=cloud_external_id)
     parts = [f"pairing__{part}" for part in (*PAIRING_PARTS, *CLOUD_FABRICS)]
-    return items.select_related(*parts, "first_copy").order_by("friendly_name", "id")
+    return items.select_related(*parts, "first_copy", "offline_copy").order_by("friendly_name", "id")
 
 
 def find_item(
@@ -133,10 +134,14 @@ class Readiness:
 def readiness_of(fabric_id: UUID, machines: Collection[VirtualMachine]) -> Mapping[int, Readiness]:
     """Of machines of one server, by their row's id. Source: SPEC DI-3."""
     around = fabric_facts(fabric_id, judge_pairing=True)
+    refused = refused_requests(machines)
     found: dict[int, Readiness] = {}
     for machine in machines:
         facts = facts_of(machine, around)
-        found[machine.id] = Readiness(readiness_errors(facts), readiness_warnings(facts))
+        errors = readiness_errors(facts)
+        if machine.id in refused and refused[machine.id].code not in {e.code for e in errors}:
+            errors = (*errors, refused[machine.id])
+        found[machine.id] = Readiness(errors, readiness_warnings(facts))
     return found
 
 

@@ -13,6 +13,8 @@ from coordinator.protection.networks.failover_planner import (
     FailoverNetworks,
     failover_network_steps,
 )
+from coordinator.protection.networks.rules import TargetOffer
+from coordinator.protection.offline.rules import Stage, stage_of, waits_for
 from coordinator.protection.operations import Operation, allowed_operations
 from coordinator.protection.policies.rules import WIRE_AUTHENTICATION, Authentication, InstanceType
 from coordinator.protection.states import ProtectionState
@@ -25,6 +27,8 @@ __all__ = [
     "InstanceType",
     "MachineFacts",
     "Operation",
+    "Stage",
+    "TargetOffer",
     "allowed_operations",
     "failover_network_steps",
     "host_generation_errors",
@@ -33,6 +37,8 @@ __all__ = [
     "readiness_errors",
     "readiness_warnings",
     "replica_deletion_failure",
+    "stage_of",
+    "waits_for",
 ]
 
 # So many machines are named in one message.

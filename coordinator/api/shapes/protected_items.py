@@ -10,11 +10,13 @@ from coordinator.api.shapes.containers import container_id
 from coordinator.api.shapes.envelope import Resource, resource, written_time
 from coordinator.api.shapes.fabrics import FABRIC_TYPE
 from coordinator.api.shapes.health import health_error, worst_health
+from coordinator.api.shapes.networks import vm_nics
+from coordinator.api.shapes.offline_copies import offline_percent, offline_progress
 from coordinator.api.shapes.placement import placement, storage_placement
 from coordinator.api.shapes.policies import policy_id
 from coordinator.api.shapes.protectable_items import protectable_item_id
 from coordinator.jobs.models import Job
-from coordinator.protection.models import FirstCopy, ProtectedItem
+from coordinator.protection.models import FirstCopy, ItemAdapter, ProtectedItem
 from coordinator.protection.states import ProtectionState
 
 
@@ -26,11 +28,13 @@ class ItemContext:
         allowed_operations: ASR's names; empty while a job works on the item.
         running_job: The job that works on it.
         provider_id: ARM id of the provider of the primary server.
+        adapters: What the replica's adapters are connected to.
     """
 
     allowed_operations: Sequence[str]
     running_job: Job | None = None
     provider_id: str | None = None
+    adapters: Sequence[ItemAdapter] = ()
 
 
 def protected_item_id(ids: VaultId, item: ProtectedItem) -> str:
@@ -83,7 +87,13 @@ def protected_item_resource(ids: VaultId, item: ProtectedItem, context: ItemCont
             "failoverRecoveryPointId": None,
             "placement": placement(item),
             "storagePlacement": storage_placement(item),
-            "providerSpecificDetails": replication_details(item),
+            "providerSpecificDetails": replication_details(
+                ids,
+                item,
+                context.adapters,
+                importing=context.running_job is not None
+                and context.running_job.scenario == "ImportInitialReplication",
+            ),
         },
     )
 
@@ -99,14 +109,17 @@ def current_scenario(ids: VaultId, job: Job | None) -> dict[str, object]:
     }
 
 
-def replication_details(item: ProtectedItem) -> dict[str, object]:
+def replication_details(
+    ids: VaultId, item: ProtectedItem, adapters: Sequence[ItemAdapter], *, importing: bool
+) -> dict[str, object]:
     """ASR's HyperVReplica2012R2 details, with what was last seen on the active side."""
     observed: Mapping[str, object] = _active_observation(item)
-    percent = observed.get("copy_percent")
+    imported = offline_percent(item)
+    percent = observed.get("copy_percent") if imported is None else imported
     return {
         "instanceType": item.pairing.policy.instance_type,
         "lastReplicatedTime": written_time(item.last_replicated_at),
-        "vmNics": [],
+        "vmNics": vm_nics(ids, item, adapters),
         "vmId": item.vm_id,
         "vmProtectionState": observed.get("state") or "Unknown",
         "vmProtectionStateDescription": observed.get("state") or "Not seen yet",
@@ -115,6 +128,7 @@ def replication_details(item: ProtectedItem) -> dict[str, object]:
             "initialReplicationProgressPercentage": None if percent is None else str(percent),
             **_waiting(item),
         },
+        "offlineInitialReplication": offline_progress(item, importing=importing),
         "vMDiskDetails": [],
     }
 

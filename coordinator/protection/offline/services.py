@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from coordinator.failures import refuse
+from coordinator.failures import RefusedError, refuse
 from coordinator.jobs.models import Job
 from coordinator.jobs.services import (
     BeginJob,
@@ -28,6 +28,7 @@ from coordinator.protection.offline.planner import (
     plan_import,
 )
 from coordinator.protection.offline.rules import CopyFacts, Stage, stage_of, waits_for
+from coordinator.protection.policies.rules import OFFLINE_PATH
 from coordinator.protection.requests import RequestOrigin
 from coordinator.protection.sides import fabric_of_side, host_of_side
 from coordinator.protection.states import ActiveLocation, ProtectionState
@@ -63,6 +64,8 @@ def import_first_copy(
     begun = begun_job(item.vault_id, IMPORT_SCENARIO, str(item.id), origin.client_request_id)
     if begun is not None:
         return begun
+    if path and not OFFLINE_PATH.fullmatch(path):
+        raise _wrong_path(path)
     refuse_if_busy(item_lock(item.id))
     copy = _copy_of(item)
     _refuse_unless(copy, IMPORTABLE, "imported")
@@ -90,6 +93,16 @@ def export_first_copy_again(item: ProtectedItem, origin: RequestOrigin, now: dat
     snapshot = _snapshot(copy, ActiveLocation.PRIMARY, copy.export_path)
     graph = plan_export_again(snapshot)
     return _begin(copy, origin, now, (EXPORT_SCENARIO, EXPORT_FRIENDLY_NAME, graph))
+
+
+def _wrong_path(path: str) -> RefusedError:
+    return refuse(
+        "InvalidImportPath",
+        f"The value {path!r} of importPath is not allowed.",
+        causes=["importPath must be a local path of the recovery host or an SMB share."],
+        action="Give the folder that has the carried folder <VMName>_<VMGUID> in it.",
+        field="importPath",
+    )
 
 
 def _copy_of(item: ProtectedItem) -> OfflineCopy:

@@ -45,6 +45,8 @@ MOST_RECOVERY_POINTS = {InstanceType.WINDOWS_2012: 15, InstanceType.WINDOWS_2012
 MOST_APPLICATION_CONSISTENT_HOURS = 12
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._() -]{0,62}[A-Za-z0-9.)_-]|[A-Za-z0-9]")
 TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]")
+# A local path, or a share.
+OFFLINE_PATH = re.compile(r"[A-Za-z]:\\[^<>|?*\"]*|\\\\[^\\<>|?*\"]+\\[^<>|?*\"]+")
 # Fields a policy may have; a misspelt one must not be taken for "not given".
 FIELDS = frozenset(
     {
@@ -234,8 +236,6 @@ def _path(given: Mapping[str, object], field: str, method: InitialReplicationMet
         if value not in (None, ""):
             raise wrong_field(field, value, "left out with initial replication over the network")
         return ""
-    local = r"[A-Za-z]:\\[^<>|?*\"]*"
-    share = r"\\\\[^\\<>|?*\"]+\\[^<>|?*\"]+"
-    if not isinstance(value, str) or not re.fullmatch(f"{local}|{share}", value):
+    if not isinstance(value, str) or not OFFLINE_PATH.fullmatch(value):
         raise wrong_field(field, value, "a local path or an SMB share")
     return value
