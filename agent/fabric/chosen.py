@@ -7,7 +7,6 @@ from opensiterecovery.provider.v1 import inventory_pb2
 from agent.fabric.inventory import Inventory
 
 
-
 def told_of(inventory: Inventory, chosen_paths: Collection[str] | None) -> Inventory:
     """Leaves out what belongs to clouds that were not chosen.
 

@@ -186,12 +186,13 @@ def machines(
     found: Answers,
     around: Surroundings,
     disks: Question = virtual_machines.HARD_DISKS,
-    adapters: Question = virtual_machines.NETWORK_ADAPTERS,
 ) -> Iterable[inventory_pb2.InventoryObject]:
     """Machines with their devices; pure. Raises as `build_inventory` does."""
     devices = virtual_machines.Devices(
         virtual_machines.disks_by_machine(found[virtual_machines.DISK_DRIVES], found[disks]),
-        virtual_machines.adapters_by_machine(found[adapters], around.networks),
+        virtual_machines.adapters_by_machine(
+            found[virtual_machines.NETWORK_ADAPTERS], around.networks
+        ),
     )
     return virtual_machines.virtual_machines(
         found[virtual_machines.VIRTUAL_MACHINES], devices, around.vmm_nodes

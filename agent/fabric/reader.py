@@ -20,7 +20,6 @@ from agent.fabric.census import (
 from agent.fabric.chosen import told_of
 from agent.fabric.discovery import (
     FEW,
-    MACHINES,
     QUESTIONS,
     Answers,
     Surroundings,
@@ -31,9 +30,9 @@ from agent.fabric.discovery import (
 from agent.fabric.inventory import Inventory, inventory_of
 from agent.fabric.relationships import HostRelationships, OfHost, read_relationships
 from agent.fabric.virtual_machines import (
-    ADAPTERS_OF_MACHINES,
     DISK_DRIVES,
     HARD_DISKS_OF_MACHINES,
+    NETWORK_ADAPTERS,
     VIRTUAL_MACHINES,
 )
 from agent.fabric.vmm import modified_after, object_id, with_ids
@@ -179,16 +178,16 @@ class FabricReader:
         """The devices of machines, and the machines made of both."""
         drives, disks, adapters = (
             question.where(with_ids(records))
-            for question in (DISK_DRIVES, HARD_DISKS_OF_MACHINES, ADAPTERS_OF_MACHINES)
+            for question in (DISK_DRIVES, HARD_DISKS_OF_MACHINES, NETWORK_ADAPTERS)
         )
         answers = await self._vmm.ask(drives, disks, adapters)
         found = {
             VIRTUAL_MACHINES: list(records.values()),
             DISK_DRIVES: answers[drives],
             disks: answers[disks],
-            adapters: answers[adapters],
+            NETWORK_ADAPTERS: answers[adapters],
         }
-        built = await asyncio.to_thread(lambda: list(machines(found, around, disks, adapters)))
+        built = await asyncio.to_thread(lambda: list(machines(found, around, disks)))
         return {item.virtual_machine.id: item for item in built}
 
     async def _ask_hosts(
@@ -268,6 +267,3 @@ def replicating_hosts(
         for machine in found
         if machine.host_fqdn and (machine.primary or machine.recovery)
     )
-
-
-__all__ = ["MACHINES", "FabricReader", "Memory", "Vmm"]

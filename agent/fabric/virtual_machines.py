@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from opensiterecovery.provider.v1 import inventory_pb2
@@ -52,11 +52,13 @@ VIRTUAL_MACHINES: Final = Question(
         "ModifiedTime",
     ),
 )
-# A drive does not say whose it is, so the machine's VMId is put beside it while it is unfolded.
+# A device does not say whose it is, so the machine's id and host are put beside it while it is
+# unfolded: under one VMM a machine and its replica have one id.
+_OWNER: Final = ("VMId", "HostName")
 DISK_DRIVES: Final = Question(
     _EVERY_MACHINE,
     (
-        "VMId",
+        *_OWNER,
         "ID",
         "VirtualHardDiskId",
         "PassThroughDisk",
@@ -66,28 +68,24 @@ DISK_DRIVES: Final = Question(
         "Bus",
         "Lun",
     ),
-    between=(
-        Cmdlet("Select-Object", {"Property": ("VMId",), "ExpandProperty": "VirtualDiskDrives"}),
-    ),
+    between=(Cmdlet("Select-Object", {"Property": _OWNER, "ExpandProperty": "VirtualDiskDrives"}),),
 )
 HARD_DISKS: Final = Question(
     cmdlet("Get-SCVirtualHardDisk", All=True),
     ("ID", "Name", "Location", "Size", "MaximumSize", "VHDFormatType", "Classification"),
 )
 NETWORK_ADAPTERS: Final = Question(
-    cmdlet("Get-SCVirtualNetworkAdapter", All=True),
-    ADAPTER_PROPERTIES,
+    _EVERY_MACHINE,
+    (*_OWNER, *ADAPTER_PROPERTIES),
+    between=(
+        Cmdlet("Select-Object", {"Property": _OWNER, "ExpandProperty": "VirtualNetworkAdapters"}),
+    ),
 )
-# The same of some machines only: what they have is unfolded instead of listing all there is.
+# The same of some machines only: unfolded from them, instead of listing all there is.
 HARD_DISKS_OF_MACHINES: Final = Question(
     _EVERY_MACHINE,
     HARD_DISKS.properties,
     between=(Cmdlet("Select-Object", {"ExpandProperty": "VirtualHardDisks"}),),
-)
-ADAPTERS_OF_MACHINES: Final = Question(
-    _EVERY_MACHINE,
-    NETWORK_ADAPTERS.properties,
-    between=(Cmdlet("Select-Object", {"ExpandProperty": "VirtualNetworkAdapters"}),),
 )
 _MEBIBYTE: Final = 1024 * 1024
 _ON_A_HOST: Final = "VMHost"
@@ -95,12 +93,21 @@ _ON_A_HOST: Final = "VMHost"
 _NO_NAME: Final = frozenset({"", "unknown"})
 
 
+class Owner(NamedTuple):
+    """A machine: Hyper-V's id, and its host, both lower case."""
+
+    vm_id: str
+    host: str
+
+
 @dataclass(frozen=True)
 class Devices:
-    """What belongs to machines, by Hyper-V's id of the machine."""
+    """What belongs to machines."""
 
-    disks: Mapping[str, list[inventory_pb2.VirtualDisk]] = field(default_factory=dict)
-    adapters: Mapping[str, list[inventory_pb2.VirtualNetworkAdapter]] = field(default_factory=dict)
+    disks: Mapping[Owner, list[inventory_pb2.VirtualDisk]] = field(default_factory=dict)
+    adapters: Mapping[Owner, list[inventory_pb2.VirtualNetworkAdapter]] = field(
+        default_factory=dict
+    )
 
 
 def virtual_machines(
@@ -119,6 +126,7 @@ def virtual_machine(
 ) -> inventory_pb2.InventoryObject:
     """Source: Get-SCVirtualMachine, whose Memory is in MB."""
     hyper_v_id = str(vm_id)
+    owner = Owner(hyper_v_id, (record.optional_text("HostName") or "").lower())
     return inventory_pb2.InventoryObject(
         virtual_machine=inventory_pb2.VirtualMachine(
             id=object_id(record),
@@ -135,8 +143,8 @@ def virtual_machine(
             primary=bool(record.optional_boolean("IsPrimaryVM")),
             recovery=bool(record.optional_boolean("IsRecoveryVM")),
             test_replica=bool(record.optional_boolean("IsTestReplicaVM")),
-            disks=devices.disks.get(hyper_v_id, ()),
-            adapters=devices.adapters.get(hyper_v_id, ()),
+            disks=devices.disks.get(owner, ()),
+            adapters=devices.adapters.get(owner, ()),
             fibre_channel=record.optional_boolean("HasVirtualFibreChannelAdapters"),
             pass_through=record.optional_boolean("HasPassthroughDisk"),
             shared_storage=record.optional_boolean("HasSharedStorage"),
@@ -182,13 +190,13 @@ def _integration_services(record: PSRecord) -> str:
 
 def disks_by_machine(
     drives: Iterable[PSRecord], hard_disks: Iterable[PSRecord]
-) -> dict[str, list[inventory_pb2.VirtualDisk]]:
+) -> dict[Owner, list[inventory_pb2.VirtualDisk]]:
     """Joins drives with the files behind them, in the order of their places on the bus."""
     files = {object_id(record): record for record in hard_disks}
-    placed: dict[str, list[tuple[tuple[str, int, int], inventory_pb2.VirtualDisk]]] = {}
+    placed: dict[Owner, list[tuple[tuple[str, int, int], inventory_pb2.VirtualDisk]]] = {}
     for drive in drives:
-        vm_id = drive.optional_guid("VMId")
-        if vm_id is None:
+        owner = _owner(drive)
+        if owner is None:
             continue  # of a machine that is on no host, which is left out as well
         disk = _disk(drive, files.get(optional_id(drive, "VirtualHardDiskId")))
         place = (
@@ -196,27 +204,33 @@ def disks_by_machine(
             unsigned(drive, "Bus"),
             unsigned(drive, "Lun"),
         )
-        placed.setdefault(str(vm_id), []).append((place, disk))
+        placed.setdefault(owner, []).append((place, disk))
     return {
-        vm_id: [disk for _, disk in sorted(found, key=lambda one: (one[0], one[1].id))]
-        for vm_id, found in placed.items()
+        owner: [disk for _, disk in sorted(found, key=lambda one: (one[0], one[1].id))]
+        for owner, found in placed.items()
     }
+
+
+def _owner(device: PSRecord) -> Owner | None:
+    vm_id = device.optional_guid("VMId")
+    host = device.optional_text("HostName") or ""
+    return None if vm_id is None else Owner(str(vm_id), host.lower())
 
 
 def adapters_by_machine(
     records: Iterable[PSRecord], networks: Iterable[inventory_pb2.InventoryObject]
-) -> dict[str, list[inventory_pb2.VirtualNetworkAdapter]]:
-    """Source: Get-SCVirtualNetworkAdapter; adapters of hosts and templates are left out."""
+) -> dict[Owner, list[inventory_pb2.VirtualNetworkAdapter]]:
+    """Those of machines that are on a host, in the order of their slots."""
     known = KnownNetworks.of(networks)
-    placed: dict[str, list[tuple[int, inventory_pb2.VirtualNetworkAdapter]]] = {}
+    placed: dict[Owner, list[tuple[int, inventory_pb2.VirtualNetworkAdapter]]] = {}
     for record in records:
-        device = device_of(record)
-        if device is not None:
+        owner, device = _owner(record), device_of(record)
+        if owner is not None and device is not None:
             adapter = _adapter(record, device[1], known)
-            placed.setdefault(device[0], []).append((unsigned(record, "SlotId"), adapter))
+            placed.setdefault(owner, []).append((unsigned(record, "SlotId"), adapter))
     return {
-        vm_id: [adapter for _, adapter in sorted(found, key=lambda one: (one[0], one[1].id))]
-        for vm_id, found in placed.items()
+        owner: [adapter for _, adapter in sorted(found, key=lambda one: (one[0], one[1].id))]
+        for owner, found in placed.items()
     }
 
 

@@ -31,15 +31,22 @@ def capture() -> dict[str, list[PSRecord]]:
     return found
 
 
+def owner(machine: PSRecord) -> dict[str, object]:
+    """What is put beside a machine's devices while they are unfolded."""
+    return {"VMId": machine.text("VMId"), "HostName": machine.text("HostName")}
+
+
 def test_every_machine_is_read(capture: dict[str, list[PSRecord]]) -> None:
     drives = [
-        PSRecord({**drive.properties, "VMId": machine.text("VMId")})
+        PSRecord({**drive.properties, **owner(machine)})
         for machine in capture["vms"]
         for drive in machine.records("VirtualDiskDrives")
     ]
     files = [file for machine in capture["vms"] for file in machine.records("VirtualHardDisks")]
     cards = [
-        card for machine in capture["vms"] for card in machine.records("VirtualNetworkAdapters")
+        PSRecord({**card.properties, **owner(machine)})
+        for machine in capture["vms"]
+        for card in machine.records("VirtualNetworkAdapters")
     ]
     devices = virtual_machines.Devices(
         virtual_machines.disks_by_machine(drives, files),

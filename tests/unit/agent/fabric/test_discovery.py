@@ -142,6 +142,7 @@ def shanghai(powershell: Any, record: Record) -> Any:
         "Get-SCVirtualMachineVirtualDiskDrives": [
             record(
                 VMId=str(VM_ID).upper(),
+                HostName="h1.shanghai",
                 ID=PASS_THROUGH,
                 VirtualHardDiskId=UUID(int=0),
                 PassThroughDisk="\\\\.\\PHYSICALDRIVE3",
@@ -152,6 +153,7 @@ def shanghai(powershell: Any, record: Record) -> Any:
             ),
             record(
                 VMId=str(VM_ID).upper(),
+                HostName="h1.shanghai",
                 ID=DRIVE,
                 VirtualHardDiskId=DISK,
                 BusType="SCSI",
@@ -170,8 +172,10 @@ def shanghai(powershell: Any, record: Record) -> Any:
                 Classification="GOLD",
             )
         ],
-        "Get-SCVirtualNetworkAdapter": [
+        "Get-SCVirtualMachineVirtualNetworkAdapters": [
             record(
+                VMId=str(VM_ID).upper(),
+                HostName="H1.shanghai",
                 ID=ADAPTER,
                 DeviceID=f"Microsoft:{str(VM_ID).upper()}\\C5D97A3B-7F02-4510-94BF-694870B6803A",
                 SlotId=0,
@@ -333,16 +337,54 @@ async def test_ten_thousand_machines_are_converted_in_seconds(
                 Memory=1024,
             )
         )
-        drives.append(record(VMId=str(vm_id), ID=disk, VirtualHardDiskId=disk))
+        drives.append(
+            record(VMId=str(vm_id), HostName="h1.shanghai", ID=disk, VirtualHardDiskId=disk)
+        )
         disks.append(record(ID=disk, Name="d", Location="D:\\d.vhdx", Size=1, MaximumSize=2))
-        adapters.append(record(ID=disk, DeviceID=f"Microsoft:{vm_id}\\{disk}"))
+        adapters.append(
+            record(
+                VMId=str(vm_id),
+                HostName="h1.shanghai",
+                ID=disk,
+                DeviceID=f"Microsoft:{vm_id}\\{disk}",
+            )
+        )
     shanghai.answer("Get-SCVirtualMachine", machines)
     shanghai.answer("Get-SCVirtualMachineVirtualDiskDrives", drives)
     shanghai.answer("Get-SCVirtualHardDisk", disks)
-    shanghai.answer("Get-SCVirtualNetworkAdapter", adapters)
+    shanghai.answer("Get-SCVirtualMachineVirtualNetworkAdapters", adapters)
     started = time.process_time()
     inventory = await read_inventory(shanghai)
     seconds = time.process_time() - started
     assert sum(key.kind == "virtual_machine" for key in inventory) == 10_000
     assert len(shanghai.pipelines) == len(QUESTIONS)
     assert seconds < 15
+
+
+@pytest.mark.spec("SS-1")
+async def test_under_one_vmm_a_machine_and_its_replica_have_their_own_devices(
+    shanghai: Any, record: Record
+) -> None:
+    machines, drives = "Get-SCVirtualMachine", "Get-SCVirtualMachineVirtualDiskDrives"
+    vm_id, replica = str(VM_ID).upper(), UUID(int=70)
+    shanghai.answer(
+        machines,
+        [
+            *shanghai.answers[machines, ""],
+            record(
+                ID=replica,
+                VMId=vm_id,
+                Name="SQL-01",
+                HostName="h2.shanghai",
+                VirtualMachineState="PowerOff",
+                IsRecoveryVM=True,
+            ),
+        ],
+    )
+    drive = record(VMId=vm_id, HostName="h2.shanghai", ID=UUID(int=71), VirtualHardDiskId=None)
+    shanghai.answer(drives, [drive, *shanghai.answers[drives, ""]])
+    inventory = await read_inventory(shanghai)
+    primary = inventory[ObjectKey("virtual_machine", str(VM))].virtual_machine
+    copy = inventory[ObjectKey("virtual_machine", str(replica))].virtual_machine
+    assert (len(primary.disks), len(primary.adapters)) == (2, 1)
+    assert (len(copy.disks), len(copy.adapters)) == (1, 0)
