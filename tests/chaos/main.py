@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import secrets
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -36,8 +37,10 @@ def main() -> int:
     seed = options.seed if options.seed is not None else secrets.randbelow(1_000_000)
     folder = Path(tempfile.mkdtemp(prefix="osr-chaos-"))
     if options.sites:
-        verdict = asyncio.run(_sites(folder, options.points, seed))
-        return _report(options, seed, verdict.as_json(), folder)
+        of_sites = asyncio.run(_sites(folder, options.points, seed))
+        if of_sites.ok and not options.keep:
+            shutil.rmtree(folder)
+        return _report(options, seed, of_sites.as_json(), folder)
     stage = Stage(StageOptions(state=folder, speed=10.0))
     try:
         stage.up(lambda text: print(text, "...", flush=True))

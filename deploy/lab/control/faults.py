@@ -55,17 +55,20 @@ def _one(wanted: Wanted) -> str:
 
 
 def _site(stage: Stage, wanted: Wanted) -> SiteAdmin:
-    """The site of --site, or the one named as target, or the only one."""
-    named = wanted.site or (wanted.targets[0] if wanted.targets else "")
-    if not named and len(stage.topology.sites) == 1:
-        named = stage.topology.sites[0].name
-    return Sites(stage).admin(site_name(stage, named))
+    """The site named as target, or by --site, or the only one."""
+    named = wanted.targets[0] if wanted.targets else wanted.site
+    return _named(stage, named)
 
 
 def _storage_site(stage: Stage, wanted: Wanted) -> SiteAdmin:
-    if not wanted.site and len(stage.topology.sites) > 1:
-        raise _mistake("--site says at which site the path is")
-    return _site(stage, wanted)
+    """The site of --site, or the only one; the target is a path or a cmdlet."""
+    return _named(stage, wanted.site)
+
+
+def _named(stage: Stage, site: str) -> SiteAdmin:
+    if not site and len(stage.topology.sites) > 1:
+        raise _mistake("say at which site (--site)")
+    return Sites(stage).admin(site_name(stage, site or stage.topology.sites[0].name))
 
 
 def _partition(stage: Stage, wanted: Wanted, *, on: bool) -> None:
