@@ -31,13 +31,32 @@ def item_clean_up(
     return commands
 
 
-def pairing_clean_up(trust_group: str, hosts: Iterable[HostName]) -> Mapping[str, str]:
-    """PowerShell for the hosts of a pairing, by host. Source: SPEC PA-4."""
-    return {
-        host: f"Remove-VMReplicationAuthorizationEntry -ComputerName {host}"
-        f" -TrustGroup {trust_group}"
-        for host in hosts
-    }
+def pairing_clean_up(
+    removed: Mapping[HostName, Iterable[str]], passed_on: Mapping[HostName, Mapping[str, str]]
+) -> Mapping[str, str]:
+    """PowerShell for the hosts of a pairing, by host.
+
+    Args:
+        removed: By host the primary servers whose entries nobody needs any more.
+        passed_on: By host the trust groups that entries get which other pairings need, by their
+            primary servers.
+
+    Source: SPEC PA-4.
+    """
+    commands: dict[str, str] = {}
+    for host in sorted({*removed, *passed_on}):
+        on_host = f"-ComputerName {host} -AllowedPrimaryServer"
+        entries = [
+            f"Remove-VMReplicationAuthorizationEntry {on_host} {server}"
+            for server in sorted(removed.get(host, ()))
+        ]
+        entries += [
+            f"Set-VMReplicationAuthorizationEntry {on_host} {server} -TrustGroup {group}"
+            for server, group in sorted(passed_on.get(host, {}).items())
+        ]
+        if entries:
+            commands[host] = "; ".join(entries)
+    return commands
 
 
 def _removal(vm_id: str, host: HostName) -> str:

@@ -34,6 +34,17 @@ def prerequisite_failures(
     return pair_failures(source, facts_of_cloud(target, source=False), instance_type)
 
 
+def _management_machines(cloud: Cloud) -> tuple[str, ...]:
+    """Names of machines in the cloud that VMM itself runs in."""
+    machines = VirtualMachine.objects.filter(
+        fabric_id=cloud.fabric_id,
+        cloud_external_id=cloud.external_id,
+        gone_at=None,
+        details__runs_vmm=True,
+    )
+    return tuple(machines.order_by("name").values_list("name", flat=True))
+
+
 def facts_of_cloud(cloud: Cloud, *, source: bool) -> CloudFacts:
     """A cloud with its hosts and its server."""
     hosts = fabrics.hosts_of_cloud(cloud)
@@ -60,6 +71,7 @@ def facts_of_cloud(cloud: Cloud, *, source: bool) -> CloudFacts:
             for host in hosts
         ),
         machines=machines.count() if source else 0,
+        management_machines=_management_machines(cloud) if source else (),
         source=source,
     )
 

@@ -46,6 +46,7 @@ class CloudFacts:
         host_groups: Paths.
         machines: How many machines are in the cloud or on its hosts.
         source: The cloud is to be protected, rather than to be recovered in.
+        management_machines: Names of machines in the cloud that VMM itself runs in.
     """
 
     name: str
@@ -58,6 +59,7 @@ class CloudFacts:
     hosts: tuple[HostFacts, ...]
     machines: int
     source: bool = True
+    management_machines: tuple[str, ...] = ()
 
 
 def cloud_failures(cloud: CloudFacts) -> tuple[Failure, ...]:
@@ -135,7 +137,23 @@ def broker_failure(cluster: str, version: str = "") -> Failure:
 
 
 def _own_failures(cloud: CloudFacts) -> tuple[Failure, ...]:
-    return (*_server_failures(cloud), *_content_failures(cloud), *_host_failures(cloud))
+    return (
+        *_server_failures(cloud),
+        *_content_failures(cloud),
+        *_host_failures(cloud),
+        *_management_failures(cloud),
+    )
+
+
+def _management_failures(cloud: CloudFacts) -> Iterator[Failure]:
+    """Source: SPEC SS-2."""
+    for name in cloud.management_machines:
+        yield Failure(
+            "CloudHasManagementMachine",
+            f"VMM itself runs in {name}, which is in the cloud {cloud.name}.",
+            ("A failover of that machine would stop the server that carries the failover out.",),
+            f"Take {name} out of the cloud, and replicate it with Hyper-V Replica by hand.",
+        )
 
 
 def _server_failures(cloud: CloudFacts) -> Iterator[Failure]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from coordinator.fabrics import queries as fabrics
@@ -19,7 +20,11 @@ from coordinator.jobs.services import (
 from coordinator.protection.disabling.clean_up import pairing_clean_up
 from coordinator.protection.inventory import brokers_of_clusters, provider_of
 from coordinator.protection.models import PairedHost, Pairing
-from coordinator.protection.pairing.authorizations import PairedNames, groups_on
+from coordinator.protection.pairing.authorizations import (
+    PairedNames,
+    groups_on,
+    wanted_authorizations,
+)
 from coordinator.protection.pairing.host_certificates import thumbprints_on
 from coordinator.protection.pairing.host_steps import Receiver
 from coordinator.protection.pairing.keys import pairing_lock, trust_group_of
@@ -103,8 +108,7 @@ def remove_pairing_from_vault(pairing: Pairing, origin: RequestOrigin, now: date
     Source: SPEC PA-4.
     """
     fresh = _unused(pairing)
-    names = [receiver.name for receiver in receivers_of_pairing(fresh)]
-    commands = pairing_clean_up(trust_group_of(fresh), names)
+    commands = _clean_up(fresh)
     job = begin_job(
         BeginJob(
             vault_id=fresh.vault_id,
@@ -189,6 +193,35 @@ def _refuse_in_use(pairing: Pairing) -> None:
 def _target(pairing: Pairing, origin: RequestOrigin) -> JobTarget:
     return JobTarget(
         "ProtectionProfile", str(pairing.id), pairing.policy.name, origin.target_resource
+    )
+
+
+def _clean_up(pairing: Pairing) -> Mapping[str, str]:
+    """What to run by hand, by host: entries as they are with the pairing, and without it."""
+    receivers = receivers_of_pairing(pairing)
+    names = [receiver.name for receiver in receivers]
+    present = wanted_authorizations(
+        names_of_pairings(pairing.vault_id, joining={pairing.id: receivers}), names
+    )
+    left = wanted_authorizations(names_of_pairings(pairing.vault_id, without=[pairing.id]), names)
+    kept = {name: {entry.primary_server for entry in left[name]} for name in names}
+    return pairing_clean_up(
+        {
+            name: [
+                entry.primary_server
+                for entry in present[name]
+                if entry.primary_server not in kept[name]
+            ]
+            for name in names
+        },
+        {
+            name: {
+                entry.primary_server: entry.trust_group
+                for entry in left[name]
+                if entry not in present[name]
+            }
+            for name in names
+        },
     )
 
 

@@ -9,13 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coordinator.jobs.graph import validate_graph
-from coordinator.jobs.steps import Graph, Output
-from coordinator.protection.pairing.planner import (
-    PairingHost,
-    PairingSide,
-    PairingSnapshot,
-    plan_pairing,
-)
+from coordinator.jobs.steps import FailureRule, Graph, Output
+from coordinator.protection.pairing.authorizations import PairedNames, wanted_authorizations
+from coordinator.protection.pairing.host_steps import Listening, Node, Receiver
+from coordinator.protection.pairing.planner import PairingSnapshot, plan_pairing
 from coordinator.protection.policies.rules import Authentication
 from coordinator.protection.steps import records
 
@@ -23,17 +20,28 @@ SHANGHAI, BEIJING = str(UUID(int=1)), str(UUID(int=2))
 ACTIONS = records(Path("/nowhere"))
 
 
-def host(number: int, name: str) -> PairingHost:
-    return PairingHost(host_id=number, fqdn=name, connection_point=name)
+def host(number: int, name: str) -> Receiver:
+    location, provider = ("Primary", SHANGHAI) if name.endswith("sh") else ("Recovery", BEIJING)
+    return Receiver(provider_id=provider, location=location, name=name, nodes=(Node(number, name),))
 
 
-SNAPSHOT = PairingSnapshot(
-    trust_group="osr-1",
-    authentication_type=Authentication.CERTIFICATE,
-    replication_port=8084,
-    primary=PairingSide(SHANGHAI, (host(1, "hv1.sh"), host(2, "hv2.sh"))),
-    recovery=PairingSide(BEIJING, (host(3, "hv1.bj"),)),
-)
+def snapshot(
+    *receivers: Receiver, kind: Authentication = Authentication.CERTIFICATE
+) -> PairingSnapshot:
+    names = PairedNames(
+        "osr-1",
+        frozenset(each.name for each in receivers if each.location == "Primary"),
+        frozenset(each.name for each in receivers if each.location == "Recovery"),
+    )
+    wanted = wanted_authorizations([names], [each.name for each in receivers])
+    return PairingSnapshot(
+        Listening(kind, 8084),
+        tuple(replace(each, authorizations=wanted[each.name]) for each in receivers),
+    )
+
+
+THREE = (host(1, "hv1.sh"), host(2, "hv2.sh"), host(3, "hv1.bj"))
+SNAPSHOT = snapshot(*THREE)
 
 
 def step(graph: Graph, key: str) -> dict[str, object]:
@@ -94,6 +102,7 @@ def test_each_host_lets_in_every_host_of_the_other_cloud() -> None:
     place = Output("check", "hv1.bj")
     assert step(graph, "configure/hv1.bj") == {
         "host": "hv1.bj",
+        "nodes": [],
         "authentication_type": "AUTHENTICATION_TYPE_CERTIFICATE",
         "port": 8084,
         "certificate_thumbprint": Output("install/hv1.bj", "thumbprint"),
@@ -113,7 +122,7 @@ def test_each_host_lets_in_every_host_of_the_other_cloud() -> None:
 
 
 def test_with_kerberos_no_certificate_is_made_and_the_task_says_why() -> None:
-    graph = plan_pairing(replace(SNAPSHOT, authentication_type=Authentication.KERBEROS))
+    graph = plan_pairing(snapshot(*THREE, kind=Authentication.KERBEROS))
     validate_graph(graph, actions=ACTIONS)
     assert not [s for s in graph.steps if s.task == "CloudPairingPrepareSite"]
     assert "Kerberos" in graph.tasks[1].skipped_reason
@@ -125,7 +134,7 @@ def test_a_host_with_a_certificate_keeps_it() -> None:
     kept = replace(
         host(1, "hv1.sh"), certificate_thumbprint="AB12", certificate_not_after="2027-01-01"
     )
-    graph = plan_pairing(replace(SNAPSHOT, primary=PairingSide(SHANGHAI, (kept,))))
+    graph = plan_pairing(snapshot(kept, host(3, "hv1.bj")))
     validate_graph(graph, actions=ACTIONS)
     assert not [s for s in graph.steps if s.key == "request/hv1.sh"]
     assert step(graph, "configure/hv1.sh")["certificate_thumbprint"] == "AB12"
@@ -133,22 +142,48 @@ def test_a_host_with_a_certificate_keeps_it() -> None:
     assert isinstance(hosts, list)
     assert hosts[0] == {
         "host_id": 1,
+        "location": "Primary",
+        "connection_point": "hv1.sh",
         "certificate_thumbprint": "AB12",
         "certificate_not_after": "2027-01-01",
         "storage_location": Output("check", "hv1.sh"),
     }
 
 
-def test_nodes_of_a_cluster_are_let_in_once_by_their_broker_and_carry_its_name() -> None:
-    nodes = tuple(
-        replace(host(number, f"node{number}.sh"), connection_point="broker.sh") for number in (1, 2)
-    )
-    graph = plan_pairing(replace(SNAPSHOT, primary=PairingSide(SHANGHAI, nodes)))
+def test_a_cluster_is_configured_once_and_has_one_certificate_with_all_its_names() -> None:
+    nodes = (Node(1, "node1.sh"), Node(2, "node2.sh"))
+    cluster = replace(host(0, "broker.sh"), nodes=nodes)
+    graph = plan_pairing(snapshot(cluster, host(3, "hv1.bj")))
     validate_graph(graph, actions=ACTIONS)
     entries = step(graph, "configure/hv1.bj")["authorizations"]
     assert isinstance(entries, list)
     assert [entry["allowed_primary_server"] for entry in entries] == ["broker.sh"]
-    assert step(graph, "request/node1.sh")["dns_names"] == ["node1.sh", "broker.sh"]
+    names = ["broker.sh", "node1.sh", "node2.sh"]
+    assert step(graph, "request/broker.sh")["dns_names"] == names
+    assert step(graph, "issue/broker.sh")["host_ids"] == [1, 2]
+    installs = {s.key: s for s in graph.steps if s.action == "install_host_certificate"}
+    assert [(k, s.inputs["key_of"], s.inputs["keep_key"]) for k, s in installs.items()] == [
+        ("install/node1.sh", "broker.sh", True),
+        ("install/node2.sh", "broker.sh", False),
+        ("install/hv1.bj", "hv1.bj", False),
+    ]
+    configured = [s for s in graph.steps if s.action == "configure_replication_server"]
+    assert [(s.inputs["host"], s.inputs["nodes"]) for s in configured] == [
+        ("broker.sh", ["node1.sh", "node2.sh"]),
+        ("hv1.bj", []),
+    ]
+    assert "install/node2.sh" in configured[0].after
+
+
+@pytest.mark.spec("PR-2")
+def test_missing_updates_are_told_and_stop_nothing() -> None:
+    cluster = replace(host(1, "broker.sh"), wanted_updates=("KB2961977",))
+    graph = plan_pairing(snapshot(cluster, host(3, "hv1.bj")))
+    validate_graph(graph, actions=ACTIONS)
+    [told] = [s for s in graph.steps if s.action == "protection.check_updates"]
+    assert told.on_failure is FailureRule.WARN
+    assert step(graph, "read/broker.sh")["wanted_updates"] == ["KB2961977"]
+    assert not any("updates" in s.after for s in graph.steps)
 
 
 @given(st.integers(1, 12), st.integers(1, 12), st.booleans())
@@ -157,11 +192,10 @@ def test_nothing_is_changed_on_any_host_before_all_were_read(
 ) -> None:
     kind = Authentication.CERTIFICATE if certificate else Authentication.KERBEROS
     graph = plan_pairing(
-        replace(
-            SNAPSHOT,
-            authentication_type=kind,
-            primary=PairingSide(SHANGHAI, tuple(host(n, f"hv{n}.sh") for n in range(primaries))),
-            recovery=PairingSide(BEIJING, tuple(host(n, f"hv{n}.bj") for n in range(recoveries))),
+        snapshot(
+            *(host(n, f"hv{n}.sh") for n in range(primaries)),
+            *(host(n, f"hv{n}.bj") for n in range(recoveries)),
+            kind=kind,
         )
     )
     validate_graph(graph, actions=ACTIONS)

@@ -8,6 +8,8 @@ import pytest
 
 from coordinator.jobs.graph import validate_graph
 from coordinator.protection.disabling.clean_up import pairing_clean_up
+from coordinator.protection.pairing.authorizations import Authorization
+from coordinator.protection.pairing.host_steps import Node, Receiver
 from coordinator.protection.pairing.unpairing_planner import (
     UnpairingHost,
     UnpairingSnapshot,
@@ -21,8 +23,17 @@ pytestmark = pytest.mark.spec("PA-4")
 
 ACTIONS = records(Path("/nowhere"))
 SHANGHAI, BEIJING = str(UUID(int=1)), str(UUID(int=2))
-HV1 = UnpairingHost(provider_id=SHANGHAI, fqdn="hv1.sh", certificate_thumbprint="AB12")
-HV2 = UnpairingHost(provider_id=BEIJING, fqdn="hv1.bj", certificate_thumbprint="CD34")
+
+
+def host(provider_id: str, location: str, name: str, *thumbprints: str) -> UnpairingHost:
+    receiver = Receiver(
+        provider_id=provider_id, location=location, name=name, nodes=(Node(1, name),)
+    )
+    return UnpairingHost(receiver=receiver, thumbprints=thumbprints, closed_port=8084)
+
+
+HV1 = host(SHANGHAI, "Primary", "hv1.sh", "OLD1", "AB12")
+HV2 = host(BEIJING, "Recovery", "hv1.bj", "CD34")
 
 
 def test_unpairing_is_the_recorded_job_and_changes_nothing_before_every_host_was_reached() -> None:
@@ -64,21 +75,42 @@ def test_unpairing_is_the_recorded_job_and_changes_nothing_before_every_host_was
 def test_authorizations_go_before_the_rest() -> None:
     graph = plan_unpairing(UnpairingSnapshot("osr-1", (HV1,)))
     inputs = {s.key: s.inputs for s in graph.steps}
-    entries = {"host": "hv1.sh", "trust_group": "osr-1", "kept_primary_servers": []}
+    entries = {
+        "host": "hv1.sh",
+        "nodes": [],
+        "trust_group": "osr-1",
+        "trust_groups": [],
+        "kept_primary_servers": [],
+        "kept_authorizations": [],
+    }
     assert inputs["unpair/hv1.sh"] == entries
     assert inputs["clean-up/hv1.sh"] == {
         **entries,
         "disable": True,
         "certificate_thumbprint": "AB12",
+        "superseded_thumbprints": ["OLD1"],
+        "closed_port": 8084,
     }
 
 
 def test_a_host_that_another_pairing_uses_keeps_what_that_one_needs() -> None:
-    shared = replace(HV1, shared=True, kept_primary_servers=("hv9.bj",))
+    needed = replace(HV1.receiver, authorizations=(Authorization("hv9.bj", "osr-2"),))
+    shared = replace(
+        HV1, receiver=needed, shared=True, storage_location="D:\\Replica", trust_groups=("osr-2",)
+    )
     graph = plan_unpairing(UnpairingSnapshot("osr-1", (shared, HV2)))
     validate_graph(graph, actions=ACTIONS)
     inputs = {s.key: s.inputs for s in graph.steps}
-    assert inputs["unpair/hv1.sh"]["kept_primary_servers"] == ["hv9.bj"]
+    unpair = inputs["unpair/hv1.sh"]
+    assert unpair["kept_primary_servers"] == ["hv9.bj"]
+    assert unpair["trust_groups"] == ["osr-2"]
+    assert unpair["kept_authorizations"] == [
+        {
+            "allowed_primary_server": "hv9.bj",
+            "replica_storage_location": "D:\\Replica",
+            "trust_group": "osr-2",
+        }
+    ]
     assert "clean-up/hv1.sh" not in inputs
     assert "clean-up/hv1.bj" in inputs
 
@@ -95,8 +127,12 @@ def test_removing_from_the_vault_sends_no_command() -> None:
     graph = plan_purge()
     validate_graph(graph, actions=ACTIONS)
     assert [s.provider for s in graph.steps] == [None]
-    assert pairing_clean_up("osr-1", ["hv1.sh"]) == {
-        "hv1.sh": "Remove-VMReplicationAuthorizationEntry -ComputerName hv1.sh -TrustGroup osr-1"
+    on_host = "-ComputerName hv1.sh -AllowedPrimaryServer"
+    assert pairing_clean_up(
+        {"hv1.sh": ["hv1.bj"], "hv2.sh": []}, {"hv1.sh": {"hv2.bj": "osr-2"}}
+    ) == {
+        "hv1.sh": f"Remove-VMReplicationAuthorizationEntry {on_host} hv1.bj;"
+        f" Set-VMReplicationAuthorizationEntry {on_host} hv2.bj -TrustGroup osr-2"
     }
 
 

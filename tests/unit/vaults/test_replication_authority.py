@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import stat
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from coordinator.failures import RefusedError
 from coordinator.vaults.authority import ensure_authority
 from coordinator.vaults.replication_authority import (
+    HOST_LIFETIME,
+    SIGNS_UNTIL,
+    SUCCESSOR_FROM,
     ReplicationAuthority,
     ensure_replication_authority,
 )
@@ -78,3 +81,39 @@ def test_a_host_without_a_name_gets_none(
     with pytest.raises(RefusedError) as refused:
         hosts.issue_host_certificate(request_der, [], now)
     assert refused.value.failure.code == "HostNameMissing"
+
+
+@pytest.mark.spec("PO-3")
+def test_in_time_before_its_end_hosts_learn_to_trust_a_successor_which_then_signs(
+    tmp_path: Path, request_der: bytes, now: datetime
+) -> None:
+    first = ensure_replication_authority(tmp_path, now)
+    assert first.successors == ()
+    end = first.certificate.not_valid_after_utc
+    learning = ensure_replication_authority(tmp_path, end - SUCCESSOR_FROM + timedelta(days=1))
+    assert learning.certificate == first.certificate
+    [successor] = learning.successors
+    issued = learning.issue_host_certificate(request_der, ["hv1.example.com"], now)
+    assert [x509.load_der_x509_certificate(der) for der in issued.next_issuers] == [successor]
+    signing = ensure_replication_authority(tmp_path, end - SIGNS_UNTIL + timedelta(days=1))
+    assert signing.certificate == successor
+    assert signing.successors == ()
+    assert stat.S_IMODE((tmp_path / "replication-ca-2.key").stat().st_mode) == 0o600
+
+
+@pytest.mark.spec("PO-3")
+def test_no_certificate_outlives_its_issuer_and_each_host_trusts_every_others_issuer(
+    tmp_path: Path, request_der: bytes, now: datetime
+) -> None:
+    trusted: set[bytes] = set()
+    renewed = HOST_LIFETIME * 2 / 3
+    moment, end = now, now + timedelta(days=365 * 25)
+    while moment < end:
+        authority = ensure_replication_authority(tmp_path, moment)
+        issued = authority.issue_host_certificate(request_der, ["hv1.example.com"], moment)
+        assert issued.not_after < authority.certificate.not_valid_after_utc
+        # Every host was renewed since the last round, so all trust what this one is signed by.
+        assert not trusted or issued.issuer in trusted
+        trusted |= {issued.issuer, *issued.next_issuers}
+        moment += renewed
+    assert len(trusted) >= 3
