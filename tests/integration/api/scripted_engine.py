@@ -13,7 +13,7 @@ from django.utils import timezone
 from coordinator.failures import Failure
 from coordinator.jobs.models import Job, OperationLock
 from coordinator.jobs.states import JobState, StepState
-from coordinator.protection.models import Pairing, ProtectedItem
+from coordinator.protection.models import HostBandwidth, NetworkMapping, Pairing, ProtectedItem
 from coordinator.protection.states import ActiveLocation, PairingState, ProtectionState
 
 LOOK_SECONDS = 0.05
@@ -53,6 +53,19 @@ def unpaired(job: Job) -> None:
     Pairing.objects.filter(id=job.target_id).delete()
 
 
+def mapped(job: Job) -> None:
+    NetworkMapping.objects.filter(id=job.target_id).update(state="Paired")
+
+
+def limited(job: Job) -> None:
+    for told in job.arguments["hosts"].values():
+        HostBandwidth.objects.filter(host_id=told["host_id"]).delete()
+        if told["limits"]:
+            HostBandwidth.objects.create(
+                host_id=told["host_id"], limits=told["limits"], applied_at=timezone.now()
+            )
+
+
 def nothing(job: Job) -> None:
     """The vault forgot the object when the job began."""
     del job
@@ -66,6 +79,9 @@ EFFECTS: Mapping[str, Callable[[Job], None]] = {
     "ReverseReplication": reversed_,
     "DisableDr": disabled,
     "DissociateProtectionProfile": unpaired,
+    "NetworkPairing": mapped,
+    "NetworkUnpairing": nothing,
+    "LimitReplicationBandwidth": limited,
     "PurgeDr": nothing,
     "PurgeProtectionProfile": nothing,
 }

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import UUID, uuid4
 
-from coordinator.fabrics.models import Cloud, Fabric, Host, Provider, VirtualMachine
+from coordinator.fabrics.models import Cloud, Fabric, FabricObject, Host, Provider, VirtualMachine
 from coordinator.protection.models import PairedHost, Pairing, Policy, ProtectedItem
 from coordinator.protection.states import PairingState, ProtectionState
 from coordinator.vaults.models import Vault
@@ -185,6 +185,32 @@ def protect(
         recovery_host="hv1.beijing.example",
         replication_health="Normal",
         created_at=now,
+    )
+
+
+def add_storage(fabric: Fabric, name: str, path: str, *hosts: str) -> FabricObject:
+    """A classification with one place."""
+    FabricObject.objects.create(
+        vault=fabric.vault,
+        fabric=fabric,
+        kind="storage_location",
+        external_id=str(uuid4()),
+        name=path,
+        details={
+            "path": path,
+            "classification": name,
+            "capacity_bytes": str(100 * GIGABYTE),
+            "free_bytes": str(40 * GIGABYTE),
+            "host_fqdns": list(hosts),
+        },
+    )
+    return FabricObject.objects.create(
+        vault=fabric.vault,
+        fabric=fabric,
+        kind="storage_classification",
+        external_id=str(uuid4()),
+        name=name,
+        details={"name": name, "description": "SSD"},
     )
 
 

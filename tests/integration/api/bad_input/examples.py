@@ -107,6 +107,40 @@ EXAMPLES = (
         },
     ),
     Example(
+        name="map a storage classification",
+        method="PUT",
+        path="/replicationFabrics/{shanghai}/replicationStorageClassifications/{gold}"
+        "/replicationStorageClassificationMappings/another",
+        body={
+            "properties": {
+                "targetStorageClassificationId": "{vault}/replicationFabrics/{beijing}"
+                "/replicationStorageClassifications/{gold_target}"
+            }
+        },
+    ),
+    Example(
+        name="limit the bandwidth",
+        method="PUT",
+        path="/replicationFabrics/{shanghai}/replicationBandwidthLimits/another",
+        body={
+            "properties": {
+                "bitsPerSecond": 100_000_000,
+                "timeZone": "Asia/Shanghai",
+                "windows": [
+                    {
+                        "days": ["Monday"],
+                        "start": "08:00",
+                        "end": "18:00",
+                        "bitsPerSecond": 20_000_000,
+                    }
+                ],
+            }
+        },
+        harmless={
+            ("properties", name): [None] for name in ("bitsPerSecond", "timeZone", "windows")
+        },
+    ),
+    Example(
         name="fail over",
         method="POST",
         path=f"{ITEM}/plannedFailover",

@@ -1,0 +1,116 @@
+"""Two vaults with the same things in them, and who may use the first."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from django.db import connection
+
+from coordinator.access.services import create_principal
+from coordinator.fabrics.models import Cloud, FabricObject
+from coordinator.vaults.models import Vault
+from tests.integration.api.programs import Program, Server
+from tests.integration.api.sites import Sites, add_storage, make_sites, pair, protect
+
+GROUP = "group-1"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What bad requests are made against.
+
+    Attributes:
+        program: May use the first vault.
+        names: What stands for the texts in braces of examples.
+    """
+
+    program: Program
+    names: dict[str, str]
+
+    def fill(self, value: object) -> object:
+        """Replaces the texts in braces of a JSON value."""
+        text = json.dumps(value)
+        for name, known in self.names.items():
+            text = text.replace(f"{{{name}}}", known)
+        return json.loads(text)
+
+    def path(self, tail: str) -> str:
+        """Address of something in the first vault."""
+        return self.program.vault_path + str(self.fill(tail))
+
+
+def make_scene(server: Server, folder: Path, now: datetime) -> Scene:
+    """Sites, a pair and a protected machine in each of two vaults."""
+    tenant, subscription = uuid4(), uuid4()
+    client_id, secret = create_principal(tenant, subscription, "tests", now)
+    program = Program(
+        server=server,
+        tenant_id=str(tenant),
+        client_id=client_id,
+        client_secret=secret.reveal(),
+        subscription_id=str(subscription),
+        vault="Vault-1",
+        folder=folder,
+        resource_group=GROUP,
+    )
+    own = _furnished(subscription, "Vault-1", now)
+    _furnished(uuid4(), "Vault-2", now)
+    clouds = dict(Cloud.objects.filter(vault=own.vault).values_list("name", "external_id"))
+    path = program.vault_path
+    names = {
+        "vault": path,
+        "other": path.replace("Vault-1", "Vault-2"),
+        "shanghai": own.shanghai.name,
+        "beijing": own.beijing.name,
+        "gold1": clouds["GoldCloud1"],
+        "gold2": clouds["GoldCloud2"],
+        "silver1": clouds["SilverCloud1"],
+        "silver2": clouds["SilverCloud2"],
+        "item": own.machines[0].external_id,
+        "machine": own.machines[1].external_id,
+        "gold": _storage(own.vault, "GOLD"),
+        "gold_target": _storage(own.vault, "GOLD_TARGET"),
+    }
+    return Scene(program, names)
+
+
+def _furnished(subscription: UUID, name: str, now: datetime) -> Sites:
+    vault = Vault.objects.create(
+        subscription_id=subscription,
+        resource_group=GROUP,
+        name=name,
+        location="here",
+        created_at=now,
+    )
+    sites = make_sites(vault, now)
+    protect(pair(sites, now), sites.machines[0], now)
+    add_storage(sites.shanghai, "GOLD", r"\\FS\Source1", "hv1.shanghai.example")
+    add_storage(sites.beijing, "GOLD_TARGET", r"\\FS\Target1", "hv1.beijing.example")
+    return sites
+
+
+def _storage(vault: Vault, name: str) -> str:
+    return FabricObject.objects.get(
+        vault=vault, kind="storage_classification", name=name
+    ).external_id
+
+
+def fingerprint() -> dict[str, str]:
+    """By table of the coordinator what is in it, as a digest."""
+    with connection.cursor() as cursor:
+        tables = [
+            table
+            for table in connection.introspection.table_names(cursor)
+            if not table.startswith(("django_", "oauth2_provider_", "auth_"))
+        ]
+        digests = {}
+        for table in tables:
+            cursor.execute(
+                f'SELECT md5(coalesce(string_agg(t::text, chr(10) ORDER BY t::text), $$$$)) FROM "{table}" t'  # noqa: E501 - a table's name, from the database itself
+            )
+            digests[table] = str(cursor.fetchone()[0])
+    return digests
