@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from coordinator.fabrics.models import Fabric, VirtualMachine
 from coordinator.protection.discovery.machine_errors import FoundMachine, machine_errors
-from coordinator.protection.models import PairedHost, ProtectedItem
+from coordinator.protection.models import PairedHost, ProtectedItem, VmmRequest
 from coordinator.protection.states import ActiveLocation
 
 log = structlog.get_logger(__name__)
@@ -65,7 +65,7 @@ def follow(
         # The other site's copy; what becomes of it shows in its replication.
         return
     present = [machine for machine in machines if machine.gone_at is None]
-    running = _the_machine(item, present)
+    running = _the_machine(item, present, both=both)
     found = None if running is None else _found(running)
     if running is not None:
         item.friendly_name = running.name
@@ -100,6 +100,7 @@ def _items(fabric: Fabric, vm_ids: Collection[str]) -> list[ProtectedItem]:
 def _machines(fabric: Fabric, vm_ids: Iterable[str]) -> Mapping[str, list[VirtualMachine]]:
     found: dict[str, list[VirtualMachine]] = {}
     rows = VirtualMachine.objects.filter(fabric=fabric, vm_id__in=list(vm_ids))
+    rows = rows.select_related("vmm_request")
     for machine in rows.order_by("id"):
         found.setdefault(machine.vm_id, []).append(machine)
     return found
@@ -113,18 +114,29 @@ def _paired_hosts(items: Iterable[ProtectedItem]) -> Mapping[object, set[str]]:
     return found
 
 
-def _the_machine(item: ProtectedItem, present: Sequence[VirtualMachine]) -> VirtualMachine | None:
-    """Of a machine and its replica under one server, the one that is not the replica."""
-    passive_host = item.recovery_host if item.active_location == "Primary" else item.primary_host
-    active = [machine for machine in present if not machine.details.get("recovery")]
-    if len(active) > 1:
-        active = [machine for machine in active if machine.host_fqdn != passive_host] or active
-    return active[0] if active else next(iter(present), None)
+def _the_machine(
+    item: ProtectedItem, present: Sequence[VirtualMachine], *, both: bool
+) -> VirtualMachine | None:
+    """The copy that the machine runs on; under one server its replica has the same id."""
+    if not both:
+        return next(iter(present), None)
+    primary = item.active_location == ActiveLocation.PRIMARY
+    other_host = item.recovery_host if primary else item.primary_host
+    candidates = [
+        machine
+        for machine in present
+        if machine.host_fqdn != other_host and not (primary and machine.details.get("recovery"))
+    ]
+    return next(iter(candidates), None)
 
 
 def _found(machine: VirtualMachine) -> FoundMachine:
+    request: VmmRequest | None = getattr(machine, "vmm_request", None)
     return FoundMachine(
-        name=machine.name, host=machine.host_fqdn, cloud_id=machine.cloud_external_id.lower()
+        name=machine.name,
+        host=machine.host_fqdn,
+        cloud_id=machine.cloud_external_id.lower(),
+        withdrawn=request is not None and request.withdrawn_at is not None,
     )
 
 

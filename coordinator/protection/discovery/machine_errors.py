@@ -8,11 +8,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class FoundMachine:
-    """A protected machine as VMM has it now; the cloud by VMM's id, empty for none."""
+    """A protected machine as VMM has it now; the cloud by VMM's id, empty for none.
+
+    Attributes:
+        withdrawn: VMM required its protection, and does no longer.
+    """
 
     name: str
     host: str
     cloud_id: str
+    withdrawn: bool = False
 
 
 def machine_errors(
@@ -58,6 +63,18 @@ def machine_errors(
                 f"{found.name} is on {found.host}, which its pairing has not configured.",
                 "It was migrated to a host outside of the cloud, or one added a moment ago.",
                 "Move it to a host of its cloud; a host new in the cloud is configured by itself.",
+            )
+        )
+    if found.withdrawn:
+        errors.append(
+            _error(
+                seen_at,
+                "ProtectionNotRequiredInVmm",
+                "Warning",
+                f"VMM no longer requires the protection of {found.name}, which goes on.",
+                "The mark was taken away from the machine in VMM. That alone ends no protection: "
+                "its replica would go with it.",
+                "If it is no longer to be protected, disable its protection.",
             )
         )
     return errors

@@ -128,3 +128,26 @@ def test_following_costs_what_changed_not_what_there_is(protected: World) -> Non
         lambda: follow_machines(Fabric.objects.get(pk=machine.fabric_id), protected.now)
     )
     assert idle <= 3
+
+
+@pytest.mark.spec("SS-1")
+def test_under_one_server_the_machine_is_followed_and_its_replica_is_not(protected: World) -> None:
+    machine, item = protected.machine("GoldVM1"), protected.item()
+    item.pairing.recovery_fabric = machine.fabric
+    item.pairing.save()
+    replica = VirtualMachine.objects.create(
+        vault=machine.vault,
+        fabric=machine.fabric,
+        external_id="vmm-replica",
+        name=machine.name,
+        vm_id=machine.vm_id,
+        host_fqdn=item.recovery_host,
+        state="PowerOff",
+        details={"recovery": True},
+    )
+    assert change(protected, replica, name="replica renamed").friendly_name == "GoldVM1"
+    renamed = change(protected, machine, name="SQL-Gold")
+    assert (renamed.friendly_name, renamed.primary_host) == ("SQL-Gold", machine.host_fqdn)
+    gone = change(protected, machine, gone_at=protected.now)
+    assert codes(gone) == ["VirtualMachineDeleted"]
+    assert gone.friendly_name == "SQL-Gold"
