@@ -14,6 +14,7 @@ from coordinator.fabrics.models import Fabric
 from coordinator.jobs.services import QueueName, enqueue
 from coordinator.protection.capacity.applying import follow_bandwidth_of
 from coordinator.protection.discovery.following import follow_machines
+from coordinator.protection.from_vmm.services import follow_requests_of
 from coordinator.protection.networks.following import follow_networks
 from coordinator.protection.pairing.following import follow_hosts_of
 
@@ -26,6 +27,8 @@ FOLLOW_TASK = "protection.follow_inventory"
 InventoryFollower: TypeAlias = Callable[[Fabric, datetime], None]
 
 FOLLOWERS: Mapping[str, InventoryFollower] = {
+    # Before "machines", which shows what it found, and notes what was followed.
+    "vmm_requests": follow_requests_of,
     "machines": follow_machines,
     "hosts": follow_hosts_of,
     "bandwidth": follow_bandwidth_of,

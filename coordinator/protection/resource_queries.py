@@ -79,7 +79,9 @@ def items_of(
     if cloud_external_id is not None:
         items = items.filter(pairing__primary_cloud__external_id__iexact=cloud_external_id)
     parts = [f"pairing__{part}" for part in (*PAIRING_PARTS, *CLOUD_FABRICS)]
-    return items.select_related(*parts, "first_copy", "offline_copy").order_by("friendly_name", "id")
+    return items.select_related(*parts, "first_copy", "offline_copy").order_by(
+        "friendly_name", "id"
+    )
 
 
 def find_item(

@@ -12,6 +12,7 @@ from coordinator.protection.copy_line import steps as copy_line
 from coordinator.protection.disabling import steps as disabling
 from coordinator.protection.discovery import steps as discovery
 from coordinator.protection.enabling import steps as enabling
+from coordinator.protection.from_vmm import steps as from_vmm
 from coordinator.protection.inventory_followers import FOLLOW_TASK, follow_inventory
 from coordinator.protection.networks import steps as networks
 from coordinator.protection.offline import steps as offline
@@ -41,6 +42,7 @@ TASKS: Mapping[str, Callable[..., None]] = {
     **policies.TASKS,
     **enabling.TASKS,
     **copy_line.TASKS,
+    **from_vmm.TASKS,
     **offline.TASKS,
     **capacity.TASKS,
     **networks.TASKS,
@@ -54,6 +56,7 @@ PERIODIC: Mapping[str, timedelta] = {
     **pairing.PERIODIC,
     **policies.PERIODIC,
     **copy_line.PERIODIC,
+    **from_vmm.PERIODIC,
     **capacity.PERIODIC,
     **networks.PERIODIC,
     **replication.PERIODIC,

@@ -8,22 +8,31 @@ HostName = str
 
 
 def item_clean_up(
-    vm_id: str, active_host: HostName, passive_host: HostName, *, delete_replica: bool
+    vm_id: str,
+    active_host: HostName,
+    passive_host: HostName,
+    *,
+    delete_replica: bool,
+    clear_mark: bool = False,
 ) -> Mapping[str, str]:
     """PowerShell for the hosts of an item, by host.
 
-    The machine is named by Hyper-V's id, which is unique and needs no quoting. What ASR's pages
-    add, Set-SCVirtualMachine -ClearDRProtection, takes back a mark in VMM that is not set here.
+    The machine is named by Hyper-V's id, which is unique and needs no quoting.
 
     Args:
         vm_id: Hyper-V's id, equal on both sides.
         active_host: FQDN of the host the machine runs on.
         passive_host: FQDN of the other copy's host; empty when there is none.
         delete_replica: The other copy is a replica that the policy wants deleted.
+        clear_mark: VMM requires the machine's protection.
 
     Source: SPEC RE-7.
     """
     commands = {active_host: _removal(vm_id, active_host)}
+    if clear_mark:
+        commands[active_host] += (
+            f"; {_in_vmm(vm_id, active_host)} | Set-SCVirtualMachine -ClearDRProtection"
+        )
     if passive_host:
         commands[passive_host] = _removal(vm_id, passive_host)
         if delete_replica:
@@ -66,6 +75,11 @@ def _removal(vm_id: str, host: HostName) -> str:
 def _deletion(vm_id: str, host: HostName) -> str:
     return (
         f"Get-SCVMHost -ComputerName {host} | Read-SCVirtualMachine;"
-        f" Get-SCVMHost -ComputerName {host} | Get-SCVirtualMachine"
-        f" | Where-Object VMId -eq {vm_id} | Remove-SCVirtualMachine"
+        f" {_in_vmm(vm_id, host)} | Remove-SCVirtualMachine"
+    )
+
+
+def _in_vmm(vm_id: str, host: HostName) -> str:
+    return (
+        f"Get-SCVMHost -ComputerName {host} | Get-SCVirtualMachine | Where-Object VMId -eq {vm_id}"
     )

@@ -42,6 +42,7 @@ class DisablingSnapshot:
         passive: The other side; None when nothing was ever placed there.
         complete_failover: A failover is not committed, and Hyper-V removes no replication then.
         delete_replica: The copy on the passive side is known to be a replica and is to go.
+        clear_mark: VMM requires the machine's protection and would go on doing so.
         releases: Addresses that are kept for the copy on the passive side.
     """
 
@@ -50,6 +51,7 @@ class DisablingSnapshot:
     passive: DisablingSide | None
     complete_failover: bool
     delete_replica: bool
+    clear_mark: bool = False
     releases: tuple[Release, ...] = ()
 
     def at(self, side: DisablingSide) -> dict[str, object]:
@@ -136,6 +138,19 @@ def _active_steps(snapshot: DisablingSnapshot) -> Iterator[StepSpec]:
         )
     before = ("primary/completed",) if snapshot.complete_failover else ()
     yield _removal(snapshot, snapshot.active, "primary/remove", PRIMARY, after=before)
+    if snapshot.clear_mark:
+        yield StepSpec(
+            key="primary/clear-mark",
+            task=PRIMARY,
+            kind=StepKind.COMMAND,
+            action="clear_dr_protection",
+            provider=snapshot.active.provider_id,
+            inputs={"vm": snapshot.at(snapshot.active)},
+            after=("primary/remove",),
+            # Protection ends all the same, and a mark that stays begins none anew.
+            on_failure=FailureRule.WARN,
+            time_limit_seconds=300,
+        )
 
 
 def _removal(

@@ -19,6 +19,7 @@ from coordinator.protection.disabling.planner import (
     plan_disabling,
     plan_purge,
 )
+from coordinator.protection.from_vmm.services import is_required
 from coordinator.protection.inventory import provider_of
 from coordinator.protection.item_jobs import ItemJob, begin_item_job, end_waiting
 from coordinator.protection.models import ProtectedItem
@@ -85,6 +86,7 @@ def remove_from_vault(item: ProtectedItem, origin: RequestOrigin, now: datetime)
         host_of_side(fresh, active),
         host_of_side(fresh, active.other),
         delete_replica=bool(_aims(fresh)["delete_replica"]),
+        clear_mark=is_required(fresh.vm_id, fabric_of_side(fresh.pairing, active)),
     )
     arguments = {"affected_objects": dict(commands)}
     purge = ItemJob(PURGE_SCENARIO, PURGE_FRIENDLY_NAME, plan_purge(), arguments)
@@ -130,6 +132,7 @@ def _snapshot(item: ProtectedItem, aims: dict[str, object]) -> DisablingSnapshot
         passive=_side(item, active.other) if host_of_side(item, active.other) else None,
         complete_failover=bool(aims["complete_failover"]),
         delete_replica=bool(aims["delete_replica"]),
+        clear_mark=is_required(item.vm_id, fabric_of_side(item.pairing, active)),
         # A machine that runs on the recovery side goes on using what was kept for it.
         releases=tuple(reservations_of(item)) if active is ActiveLocation.PRIMARY else (),
     )

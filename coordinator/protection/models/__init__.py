@@ -16,6 +16,7 @@ from coordinator.protection.models.pairings import (
 from coordinator.protection.models.policies import Policy
 from coordinator.protection.models.replication import ReplicationSide, RpoHistory
 from coordinator.protection.models.storage import StorageMapping
+from coordinator.protection.models.vmm_requests import VmmRequest
 
 __all__ = [
     "BandwidthLimit",
@@ -35,4 +36,5 @@ __all__ = [
     "RetryPause",
     "RpoHistory",
     "StorageMapping",
+    "VmmRequest",
 ]

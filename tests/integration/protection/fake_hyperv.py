@@ -96,6 +96,7 @@ class FakeHyperV:
             "refresh_host": self._refresh,
             "remove_replication": self._remove_replication,
             "delete_replica": self._delete_replica,
+            "clear_dr_protection": self._clear_mark,
             "remove_host_replication": self._remove_host,
             **self.networks.verbs(),
             "remove_host_certificates": self._remove_certificates,
@@ -331,6 +332,10 @@ class FakeHyperV:
         if copy.mode != "None":
             copy.mode, copy.state, copy.replica_server = "None", "Disabled", ""
             self.effects.append(f"replication.removed {request.vm.host}")
+
+    def _clear_mark(self, request: command_pb2.ClearDrProtection, result: Result) -> None:
+        self.effects.append(f"mark.cleared {request.vm.host}")
+        result.dr_protection.host = request.vm.host
 
     def _delete_replica(self, request: command_pb2.DeleteReplica, result: Result) -> None:
         copy = self.copies.pop((request.vm.host, request.vm.vm_id), None)

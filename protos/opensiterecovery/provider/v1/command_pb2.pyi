@@ -19,6 +19,8 @@ from opensiterecovery.provider.v1 import network_pb2 as _network_pb2
 from opensiterecovery.provider.v1 import replication_pb2 as _replication_pb2
 from opensiterecovery.provider.v1 import storage_pb2 as _storage_pb2
 from opensiterecovery.provider.v1 import virtual_machine_pb2 as _virtual_machine_pb2
+from opensiterecovery.provider.v1.dr_protection_pb2 import ClearDrProtection as ClearDrProtection
+from opensiterecovery.provider.v1.dr_protection_pb2 import DrProtection as DrProtection
 from opensiterecovery.provider.v1.first_copy_pb2 import CheckReplicationPath as CheckReplicationPath
 from opensiterecovery.provider.v1.first_copy_pb2 import EnableAsReplica as EnableAsReplica
 from opensiterecovery.provider.v1.first_copy_pb2 import ExportInitialReplication as ExportInitialReplication

@@ -5,6 +5,8 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from opensiterecovery.provider.v1.dr_protection_pb2 import ClearDrProtection as ClearDrProtection
+from opensiterecovery.provider.v1.dr_protection_pb2 import DrProtection as DrProtection
 from opensiterecovery.provider.v1.first_copy_pb2 import CheckReplicationPath as CheckReplicationPath
 from opensiterecovery.provider.v1.first_copy_pb2 import EnableAsReplica as EnableAsReplica
 from opensiterecovery.provider.v1.first_copy_pb2 import ExportInitialReplication as ExportInitialReplication

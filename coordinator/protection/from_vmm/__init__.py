@@ -1,0 +1,1 @@
+"""Protection that is switched on in VMM itself."""

@@ -1,0 +1,12 @@
+"""What the engine may call of this family."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from coordinator.protection.from_vmm import services
+
+TASKS: Mapping[str, Callable[..., None]] = {services.RETRY_TASK: services.retry_vmm_requests}
+
+PERIODIC: Mapping[str, timedelta] = {services.RETRY_TASK: services.RETRY_EVERY}
