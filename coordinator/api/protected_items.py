@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -30,11 +31,18 @@ from coordinator.api.protectable_items import require_machine
 from coordinator.api.references import names_in_reference
 from coordinator.api.shapes.envelope import Resource
 from coordinator.api.shapes.protected_items import ItemContext, protected_item_resource
+from coordinator.api.shapes.running_replication import running_details
 from coordinator.fabrics import queries as fabrics
 from coordinator.failures import refuse
 from coordinator.jobs.models import Job
 from coordinator.protection.models import ProtectedItem
-from coordinator.protection.queries import find_item, items_of, running_jobs
+from coordinator.protection.queries import (
+    adapters_of_items,
+    find_item,
+    items_of,
+    picture_of,
+    running_jobs,
+)
 from coordinator.protection.rules import allowed_operations
 from coordinator.protection.services import (
     ProtectionRequest,
@@ -245,6 +253,11 @@ def require_item(call: Call, path: ItemPath) -> ProtectedItem:
     return item
 
 
+def item_resource(call: Call, item: ProtectedItem) -> Resource:
+    """One item as the API shows it."""
+    return _resources(call, [item])[0]
+
+
 def read_direction(body: FailoverInput | None) -> FailoverDirection | None:
     """ASR's failoverDirection; None when the client leaves it to us.
 
@@ -286,6 +299,7 @@ def _list(call: Call, rows: QuerySet[ProtectedItem]) -> Answer:
 
 def _resources(call: Call, items: Sequence[ProtectedItem]) -> list[Resource]:
     running = running_jobs([item.id for item in items])
+    adapters = adapters_of_items([item.id for item in items])
     providers = {
         provider.fabric_id: call.ids.child(
             PROVIDER, fabric_name=provider.fabric.name, provider_name=provider.name
@@ -294,7 +308,13 @@ def _resources(call: Call, items: Sequence[ProtectedItem]) -> list[Resource]:
     }
     return [
         protected_item_resource(
-            call.ids, item, _context(item, running, providers.get(item.pairing.primary_fabric_id))
+            call.ids,
+            item,
+            replace(
+                _context(item, running, providers.get(item.pairing.primary_fabric_id)),
+                adapters=adapters[item.id],
+                running=running_details(item, call.now),
+            ),
         )
         for item in items
     ]
@@ -304,7 +324,8 @@ def _context(
     item: ProtectedItem, running: Mapping[UUID, Job], provider_id: str | None
 ) -> ItemContext:
     job = running.get(item.id)
-    allowed = () if job is not None else allowed_operations(ProtectionState(item.state))
+    state = ProtectionState(item.state)
+    allowed = () if job is not None else allowed_operations(state, picture_of(item))
     return ItemContext([operation.value for operation in allowed], job, provider_id)
 
 

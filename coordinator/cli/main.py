@@ -13,10 +13,12 @@ from coordinator.cli import (
     jobs,
     keys,
     machines,
+    networks,
     offline_copies,
     pairs,
     policies,
     protection,
+    running_replication,
     servers,
     storage,
     vaults,
@@ -40,10 +42,12 @@ app.add_typer(clouds.app, name="cloud")
 app.add_typer(machines.app, name="vm")
 app.add_typer(policies.app, name="policy")
 app.add_typer(pairs.app, name="pair")
+app.add_typer(networks.app, name="network")
 app.add_typer(storage.app, name="storage")
 app.add_typer(bandwidth.app, name="bandwidth")
 app.add_typer(protection.app, name="protect")
 offline_copies.add_to(protection.app)
+running_replication.add_to(protection.app)
 app.add_typer(failover.app, name="failover")
 app.add_typer(failover.commands)
 app.add_typer(jobs.app, name="job")

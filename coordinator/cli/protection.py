@@ -33,6 +33,7 @@ from coordinator.cli.operations import (
     tell_clean_up,
 )
 from coordinator.cli.placement_details import PLACEMENT_DETAILS
+from coordinator.cli.protection_details import RUNNING_DETAILS, tell_more
 from coordinator.cli.session import Session, as_plain, command
 
 app = typer.Typer(no_args_is_help=True, help="Protected machines.")
@@ -60,6 +61,7 @@ DETAILS = {
         f"{item.properties.recovery_protection_container_friendly_name}"
         f" ({item.properties.recovery_fabric_friendly_name})"
     ),
+    **RUNNING_DETAILS,
     **PLACEMENT_DETAILS,
     "In progress": lambda item: _scenario(item.properties.current_scenario.scenario_name),
 }
@@ -195,8 +197,10 @@ def list_items(session: Session) -> None:
 
 @command(app)
 def show(session: Session, machine: MachineArgument) -> None:
-    """Shows a protected machine."""
-    session.show_one(find_protected_item(session.clients, machine), DETAILS)
+    """Shows a protected machine: state, health, recovery points, RPO now and over the last day."""
+    item = find_protected_item(session.clients, machine)
+    session.show_one(item, DETAILS)
+    tell_more(session, item)
 
 
 @command(app)

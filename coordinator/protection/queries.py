@@ -29,6 +29,8 @@ from coordinator.protection.networks.queries import (
 )
 from coordinator.protection.offline.facts import copy_facts
 from coordinator.protection.offline.watching import Place, first_copies_to_watch
+from coordinator.protection.replication.evaluation import picture_of
+from coordinator.protection.replication.history import rpo_course
 from coordinator.protection.resource_queries import (
     CloudRole,
     Readiness,
@@ -90,11 +92,13 @@ __all__ = [
     "mappings_of",
     "offered_targets",
     "pairings_of",
+    "picture_of",
     "places_by_classification",
     "points_of",
     "policies_of",
     "protected_item_counts",
     "readiness_of",
+    "rpo_course",
     "running_jobs",
     "side_of_item",
     "storage_mappings_of",

@@ -17,6 +17,8 @@ from coordinator.protection.networks.rules import TargetOffer
 from coordinator.protection.offline.rules import Stage, stage_of, waits_for
 from coordinator.protection.operations import Operation, allowed_operations
 from coordinator.protection.policies.rules import WIRE_AUTHENTICATION, Authentication, InstanceType
+from coordinator.protection.replication.rpo import rpo_seconds
+from coordinator.protection.replication.windows import Window
 from coordinator.protection.states import ProtectionState
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "Operation",
     "Stage",
     "TargetOffer",
+    "Window",
     "allowed_operations",
     "failover_network_steps",
     "host_generation_errors",
@@ -37,6 +40,7 @@ __all__ = [
     "readiness_errors",
     "readiness_warnings",
     "replica_deletion_failure",
+    "rpo_seconds",
     "stage_of",
     "waits_for",
 ]

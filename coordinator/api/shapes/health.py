@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 
 from coordinator.api.shapes.envelope import written_lines
 
-
 # By the level of a health error.
 HEALTH_OF_LEVEL = {"Error": "Critical", "Warning": "Warning"}
 SEVERITY = ("None", "Normal", "Warning", "Critical")

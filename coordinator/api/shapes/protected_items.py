@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from coordinator.api.paths import PROTECTED_ITEM, VaultId
 from coordinator.api.shapes.containers import container_id
@@ -29,12 +29,14 @@ class ItemContext:
         running_job: The job that works on it.
         provider_id: ARM id of the provider of the primary server.
         adapters: What the replica's adapters are connected to.
+        running: Of the provider-specific details, how replication runs.
     """
 
     allowed_operations: Sequence[str]
     running_job: Job | None = None
     provider_id: str | None = None
     adapters: Sequence[ItemAdapter] = ()
+    running: Mapping[str, object] = field(default_factory=dict)
 
 
 def protected_item_id(ids: VaultId, item: ProtectedItem) -> str:
@@ -129,7 +131,6 @@ def replication_details(
             **_waiting(item),
         },
         "offlineInitialReplication": offline_progress(item, importing=importing),
-        "vMDiskDetails": [],
     }
 
 

@@ -1,0 +1,80 @@
+"""Replication as it runs, in an item's provider-specific details."""
+
+from __future__ import annotations
+
+import ntpath
+from datetime import UTC, datetime, timedelta
+
+from opensiterecovery.provider.v1 import replication_pb2
+
+from coordinator.api.shapes.envelope import written_time
+from coordinator.protection.models import ProtectedItem
+from coordinator.protection.rules import rpo_seconds
+from coordinator.protection.states import ProtectionState
+
+
+def running_details(item: ProtectedItem, now: datetime) -> dict[str, object]:
+    """What ASR's details of other replication providers have too, and what is ours.
+
+    RPO is named as ASR names it for Azure machines; paths serve as ids of disks, for that is what
+    Hyper-V takes.
+    """
+    sender = item.side(item.active_location)
+    state = replication_pb2.ReplicationState() if sender is None else sender.wire()
+    return {
+        "rpoInSeconds": rpo_seconds(ProtectionState(item.state), item.last_replicated_at, now),
+        "lastRpoCalculatedTime": written_time(now),
+        "lastObservedTime": None if sender is None else written_time(sender.observed_at),
+        "vMDiskDetails": [_disk(disk, item) for disk in state.disks],
+        "resynchronizationTime": written_time(item.resynchronize_at),
+        "resynchronizationProgressPercentage": (
+            state.copy_percent
+            if state.state == "Resynchronizing" and state.HasField("copy_percent")
+            else None
+        ),
+        "automaticResynchronization": _automatic(state),
+        "statistics": _statistics(state),
+    }
+
+
+def _disk(disk: replication_pb2.ReplicationDisk, item: ProtectedItem) -> dict[str, object]:
+    return {
+        "vhdId": disk.path,
+        "vhdName": ntpath.basename(disk.path),
+        "vhdType": "DataDisk",
+        "replicated": disk.replicated,
+        "leftOut": disk.path in item.excluded_disks,
+    }
+
+
+def _automatic(state: replication_pb2.ReplicationState) -> dict[str, object] | None:
+    """Times of day of the machine's host; None while they are not known."""
+    if not state.HasField("auto_resynchronize"):
+        return None
+    return {
+        "enabled": state.auto_resynchronize,
+        "startTime": _time_of_day(state.auto_resynchronize_start.ToTimedelta()),
+        "endTime": _time_of_day(state.auto_resynchronize_end.ToTimedelta()),
+    }
+
+
+def _time_of_day(since_midnight: timedelta) -> str:
+    return f"{datetime(1970, 1, 1, tzinfo=UTC) + since_midnight:%H:%M:%S}"
+
+
+def _statistics(state: replication_pb2.ReplicationState) -> dict[str, object]:
+    """Hyper-V's counters, of the monitoring interval of the machine's host that runs now."""
+    latency = state.average_replication_latency
+    return {
+        "monitoringStartTime": (
+            written_time(state.monitoring_start_time.ToDatetime(tzinfo=UTC))
+            if state.HasField("monitoring_start_time")
+            else None
+        ),
+        "successfulCycles": state.successful_replications,
+        "missedCycles": state.missed_replications,
+        "errors": state.replication_errors,
+        "pendingBytes": state.pending_replication_bytes,
+        "averageBytes": state.average_replication_bytes,
+        "averageLatencyInSeconds": latency.seconds + latency.nanos / 1e9,
+    }
