@@ -15,7 +15,7 @@ from coordinator.failures import Failure
 from coordinator.jobs.registry import StepFailedError
 from coordinator.protection.inventory import host_message, machine_message
 from coordinator.protection.models import PairedHost, ProtectedItem
-from coordinator.protection.placement.networks import wanted_networks
+from coordinator.protection.networks.queries import wanted_networks
 from coordinator.protection.placement.rules import (
     HostCandidate,
     MachineNeeds,
