@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from coordinator.jobs.steps import FailureRule, Graph, Output, StepKind, StepSpec, TaskSpec
 from coordinator.protection.enabling.variants import Variant
 from coordinator.protection.policies.rules import WIRE_AUTHENTICATION, Authentication
+from coordinator.protection.replication.windows import DEFAULT_WINDOW
 from coordinator.protection.storage.move_steps import move_steps
 
 SCENARIO = "EnableDr"
@@ -259,6 +260,10 @@ def _settings(snapshot: EnablingSnapshot) -> dict[str, object]:
         "frequency_seconds": snapshot.replication_frequency_seconds,
         "recovery_points": snapshot.recovery_points,
         "application_consistent_hours": snapshot.application_consistent_hours,
+        # Not of the policy: every machine begins with it, and each can be set otherwise.
+        "auto_resynchronize": True,
+        "auto_resynchronize_start": f"{DEFAULT_WINDOW.start_seconds}s",
+        "auto_resynchronize_end": f"{DEFAULT_WINDOW.end_seconds}s",
     }
 
 

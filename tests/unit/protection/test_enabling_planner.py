@@ -89,6 +89,9 @@ def test_the_machine_replicates_by_the_policy_to_the_chosen_server() -> None:
         "frequency_seconds": 30,
         "recovery_points": 4,
         "application_consistent_hours": 2,
+        "auto_resynchronize": True,
+        "auto_resynchronize_start": "66600s",
+        "auto_resynchronize_end": "21600s",
     }
 
 

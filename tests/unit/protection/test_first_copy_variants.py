@@ -239,6 +239,9 @@ def test_taking_over_changes_settings_and_copies_nothing() -> None:
         "frequency_seconds": 30,
         "recovery_points": 4,
         "application_consistent_hours": 2,
+        "auto_resynchronize": True,
+        "auto_resynchronize_start": "66600s",
+        "auto_resynchronize_end": "21600s",
     }
     assert by_key["enable/resume"].on_failure is FailureRule.WARN
     tasks = {task.name: task for task in graph.tasks}
