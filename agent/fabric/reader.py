@@ -9,6 +9,7 @@ from datetime import datetime
 import structlog
 from opensiterecovery.provider.v1 import inventory_pb2
 
+from agent.fabric.brokers import read_brokers
 from agent.fabric.census import (
     CENSUS,
     WHEREABOUTS,
@@ -50,6 +51,7 @@ class Memory:
         places: Where VMM has its machines, also those the product leaves out; by VMM's id.
         machines: Machines as they are told of, without relationships; by VMM's id.
         relationships: What hosts said, by FQDN.
+        brokers: Replica brokers by cluster, empty for none.
         whole_at: When everything was read last, by the monotonic clock.
     """
 
@@ -57,6 +59,7 @@ class Memory:
     places: dict[str, Whereabouts] = field(default_factory=dict)
     machines: dict[str, inventory_pb2.InventoryObject] = field(default_factory=dict)
     relationships: dict[str, OfHost] = field(default_factory=dict)
+    brokers: dict[str, str] = field(default_factory=dict)
     whole_at: float = 0.0
 
 
@@ -126,8 +129,10 @@ class FabricReader:
             places=whereabouts_by_id(records),
             machines=unchanged(known.machines, built),
             relationships=dict(known.relationships),
+            brokers=dict(known.brokers),
             whole_at=started_at,
         )
+        await self._ask_clusters(memory, around, clusters_of(around))
         await self._ask_hosts(memory, hosts_of(around), answering_hosts(around))
         self._memory = memory
         return self._told(around, memory)
@@ -163,8 +168,12 @@ class FabricReader:
             places=places,
             machines=known,
             relationships=dict(memory.relationships),
+            brokers=dict(memory.brokers),
             whole_at=memory.whole_at,
         )
+        # A broker stays where it is; one that was missing may be made any time.
+        without = [name for name in clusters_of(around) if not after.brokers.get(name)]
+        await self._ask_clusters(after, around, without)
         await self._ask_hosts(
             after, hosts_of(around), replicating_hosts(known, records) & answering_hosts(around)
         )
@@ -201,6 +210,22 @@ class FabricReader:
         memory.relationships.update(answer.read)
         for host in [host for host in memory.relationships if host not in present]:
             del memory.relationships[host]
+
+    async def _ask_clusters(
+        self, memory: Memory, around: Surroundings, asked: Collection[str]
+    ) -> None:
+        """Learns replica brokers; a cluster that cannot be asked keeps what it said before."""
+        answer = await read_brokers(
+            self._vmm.powershell, asked, time_limit_seconds=self._vmm.time_limit_seconds
+        )
+        present = clusters_of(around)
+        memory.brokers.update(answer.read)
+        memory.brokers = {name: memory.brokers.get(name, "") for name in present}
+        for key, item in around.inventory.items():
+            if key.kind == "host_cluster":
+                cluster = item.host_cluster
+                cluster.replica_broker_fqdn = memory.brokers[cluster.fqdn]
+                cluster.replica_broker_problem = answer.unread.get(cluster.fqdn, "")
 
     def _told(self, around: Surroundings, memory: Memory) -> Inventory:
         items = [self._with_relationship(item, memory) for item in memory.machines.values()]
@@ -239,6 +264,15 @@ def unchanged(
         key: before[key] if key in before and before[key] == item else item
         for key, item in now.items()
     }
+
+
+def clusters_of(around: Surroundings) -> list[str]:
+    """FQDNs of the host clusters there are."""
+    return [
+        item.host_cluster.fqdn
+        for key, item in around.inventory.items()
+        if key.kind == "host_cluster"
+    ]
 
 
 def hosts_of(around: Surroundings) -> frozenset[str]:

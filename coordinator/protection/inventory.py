@@ -63,24 +63,38 @@ def connection_points(hosts: Iterable[Host]) -> dict[int, str]:
         broker = brokers.get((host.fabric_id, host.cluster_fqdn.lower()), "")
         if not broker:
             version = host_message(host).operating_system_version
-            raise RefusedError(broker_failure(host.cluster_fqdn, version), status=409)
+            problem = broker_problems({host.fabric_id}).get(
+                (host.fabric_id, host.cluster_fqdn.lower()), ""
+            )
+            raise RefusedError(broker_failure(host.cluster_fqdn, version, problem), status=409)
         points[host.pk] = broker
     return points
 
 
 def brokers_of_clusters(fabric_ids: Iterable[UUID]) -> dict[tuple[UUID, str], str]:
-    """By fabric and cluster's FQDN, both in lower case, the FQDN of the replica broker."""
-    clusters = FabricObject.objects.filter(
+    """By fabric and cluster's FQDN in lower case, the FQDN of the replica broker."""
+    return {
+        key: message.replica_broker_fqdn.lower() for key, message in _clusters(fabric_ids).items()
+    }
+
+
+def broker_problems(fabric_ids: Iterable[UUID]) -> dict[tuple[UUID, str], str]:
+    """By fabric and cluster's FQDN in lower case, why it could not be asked for its broker."""
+    return {key: message.replica_broker_problem for key, message in _clusters(fabric_ids).items()}
+
+
+def _clusters(
+    fabric_ids: Iterable[UUID],
+) -> dict[tuple[UUID, str], inventory_pb2.HostCluster]:
+    found: dict[tuple[UUID, str], inventory_pb2.HostCluster] = {}
+    for cluster in FabricObject.objects.filter(
         fabric_id__in=set(fabric_ids), kind="host_cluster", gone_at=None
-    )
-    brokers: dict[tuple[UUID, str], str] = {}
-    for cluster in clusters:
+    ):
         message = json_format.ParseDict(
             cluster.details, inventory_pb2.HostCluster(), ignore_unknown_fields=True
         )
-        key = (cluster.fabric_id, message.fqdn.lower())
-        brokers[key] = message.replica_broker_fqdn.lower()
-    return brokers
+        found[cluster.fabric_id, message.fqdn.lower()] = message
+    return found
 
 
 def provider_of(fabric: Fabric) -> Provider:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from coordinator.fabrics import queries as fabrics
 from coordinator.fabrics.models import Cloud, FabricObject, VirtualMachine
 from coordinator.failures import Failure
-from coordinator.protection.inventory import brokers_of_clusters, host_message
+from coordinator.protection.inventory import broker_problems, brokers_of_clusters, host_message
 from coordinator.protection.pairing.prerequisites import (
     HYPER_V,
     CloudFacts,
@@ -48,7 +48,8 @@ def _management_machines(cloud: Cloud) -> tuple[str, ...]:
 def facts_of_cloud(cloud: Cloud, *, source: bool) -> CloudFacts:
     """A cloud with its hosts and its server."""
     hosts = fabrics.hosts_of_cloud(cloud)
-    brokers = brokers_of_clusters({host.fabric_id for host in hosts})
+    brokers = brokers_of_clusters({cloud.fabric_id})
+    problems = broker_problems({cloud.fabric_id})
     inside = VirtualMachine.objects.filter(fabric_id=cloud.fabric_id, gone_at=None)
     machines = inside.filter(cloud_external_id=cloud.external_id) | inside.filter(
         host_fqdn__in=[host.name for host in hosts]
@@ -67,6 +68,7 @@ def facts_of_cloud(cloud: Cloud, *, source: bool) -> CloudFacts:
                 operating_system_version=host_message(host).operating_system_version,
                 cluster=host.cluster_fqdn,
                 broker=brokers.get((host.fabric_id, host.cluster_fqdn.lower()), ""),
+                broker_problem=problems.get((host.fabric_id, host.cluster_fqdn.lower()), ""),
             )
             for host in hosts
         ),

@@ -26,12 +26,14 @@ class HostFacts:
         operating_system_version: For example "10.0.17763.0"; empty when VMM does not tell it.
         cluster: FQDN of its cluster; empty for a standalone host.
         broker: FQDN of the cluster's replica broker; empty when it has none.
+        broker_problem: Why the provider could not ask the cluster; empty when it could.
     """
 
     fqdn: str
     operating_system_version: str = ""
     cluster: str = ""
     broker: str = ""
+    broker_problem: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,8 +120,20 @@ def missing_updates_failure(missing: Sequence[str]) -> Failure | None:
     )
 
 
-def broker_failure(cluster: str, version: str = "") -> Failure:
-    """A cluster has no replica broker: how to make one."""
+def broker_failure(cluster: str, version: str = "", problem: str = "") -> Failure:
+    """A cluster has no replica broker, or could not be asked for it: what to do."""
+    if problem:
+        return Failure(
+            "ClusterNotReadable",
+            f"The cluster {cluster} could not be asked for its Hyper-V Replica Broker: {problem}",
+            (
+                "The cluster does not answer.",
+                "The VMM server lacks the Failover Clustering tools (module FailoverClusters).",
+                "The provider's account has no rights on the cluster.",
+            ),
+            "Run Get-ClusterGroup for the cluster on the VMM server as the provider's account, mend"
+            " what it says, then refresh the server and try again.",
+        )
     old = _numbers(version)[:2] == WINDOWS_2012 if version else False
     return Failure(
         "ReplicaBrokerMissing",
@@ -220,7 +234,7 @@ def _host_failures(cloud: CloudFacts) -> Iterator[Failure]:
             )
         if host.cluster and not host.broker and host.cluster not in told:
             told.add(host.cluster)
-            yield broker_failure(host.cluster, version)
+            yield broker_failure(host.cluster, version, host.broker_problem)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

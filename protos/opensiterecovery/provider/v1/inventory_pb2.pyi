@@ -313,12 +313,15 @@ class HostCluster(_message.Message):
     FQDN_FIELD_NUMBER: _builtins.int
     HOST_GROUP_PATH_FIELD_NUMBER: _builtins.int
     REPLICA_BROKER_FQDN_FIELD_NUMBER: _builtins.int
+    REPLICA_BROKER_PROBLEM_FIELD_NUMBER: _builtins.int
     NODE_FQDNS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     fqdn: _builtins.str
     host_group_path: _builtins.str
     replica_broker_fqdn: _builtins.str
     """FQDN of the Hyper-V Replica Broker; empty when the cluster has none."""
+    replica_broker_problem: _builtins.str
+    """Why the cluster could not be asked for its broker; empty when it was."""
     @_builtins.property
     def node_fqdns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """FQDNs of its hosts."""
@@ -330,11 +333,12 @@ class HostCluster(_message.Message):
         fqdn: _builtins.str = ...,
         host_group_path: _builtins.str = ...,
         replica_broker_fqdn: _builtins.str = ...,
+        replica_broker_problem: _builtins.str = ...,
         node_fqdns: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fqdn", b"fqdn", "host_group_path", b"host_group_path", "id", b"id", "node_fqdns", b"node_fqdns", "replica_broker_fqdn", b"replica_broker_fqdn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fqdn", b"fqdn", "host_group_path", b"host_group_path", "id", b"id", "node_fqdns", b"node_fqdns", "replica_broker_fqdn", b"replica_broker_fqdn", "replica_broker_problem", b"replica_broker_problem"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
