@@ -9,6 +9,7 @@ import pytest
 from opensiterecovery.provider.v1.command_pb2 import CommandResult
 
 from deploy.lab.site.model import VmCheckpoint
+from deploy.lab.site.replicator import send_now
 from deploy.lab.site.transfer_paths import LOCAL_PATH, TransferPaths, accounts, carry
 from tests.integration.agent.failover_stage import EAST, WEST, Stage
 from tests.integration.agent.test_failover_on_the_lab import (
@@ -194,3 +195,40 @@ async def test_a_replica_is_told_by_whom_it_is_sent_to_once(stage: Stage) -> Non
         set_allowed_primary_server={"vm": stage.vm(EAST), "allowed_primary_server": "x"},
     )
     assert wrong.failure.code == "ReplicationNotReady"
+
+
+@pytest.mark.spec("RE-6")
+@pytest.mark.parametrize("seed", range(3))
+async def test_taking_a_replication_over_sends_next_to_nothing(stage: Stage, seed: int) -> None:
+    """It was set up by hand for any server; pairing then listed the servers, which stopped it."""
+    do = [stage.do, stage.do_with_crash, stage.do_with_powershell_killed][seed]
+    thumbprints = await prepare_hosts(stage, stage.do)
+    await protect(stage, stage.do, thumbprints)
+    east, west = stage.agents[EAST].site, stage.agents[WEST].site
+    replica = west.vm(west.hosts[0], name="App").replication
+    assert replica is not None
+    replica.allowed_primary_server, replica.trust_group = "*", "DEFAULT"
+    vm = east.vm(east.hosts[0], name="App")
+    send_now(east, vm)
+    for _ in range(200):
+        seen = await stage.do(EAST, read_replication={"vm": stage.vm(EAST)})
+        if seen.replication.state == "Error":
+            break
+    assert seen.replication.state == "Error"
+    await stage.do(EAST, stop_virtual_machine={"vm": stage.vm(EAST)})
+    sent = east.sent_bytes
+
+    await do(
+        WEST, set_allowed_primary_server={"vm": stage.vm(WEST), "allowed_primary_server": EAST}
+    )
+    changes = {"frequency_seconds": 300, "recovery_points": 6, "compression": False}
+    changed = await do(EAST, change_replication={"vm": stage.vm(EAST), **changes})
+    assert changed.replication.frequency_seconds == 300
+    await do(EAST, resume_replication={"vm": stage.vm(EAST)})
+    await stage.until_replicating(EAST)
+    await stage.until_replicating(WEST)
+    assert vm.replication is not None
+    assert (vm.replication.recovery_history, vm.replication.compression) == (6, False)
+    # Only what the guest wrote meanwhile: its disk has 3 MiB.
+    assert east.sent_bytes - sent < 1024**2
+    no_effect_twice(stage)

@@ -11,7 +11,7 @@ from django.db import connections, transaction
 from django.utils import timezone
 
 from coordinator.failures import Failure
-from coordinator.jobs.models import Job, OperationLock
+from coordinator.jobs.models import Job, OperationLock, Step
 from coordinator.jobs.states import JobState, StepState
 from coordinator.protection.models import HostBandwidth, NetworkMapping, Pairing, ProtectedItem
 from coordinator.protection.states import ActiveLocation, PairingState, ProtectionState
@@ -71,6 +71,18 @@ def nothing(job: Job) -> None:
     del job
 
 
+def compared(job: Job) -> None:
+    """One machine is on another host than the vault believes."""
+    machine = {
+        "vmName": "GoldVM1",
+        "cloudName": "GoldCloud1",
+        "details": ["In the vault: on hv1. On premises: on hv2."],
+        "errorIds": ["HostDiffers"],
+    }
+    details = {"instanceType": "ConsistencyCheckTaskDetails", "vmDetails": [machine]}
+    Step.objects.filter(job=job, key="check/compare").update(result={"details": details})
+
+
 EFFECTS: Mapping[str, Callable[[Job], None]] = {
     "AssociateProtectionProfile": paired,
     "EnableDr": enabled,
@@ -82,7 +94,10 @@ EFFECTS: Mapping[str, Callable[[Job], None]] = {
     "NetworkPairing": mapped,
     "NetworkUnpairing": nothing,
     "LimitReplicationBandwidth": limited,
+    "RefreshProvider": nothing,
+    "CheckConsistency": compared,
     "PurgeDr": nothing,
+    "ImportInitialReplication": nothing,
     "PurgeProtectionProfile": nothing,
 }
 
