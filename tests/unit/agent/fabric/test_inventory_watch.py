@@ -53,9 +53,11 @@ class FakeCoordinator:
         self.updates: list[inventory_pb2.InventoryUpdate] = []
         self.applied = asyncio.Event()
         self.heard = asyncio.Event()
+        self.refused = asyncio.Event()
 
     async def send(self, message: session_pb2.AgentMessage) -> bool:
         if not self.connected:
+            self.refused.set()
             return False
         update = message.inventory
         self.updates.append(update)
@@ -219,3 +221,48 @@ async def test_a_failed_look_is_followed_by_the_next(
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+
+
+@pytest.mark.spec("DI-2")
+async def test_a_refresh_ends_with_the_revision_the_coordinator_has(
+    powershell: Any, record: Record, watch: InventoryWatch, coordinator: FakeCoordinator
+) -> None:
+    powershell.answer("Get-SCCloud", clouds(record, "Gold"))
+    first = await watch.refresh(everything=False)
+    assert first == coordinator.revision
+    assert await watch.refresh(everything=False) == first
+    powershell.answer("Get-SCCloud", clouds(record, "Gold", "Silver"))
+    second = await watch.refresh(everything=False)
+    assert (second, coordinator.updates[-1].base_revision) == (coordinator.revision, first)
+    assert await watch.refresh(everything=True) == coordinator.revision > second
+    assert coordinator.updates[-1].base_revision == 0
+
+
+@pytest.mark.spec("DI-2", "EN-10")
+async def test_a_refresh_without_a_session_goes_on_with_the_next(
+    powershell: Any, record: Record, watch: InventoryWatch, coordinator: FakeCoordinator
+) -> None:
+    powershell.answer("Get-SCCloud", clouds(record, "Gold"))
+    coordinator.connected = False
+    refreshing = asyncio.create_task(watch.refresh(everything=True))
+    async with asyncio.timeout(10):
+        await coordinator.refused.wait()
+        assert not refreshing.done()
+        coordinator.connected = True
+        watch.session_opened(0)
+        assert await refreshing == coordinator.revision
+
+
+async def test_what_is_remembered_on_disk_follows_the_differences(
+    powershell: Any,
+    record: Record,
+    watch: InventoryWatch,
+    base: FakeBase,
+) -> None:
+    powershell.answer("Get-SCCloud", clouds(record, "Gold", "Silver"))
+    assert await watch.look()
+    powershell.answer("Get-SCCloud", clouds(record, "Platinum"))
+    assert await watch.look()
+    revision, digests = base.kept
+    assert revision
+    assert [key for key in digests if key[0] == "cloud"] == [("cloud", str(UUID(int=1)))]
