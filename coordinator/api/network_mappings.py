@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Path, Router, Schema
+from ninja import Path, Router
 
 from coordinator.api.addresses import VaultPath
+from coordinator.api.bodies import RequestPart
 from coordinator.api.calls import Answer, Call, open_vault, served
 from coordinator.api.errors import NotFoundError
 from coordinator.api.fabrics import require_fabric
@@ -37,7 +38,7 @@ class NetworkMappingOperationPath(NetworkMappingPath):
     job_name: str
 
 
-class NetworkMappingInputProperties(Schema):
+class NetworkMappingInputProperties(RequestPart):
     """The network that takes the other's place."""
 
     recoveryNetworkId: str  # noqa: N815 - the API's name
@@ -45,7 +46,7 @@ class NetworkMappingInputProperties(Schema):
     fabricSpecificDetails: dict[str, object] | None = None  # noqa: N815 - the API's name
 
 
-class NetworkMappingInput(Schema):
+class NetworkMappingInput(RequestPart):
     """A mapping to make or to change."""
 
     properties: NetworkMappingInputProperties
@@ -158,8 +159,10 @@ def _map(call: Call, path: NetworkMappingPath, body: NetworkMappingInput) -> Ans
 
 
 def _refuse_other_kind(details: Mapping[str, object] | None) -> None:
-    kind = str((details or {}).get("instanceType") or "")
-    if kind.lower() not in {"", SETTINGS_TYPE.lower()}:
+    kind = (details or {}).get("instanceType")
+    if kind is None:
+        return
+    if not isinstance(kind, str) or kind.lower() not in {"", SETTINGS_TYPE.lower()}:
         raise refuse(
             "NetworkMappingTypeNotSupported",
             f"Networks cannot be mapped as '{kind}'.",

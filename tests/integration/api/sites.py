@@ -216,3 +216,38 @@ def add_storage(fabric: Fabric, name: str, path: str, *hosts: str) -> FabricObje
 
 def unknown_id() -> UUID:
     return uuid4()
+
+
+def add_network(fabric: Fabric, key: str, name: str, logical: str) -> None:
+    """A VM network with one subnet."""
+    FabricObject.objects.create(
+        vault=fabric.vault,
+        fabric=fabric,
+        kind="vm_network",
+        external_id=key,
+        name=name,
+        details={
+            "id": key,
+            "name": name,
+            "logical_network": logical,
+            "isolation_type": "NoIsolation",
+            "subnets": [{"id": f"{key}-s", "name": "Frontend", "subnets": ["10.0.0.0/24"]}],
+        },
+    )
+
+
+def associate(cloud: Cloud, *logical_networks: str) -> None:
+    """Has a cloud offer logical networks."""
+    details = {**cloud.details, "logical_networks": list(logical_networks)}
+    Cloud.objects.filter(pk=cloud.pk).update(details=details)
+
+
+def add_networks(sites: Sites) -> None:
+    """VMNetwork1 and 2 on each server; only the first is on the gold recovery cloud."""
+    for fabric, short in ((sites.shanghai, "sh"), (sites.beijing, "bj")):
+        place = fabric.friendly_name.removeprefix("VMM-")
+        for number in (1, 2):
+            name, logical = f"VMNetwork{number}-{place}", f"LogicalNetwork{number}-{place}"
+            add_network(fabric, f"{short}{number}", name, logical)
+    associate(sites.gold1, "LogicalNetwork1-Shanghai", "LogicalNetwork2-Shanghai")
+    associate(sites.gold2, "LogicalNetwork1-Beijing")

@@ -9,47 +9,20 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.mgmt.recoveryservicessiterecovery import models as asr
 from django.utils import timezone
 
-from coordinator.fabrics.models import Cloud, Fabric, FabricObject
+from coordinator.fabrics.models import FabricObject
 from coordinator.protection.models import ItemAdapter, NetworkMapping, Pairing
 from tests.integration.api.programs import API_VERSION, Program, error_of
 from tests.integration.api.scripted_engine import ScriptedEngine
-from tests.integration.api.sites import Sites, pair, protect
+from tests.integration.api.sites import Sites, add_networks, pair, protect
 from tests.integration.api.test_operations import where
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.spec("AP-1")]
 
 
-def add_network(fabric: Fabric, key: str, name: str, logical: str) -> None:
-    FabricObject.objects.create(
-        vault=fabric.vault,
-        fabric=fabric,
-        kind="vm_network",
-        external_id=key,
-        name=name,
-        details={
-            "id": key,
-            "name": name,
-            "logical_network": logical,
-            "isolation_type": "NoIsolation",
-            "subnets": [{"id": f"{key}-s", "name": "Frontend", "subnets": ["10.0.0.0/24"]}],
-        },
-    )
-
-
 @pytest.fixture(autouse=True)
 def networks(sites: Sites) -> None:
     """VMNetwork1 and 2 on each server; only the first is on the gold recovery cloud."""
-    for fabric, short, place in (
-        (sites.shanghai, "sh", "Shanghai"),
-        (sites.beijing, "bj", "Beijing"),
-    ):
-        for number in (1, 2):
-            add_network(
-                fabric,
-                f"{short}{number}",
-                f"VMNetwork{number}-{place}",
-                f"LogicalNetwork{number}-{place}",
-            )
+    add_networks(sites)
     FabricObject.objects.create(
         vault=sites.vault,
         fabric=sites.shanghai,
@@ -58,12 +31,6 @@ def networks(sites: Sites) -> None:
         name="LogicalNetwork1-Shanghai",
         details={"id": "ln1", "network_virtualization": True},
     )
-    for cloud, names in (
-        (sites.gold1, ["LogicalNetwork1-Shanghai", "LogicalNetwork2-Shanghai"]),
-        (sites.gold2, ["LogicalNetwork1-Beijing"]),
-    ):
-        details = {**cloud.details, "logical_networks": names}
-        Cloud.objects.filter(pk=cloud.pk).update(details=details)
     pair(sites, timezone.now())
 
 

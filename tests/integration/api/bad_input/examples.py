@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.integration.api.bad_input.example import TOO_LONG, Example
+from collections.abc import Sequence
+
+from tests.integration.api.bad_input.example import TOO_LONG, Example, Leaf
 
 CONTAINER = "/replicationFabrics/{shanghai}/replicationProtectionContainers/{gold1}"
 SILVER = "/replicationFabrics/{shanghai}/replicationProtectionContainers/{silver1}"
@@ -11,7 +13,35 @@ ITEM = f"{CONTAINER}/replicationProtectedItems/{{item}}"
 MACHINE = f"{{vault}}{CONTAINER}/replicationProtectableItems/{{machine}}"
 PROVIDER_INPUT = ("properties", "providerSpecificInput")
 
+NETWORKS = "/replicationFabrics/{shanghai}/replicationNetworks"
+RECOVERY_NETWORK = {
+    "properties": {
+        "recoveryNetworkId": "{vault}/replicationFabrics/{beijing}/replicationNetworks/bj1",
+        "recoveryFabricName": "{beijing}",
+        "fabricSpecificDetails": {"instanceType": "VmmToVmm"},
+    }
+}
+OPTIONAL_OF_NETWORKS: dict[Leaf, Sequence[object]] = {
+    ("properties", "recoveryFabricName"): [None],
+    ("properties", "fabricSpecificDetails"): [None],
+    ("properties", "fabricSpecificDetails", "instanceType"): [None],
+}
+
 EXAMPLES = (
+    Example(
+        name="map a network",
+        method="PUT",
+        path=f"{NETWORKS}/sh1/replicationNetworkMappings/another",
+        body=RECOVERY_NETWORK,
+        harmless=OPTIONAL_OF_NETWORKS,
+    ),
+    Example(
+        name="map a network otherwise",
+        method="PATCH",
+        path=f"{NETWORKS}/sh2/replicationNetworkMappings/Map-2",
+        body=RECOVERY_NETWORK,
+        harmless=OPTIONAL_OF_NETWORKS,
+    ),
     Example(
         name="make a vault",
         method="PUT",

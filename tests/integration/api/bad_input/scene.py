@@ -12,9 +12,10 @@ from django.db import connection
 
 from coordinator.access.services import create_principal
 from coordinator.fabrics.models import Cloud, FabricObject
+from coordinator.protection.models import NetworkMapping
 from coordinator.vaults.models import Vault
 from tests.integration.api.programs import Program, Server
-from tests.integration.api.sites import Sites, add_storage, make_sites, pair, protect
+from tests.integration.api.sites import Sites, add_networks, add_storage, make_sites, pair, protect
 
 GROUP = "group-1"
 
@@ -88,6 +89,20 @@ def _furnished(subscription: UUID, name: str, now: datetime) -> Sites:
     )
     sites = make_sites(vault, now)
     protect(pair(sites, now), sites.machines[0], now)
+    add_networks(sites)
+    NetworkMapping.objects.create(
+        vault=vault,
+        name="Map-2",
+        source_fabric=sites.shanghai,
+        target_fabric=sites.beijing,
+        source_network_id="sh2",
+        source_network="VMNetwork2-Shanghai",
+        target_network_id="bj1",
+        target_network="VMNetwork1-Beijing",
+        state="Paired",
+        created_at=now,
+        changed_at=now,
+    )
     add_storage(sites.shanghai, "GOLD", r"\\FS\Source1", "hv1.shanghai.example")
     add_storage(sites.beijing, "GOLD_TARGET", r"\\FS\Target1", "hv1.beijing.example")
     return sites
