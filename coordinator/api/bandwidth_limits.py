@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Path, Router, Schema
+from ninja import Path, Router
 
 from coordinator.api.addresses import BandwidthLimitPath, FabricPath, VaultPath
+from coordinator.api.bodies import RequestPart
 from coordinator.api.calls import Answer, Call, open_vault, served
 from coordinator.api.errors import NotFoundError
 from coordinator.api.fabrics import require_fabric
@@ -31,7 +32,7 @@ class LimitOperationPath(BandwidthLimitPath):
     job_name: str
 
 
-class LimitInput(Schema):
+class LimitInput(RequestPart):
     """A limit; the rules of protection read its fields, so that they can say what is wrong."""
 
     properties: dict[str, Any]

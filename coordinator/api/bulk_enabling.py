@@ -8,9 +8,10 @@ from uuid import uuid4
 
 from django.db import transaction
 from django.http import HttpRequest
-from ninja import Path, Router, Schema
+from ninja import Path, Router
 
 from coordinator.api.addresses import ContainerPath
+from coordinator.api.bodies import RequestPart
 from coordinator.api.calls import Answer, Call, client_request_id, open_vault, served_in_parts
 from coordinator.api.containers import require_cloud
 from coordinator.api.errors import NotFoundError, error_body
@@ -35,21 +36,21 @@ MACHINES_IN_A_TRANSACTION = 20
 BELOW_VAULT = ("fabric_name", "container_name", "protectable_item_name")
 
 
-class MachineInput(Schema):
+class MachineInput(RequestPart):
     """A machine to protect; its item is called after the machine unless it has a name here."""
 
     protectableItemId: str  # noqa: N815 - the API's name
     name: str | None = None
 
 
-class BulkInputProperties(Schema):
+class BulkInputProperties(RequestPart):
     """Machines of the cloud of the address; the policy is that of its pair."""
 
     machines: list[MachineInput]
     policyId: str | None = None  # noqa: N815 - the API's name
 
 
-class BulkInput(Schema):
+class BulkInput(RequestPart):
     """Machines to protect."""
 
     properties: BulkInputProperties

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Path, Router, Schema
+from ninja import Path, Router
 
 from coordinator.api.addresses import ContainerPath, MappingPath, VaultPath
+from coordinator.api.bodies import RequestPart
 from coordinator.api.calls import Answer, Call, open_vault, served
 from coordinator.api.containers import require_cloud
 from coordinator.api.errors import NotFoundError
@@ -33,20 +34,20 @@ class OperationPath(MappingPath):
     job_name: str
 
 
-class MappingInputProperties(Schema):
+class MappingInputProperties(RequestPart):
     """The other cloud, and the policy to replicate by."""
 
     targetProtectionContainerId: str  # noqa: N815 - the API's name
     policyId: str  # noqa: N815 - the API's name
 
 
-class MappingInput(Schema):
+class MappingInput(RequestPart):
     """A pair to make."""
 
     properties: MappingInputProperties
 
 
-class RemovalInput(Schema):
+class RemovalInput(RequestPart):
     """Words of other replication providers: nothing depends on them."""
 
     properties: dict[str, Any] = {}  # noqa: RUF012 - pydantic copies it

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from django.http import HttpRequest
-from ninja import Path, Router, Schema
+from ninja import Path, Router
 
 from coordinator.api.addresses import ItemPath
+from coordinator.api.bodies import RequestPart
 from coordinator.api.calls import Answer, Call, open_vault, served
 from coordinator.api.long_operations import accepted
 from coordinator.api.paths import PROTECTED_ITEM
@@ -15,13 +16,13 @@ from coordinator.protection.services import export_first_copy_again, import_firs
 router = Router()
 
 
-class ImportInputProperties(Schema):
+class ImportInputProperties(RequestPart):
     """Where the carried folder is, as the recovery host names it; else the policy's path."""
 
     importPath: str | None = None  # noqa: N815 - the API's name
 
 
-class ImportInput(Schema):
+class ImportInput(RequestPart):
     """An import."""
 
     properties: ImportInputProperties = ImportInputProperties()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Path, Router, Schema
+from ninja import Path, Router
 
 from coordinator.api.addresses import PolicyPath, VaultPath
+from coordinator.api.bodies import RequestPart
 from coordinator.api.calls import Answer, Call, open_vault, served
 from coordinator.api.errors import NotFoundError
 from coordinator.api.paging import page
@@ -20,13 +21,13 @@ from coordinator.protection.services import create_policy, delete_policy
 router = Router()
 
 
-class PolicyInputProperties(Schema):
+class PolicyInputProperties(RequestPart):
     """The rules of protection read the fields, so that they can say what is wrong with one."""
 
     providerSpecificInput: dict[str, Any] = {}  # noqa: N815, RUF012 - the API's name; pydantic copies it
 
 
-class PolicyInput(Schema):
+class PolicyInput(RequestPart):
     """A policy to make."""
 
     properties: PolicyInputProperties

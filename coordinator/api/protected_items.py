@@ -9,9 +9,10 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from ninja import Path, Router, Schema
+from ninja import Path, Router
 
 from coordinator.api.addresses import ContainerPath, ItemPath, VaultPath
+from coordinator.api.bodies import RequestPart
 from coordinator.api.calls import Answer, Call, open_vault, served
 from coordinator.api.containers import require_cloud
 from coordinator.api.errors import NotFoundError
@@ -71,32 +72,32 @@ class OperationPath(ItemPath):
     job_name: str
 
 
-class EnableInputProperties(Schema):
+class EnableInputProperties(RequestPart):
     """Which machine; the policy is that of its clouds' pair."""
 
     protectableItemId: str  # noqa: N815 - the API's name
     policyId: str | None = None  # noqa: N815 - the API's name
 
 
-class EnableInput(Schema):
+class EnableInput(RequestPart):
     """A machine to protect; providerSpecificDetails say nothing that VMM does not."""
 
     properties: EnableInputProperties
 
 
-class FailoverInputProperties(Schema):
+class FailoverInputProperties(RequestPart):
     """Which way; clients of ASR add provider-specific words, which mean nothing here."""
 
     failoverDirection: str | None = None  # noqa: N815 - the API's name
 
 
-class FailoverInput(Schema):
+class FailoverInput(RequestPart):
     """A planned failover or a reversal."""
 
     properties: FailoverInputProperties = FailoverInputProperties()
 
 
-class DisableInput(Schema):
+class DisableInput(RequestPart):
     """Why protection is disabled, and words of other replication providers: nothing depends on it.
 
     What becomes of the replica is the policy's to say.

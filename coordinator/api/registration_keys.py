@@ -7,10 +7,11 @@ from http import HTTPStatus
 
 from django.conf import settings
 from django.http import HttpRequest, JsonResponse
-from ninja import Path, Router, Schema
+from ninja import Path, Router
 from pydantic import StrictInt
 
 from coordinator.api.addresses import KeyPath, VaultPath
+from coordinator.api.bodies import RequestPart
 from coordinator.api.calls import Answer, Call, open_vault, read_uuid, served
 from coordinator.api.errors import NotFoundError
 from coordinator.api.paging import page
@@ -23,13 +24,13 @@ from coordinator.vaults.services import DEFAULT_MAX_USES, KeyIssuer, ensure_auth
 router = Router()
 
 
-class KeyProperties(Schema):
+class KeyProperties(RequestPart):
     """How often the key may be used."""
 
     maxUses: StrictInt = DEFAULT_MAX_USES  # noqa: N815 - the API's name
 
 
-class KeyInput(Schema):
+class KeyInput(RequestPart):
     """A key to make."""
 
     properties: KeyProperties = KeyProperties()

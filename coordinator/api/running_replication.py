@@ -9,9 +9,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, time, timedelta
 
 from django.http import HttpRequest
-from ninja import Path, Router, Schema
+from ninja import Path, Router
 
 from coordinator.api.addresses import ItemPath
+from coordinator.api.bodies import RequestPart
 from coordinator.api.calls import Answer, Call, open_vault, served
 from coordinator.api.long_operations import accepted
 from coordinator.api.paths import PROTECTED_ITEM
@@ -41,34 +42,34 @@ LONGEST_COURSE = timedelta(days=31)
 MOST_DISKS = 64
 
 
-class DisksDetails(Schema):
+class DisksDetails(RequestPart):
     """Which disks: the SDK has no class of them for Hyper-V, but takes JSON."""
 
     instanceType: str | None = None  # noqa: N815 - the API's name
     vhdIds: list[str] = []  # noqa: N815, RUF012 - the API's name; pydantic copies it
 
 
-class DisksProperties(Schema):
+class DisksProperties(RequestPart):
     providerSpecificDetails: DisksDetails  # noqa: N815 - the API's name
 
 
-class DisksInput(Schema):
+class DisksInput(RequestPart):
     """Disks to add to replication, or to take out."""
 
     properties: DisksProperties
 
 
-class ResynchronizeProperties(Schema):
+class ResynchronizeProperties(RequestPart):
     """When; nothing means now, an empty text that it is no longer wanted."""
 
     startTime: str | None = None  # noqa: N815 - the API's name
 
 
-class ResynchronizeInput(Schema):
+class ResynchronizeInput(RequestPart):
     properties: ResynchronizeProperties = ResynchronizeProperties()
 
 
-class AutomaticProperties(Schema):
+class AutomaticProperties(RequestPart):
     """Whether Hyper-V may, and from when until when, in the local time of the machine's host."""
 
     enabled: bool
@@ -76,7 +77,7 @@ class AutomaticProperties(Schema):
     endTime: str | None = None  # noqa: N815 - the API's name
 
 
-class AutomaticInput(Schema):
+class AutomaticInput(RequestPart):
     properties: AutomaticProperties
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Path, Router, Schema
+from ninja import Path, Router
 
 from coordinator.api.addresses import StorageClassificationPath, StorageMappingPath, VaultPath
+from coordinator.api.bodies import RequestPart
 from coordinator.api.calls import Answer, Call, open_vault, served
 from coordinator.api.errors import NotFoundError
 from coordinator.api.paging import page
@@ -23,13 +24,13 @@ router = Router()
 TARGET = "targetStorageClassificationId"
 
 
-class StorageMappingInputProperties(Schema):
+class StorageMappingInputProperties(RequestPart):
     """The classification that the one of the address is copied to."""
 
     targetStorageClassificationId: str  # noqa: N815 - the API's name
 
 
-class StorageMappingInput(Schema):
+class StorageMappingInput(RequestPart):
     """A mapping to make."""
 
     properties: StorageMappingInputProperties

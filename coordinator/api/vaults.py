@@ -6,9 +6,10 @@ from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
-from ninja import Path, Router, Schema
+from ninja import Path, Router
 
 from coordinator.api.addresses import GroupPath, SubscriptionPath, VaultPath
+from coordinator.api.bodies import RequestPart
 from coordinator.api.calls import Answer, caller_of, open_vault, read_uuid, served
 from coordinator.api.errors import vault_not_found
 from coordinator.api.paging import page
@@ -26,7 +27,7 @@ router = Router()
 VAULTS = f"providers/{NAMESPACE}/vaults"
 
 
-class VaultInput(Schema):
+class VaultInput(RequestPart):
     """What is heeded of a vault's PUT; SKU, identity and the like mean nothing here."""
 
     location: str
