@@ -69,9 +69,9 @@ QUICK = ExecutorSettings(poll_interval_seconds=0.02, settle_seconds=10.0)
 class HostAuthority:
     """Signs the hosts' replication certificates."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "Replication CA") -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Replication CA")])
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
     def _builder(self) -> x509.CertificateBuilder:
         now = datetime.now(UTC)
@@ -181,7 +181,7 @@ class Stage:
     @property
     def vm_id(self) -> str:
         site = self.agents[EAST].site
-        return site.vm(site.hosts[0], name="App").vm_id.lower()
+        return site.vm(site.host(EAST), name="App").vm_id.lower()
 
     def command(self, **verb: Any) -> Command:
         self._number += 1
