@@ -23,6 +23,7 @@ from deploy.lab.site.replication_model import (
     ReplicationMode,
     ReplicationSettings,
 )
+from deploy.lab.site.resynchronization import Resumption
 from deploy.lab.site.site import Site
 
 Shape = Callable[[Site, Host, VirtualMachine, Replication], PSObject]
@@ -98,6 +99,10 @@ def _settings(call: Invocation) -> ReplicationSettings:
     excluded = arguments.texts(call, "ExcludedVhdPath") + [
         arguments.property_text(drive, "Path") for drive in arguments.objects(call, "ExcludedVhd")
     ]
+    replicated = arguments.texts(call, "ReplicatedDiskPaths") + [
+        arguments.property_text(drive, "Path")
+        for drive in arguments.objects(call, "ReplicatedDisks")
+    ]
     return ReplicationSettings(
         replica_server=arguments.text(call, "ReplicaServerName"),
         port=arguments.number(call, "ReplicaServerPort"),
@@ -114,6 +119,7 @@ def _settings(call: Invocation) -> ReplicationSettings:
         auto_resync_start=arguments.duration(call, "AutoResynchronizeIntervalStart"),
         auto_resync_end=arguments.duration(call, "AutoResynchronizeIntervalEnd"),
         excluded_disk_paths=excluded,
+        replicated_disk_paths=replicated,
         as_replica=arguments.switch(call, "AsReplica"),
         allowed_primary_server=arguments.text(call, "AllowedPrimaryServer"),
     )
@@ -135,9 +141,7 @@ async def enable_vm_replication(site: Site, call: Invocation, written: Written) 
 
 
 async def set_vm_replication(site: Site, call: Invocation, written: Written) -> None:
-    _refuse_not_emulated(
-        call, "ReplicatedDisks", "ReplicatedDiskPaths", "UseBackup", "InitialReplicationStartTime"
-    )
+    _refuse_not_emulated(call, "UseBackup", "InitialReplicationStartTime")
     settings = _settings(call)
 
     async def change(target: Target) -> None:
@@ -188,12 +192,14 @@ async def suspend_vm_replication(site: Site, call: Invocation, written: Written)
 
 
 async def resume_vm_replication(site: Site, call: Invocation, written: Written) -> None:
-    _refuse_not_emulated(call, "ResynchronizeStartTime")
+    how = Resumption(
+        resynchronize=arguments.switch(call, "Resynchronize"),
+        go_on=arguments.switch(call, "Continue"),
+        start_time=arguments.moment(call, "ResynchronizeStartTime"),
+    )
 
     async def resume(target: Target) -> None:
-        await site.resume_replication(
-            *target, call.command_id, resynchronize=arguments.switch(call, "Resynchronize")
-        )
+        await site.resume_replication(*target, call.command_id, how)
 
     await _change(site, call, written, resume)
 

@@ -84,7 +84,7 @@ def vm_replication(
         "AutoResynchronizeIntervalStart": replication.auto_resync_start,
         "AutoResynchronizeIntervalEnd": replication.auto_resync_end,
         "InitialReplicationStartTime": replication.initial_replication_start_time,
-        "ResynchronizeStartTime": None,
+        "ResynchronizeStartTime": replication.resynchronize_start_time,
         "ExcludedDisks": list[Value](excluded),
         "VMSnapshotId": UUID(int=0),
         "VMSnapshotName": "",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploy.lab.site import checkpoint, disk
+from deploy.lab.site.json_codec import to_json
 from deploy.lab.site.log_message import log_of
 from deploy.lab.site.primary_link import PrimaryLink, primary_link
 from deploy.lab.site.replication_model import LogPosition, Replication, ReplicationState
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from deploy.lab.site.model import VirtualMachine
 
 CHUNK_BYTES = 128 * 1024
+
+_COMPARING = (
+    ReplicationState.RESYNCHRONIZING,
+    ReplicationState.WAITING_FOR_UPDATE_COMPLETION,
+)
 
 
 class CopyEndedError(Exception):
@@ -43,10 +49,7 @@ class Copy:
             LinkError: The attempt failed; the next begins with a new checkpoint.
             CopyEndedError: Somebody ended it.
         """
-        compare = (
-            self._state is ReplicationState.RESYNCHRONIZING
-            or self._replication.log.compare_at_initial
-        )
+        compare = self._state in _COMPARING or self._replication.log.compare_at_initial
         async with self._site.runtime(self._vm).lock:
             self._check()
             self._replication.copy_percent = 0
@@ -54,7 +57,7 @@ class Copy:
         self._total_bytes = sum(self._sizes_bytes[disk_id] for disk_id in copies)
         try:
             async with primary_link(self._site, self._vm, self._replication) as link:
-                await link.request("copy_begin", compare=compare)
+                await link.request("copy_begin", compare=compare, disks=self._disks(copies))
                 for disk_id, file in copies.items():
                     if compare:
                         await self._send_differences(link, disk_id, file)
@@ -63,6 +66,10 @@ class Copy:
                 await self._finish(link, compare=compare)
         finally:
             checkpoint.drop(self._site, self._vm)
+
+    def _disks(self, copies: dict[str, Path]) -> object:
+        """The disks that replicate, for a replica whose set is another one."""
+        return [to_json(each) for each in self._vm.disks if each.id in copies]
 
     def _check(self) -> None:
         """Raises CopyEndedError when this copy has no right to go on."""
@@ -107,6 +114,8 @@ class Copy:
             self._check()
             if self._state is ReplicationState.RESYNCHRONIZING:
                 apply_event(replication, Event.RESYNC_FINISHED)
+            elif self._state is ReplicationState.WAITING_FOR_UPDATE_COMPLETION:
+                apply_event(replication, Event.DISKS_FINISHED)
             else:
                 apply_event(replication, Event.INITIAL_FINISHED)
                 replication.statistics.initial_size_bytes = self._total_bytes

@@ -22,12 +22,14 @@ _CRITICAL_STATES = {
     S.WAITING_FOR_START_RESYNCHRONIZE: "Resynchronization is required.",
     S.RESYNCHRONIZING: "Resynchronization is in progress.",
     S.RESYNCHRONIZE_SUSPENDED: "Resynchronization is suspended.",
+    S.UPDATE_ERROR: "The set of replicated disks could not be changed.",
 }
 
 _WARNING_STATES = {
     S.READY_FOR_INITIAL_REPLICATION: "Initial replication is pending.",
     S.INITIAL_REPLICATION_IN_PROGRESS: "Initial replication is in progress.",
     S.WAITING_FOR_INITIAL_REPLICATION: "Initial replication is not complete.",
+    S.WAITING_FOR_UPDATE_COMPLETION: "The set of replicated disks is being changed.",
     S.RECOVERY_IN_PROGRESS: "Failover is in progress.",
     S.FAILED_OVER_WAITING_COMPLETION: "The virtual machine is failed over; complete or reverse.",
     S.FAILED_OVER: "The virtual machine is failed over and not replicated back.",

@@ -7,8 +7,11 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from deploy.lab.site import disk
+from deploy.lab.site.json_codec import from_json
 from deploy.lab.site.link_errors import LinkError, LinkFailure
 from deploy.lab.site.log_message import pack
+from deploy.lab.site.model import Disk
+from deploy.lab.site.received_disks import match_disks
 from deploy.lab.site.replica_lookup import check_space, replica_of
 from deploy.lab.site.replication_model import Replication, ReplicationState, ReplicationType
 from deploy.lab.site.replication_states import Event, allows, apply_event
@@ -16,7 +19,7 @@ from deploy.lab.site.replication_states import Event, allows, apply_event
 if TYPE_CHECKING:
     from deploy.lab.site.core import SiteCore
     from deploy.lab.site.listener import Answer, Caller
-    from deploy.lab.site.model import Disk, Host, VirtualMachine
+    from deploy.lab.site.model import Host, VirtualMachine
 
 # A comparison is applied as the log with this number, and the next log is number 1.
 COMPARISON_SEQUENCE = 0
@@ -35,6 +38,7 @@ async def begin_copy(
         caller.state["blocks"] = {}
         if header["compare"] and replication.log.initial_done:
             _enter(replication, Event.RESYNC_STARTED)
+            match_disks(site, vm, [from_json(Disk, each) for each in header["disks"]])
         elif replication.state is ReplicationState.REPLICATING and replication.log.applied == 0:
             # The primary lost power before it learnt that its first copy was complete.
             _enter(replication, Event.INITIAL_RESTARTED)

@@ -177,6 +177,10 @@ async def change(
             if not details:
                 return
             check_generation(host, trial)
+            if "excluded_disk_ids" in details:
+                # Only what replicates can be changed so; the disks are brought level at once.
+                apply_event(replication, Event.DISKS_CHANGED)
+                replication.copy_percent = 0
             apply_settings(replication, settings, vm)
             if "replica_server" in details:
                 replication.current_replica_server = ""

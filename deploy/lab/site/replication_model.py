@@ -30,6 +30,8 @@ class ReplicationState(StrEnum):
     RESYNCHRONIZING = "Resynchronizing"
     RESYNCHRONIZE_SUSPENDED = "ResynchronizeSuspended"
     RECOVERY_IN_PROGRESS = "RecoveryInProgress"
+    WAITING_FOR_UPDATE_COMPLETION = "WaitingForUpdateCompletion"
+    UPDATE_ERROR = "UpdateError"
 
 
 class ReplicationHealth(StrEnum):
@@ -154,6 +156,7 @@ class Replication:
     auto_resync_start: timedelta = timedelta(hours=18, minutes=30)
     auto_resync_end: timedelta = timedelta(hours=6)
     initial_replication_start_time: datetime | None = None
+    resynchronize_start_time: datetime | None = None
     last_replication_time: datetime | None = None
     last_applied_log_time: datetime | None = None
     last_vss_time: datetime | None = None
@@ -189,6 +192,7 @@ class ReplicationSettings:
     auto_resync_start: timedelta | None = None
     auto_resync_end: timedelta | None = None
     excluded_disk_paths: list[str] = field(default_factory=list)
+    replicated_disk_paths: list[str] = field(default_factory=list)
     as_replica: bool = False
     allowed_primary_server: str | None = None
 

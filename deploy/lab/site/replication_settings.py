@@ -12,7 +12,13 @@ FREQUENCIES_SECONDS = (30, 300, 900)
 LONGEST_HISTORY = 24
 VSS_HOURS = range(1, 13)
 
-_NOT_COPIED = ("disable_vss", "excluded_disk_paths", "as_replica", "allowed_primary_server")
+_NOT_COPIED = (
+    "disable_vss",
+    "excluded_disk_paths",
+    "replicated_disk_paths",
+    "as_replica",
+    "allowed_primary_server",
+)
 
 
 def apply_settings(
@@ -43,6 +49,11 @@ def apply_settings(
     if settings.excluded_disk_paths:
         replication.excluded_disk_ids = _excluded(settings, vm)
         changed["excluded_disk_ids"] = replication.excluded_disk_ids
+    if settings.replicated_disk_paths:
+        excluded = _all_but(settings, vm)
+        if set(excluded) != set(replication.excluded_disk_ids):
+            replication.excluded_disk_ids = excluded
+            changed["excluded_disk_ids"] = excluded
     _check(replication)
     return changed
 
@@ -59,6 +70,17 @@ def _excluded(settings: ReplicationSettings, vm: VirtualMachine) -> list[str]:
     if len(excluded) == len(vm.disks):
         raise invalid_parameter("At least one disk must be replicated.")
     return excluded
+
+
+def _all_but(settings: ReplicationSettings, vm: VirtualMachine) -> list[str]:
+    """The disks that -ReplicatedDisks and -ReplicatedDiskPaths do not name."""
+    wanted = {path.lower() for path in settings.replicated_disk_paths}
+    for path in wanted - {disk.path.lower() for disk in vm.disks}:
+        raise invalid_parameter(
+            f"IncludedDisks is not valid for Hyper-V operation: '{path}' is not a disk of "
+            f"'{vm.name}'. The parameter is incorrect. (0x80070057)"
+        )
+    return [disk.id for disk in vm.disks if disk.path.lower() not in wanted]
 
 
 def _check(replication: Replication) -> None:

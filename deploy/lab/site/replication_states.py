@@ -26,6 +26,8 @@ class Event(StrEnum):
     RESYNC_STOPPED = "resynchronization stopped"
     RESYNC_INTERRUPTED = "resynchronization interrupted"
     RESYNC_FINISHED = "resynchronization finished"
+    DISKS_CHANGED = "replicated disks changed"
+    DISKS_FINISHED = "replicated disks brought over"
     FAILED = "failed for good"
     PREPARED = "planned failover prepared"
     PREPARATION_CANCELLED = "planned failover cancelled"
@@ -52,6 +54,8 @@ class Event(StrEnum):
 #   Suspended                     nothing is sent (primary) or taken (replica); tracking goes on
 #   Error                         somebody must mend something, then resume; tracking goes on
 #   WaitingForStartResynchronize  nothing is tracked; the replica keeps its last points
+#   WaitingForUpdateCompletion    as Resynchronizing, for the set of replicated disks has changed
+#   UpdateError                   as Error, with the set of disks not yet level
 #   Resynchronizing               as initial replication, but only differing blocks travel
 #   RecoveryInProgress            disks are on their way to the chosen point, or back to the newest;
 #                                 cut short, they become the newest
@@ -84,6 +88,12 @@ _P: dict[tuple[ReplicationState, Event], ReplicationState] = {
     (S.RESYNCHRONIZE_SUSPENDED, Event.RESYNC_STOPPED): S.WAITING_FOR_START_RESYNCHRONIZE,
     (S.RESYNCHRONIZE_SUSPENDED, Event.RESYNC_REQUIRED): S.WAITING_FOR_START_RESYNCHRONIZE,
     (S.PREPARED_FOR_FAILOVER, Event.PREPARATION_CANCELLED): S.REPLICATING,
+    (S.REPLICATING, Event.DISKS_CHANGED): S.WAITING_FOR_UPDATE_COMPLETION,
+    (S.WAITING_FOR_UPDATE_COMPLETION, Event.DISKS_FINISHED): S.REPLICATING,
+    (S.WAITING_FOR_UPDATE_COMPLETION, Event.FAILED): S.UPDATE_ERROR,
+    (S.WAITING_FOR_UPDATE_COMPLETION, Event.RESYNC_REQUIRED): S.WAITING_FOR_START_RESYNCHRONIZE,
+    (S.UPDATE_ERROR, Event.RESUMED): S.WAITING_FOR_UPDATE_COMPLETION,
+    (S.UPDATE_ERROR, Event.RESYNC_REQUIRED): S.WAITING_FOR_START_RESYNCHRONIZE,
 }
 
 _R: dict[tuple[ReplicationState, Event], ReplicationState] = {

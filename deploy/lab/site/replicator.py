@@ -33,7 +33,9 @@ log = structlog.get_logger(__name__)
 _COPYING = (
     ReplicationState.INITIAL_REPLICATION_IN_PROGRESS,
     ReplicationState.RESYNCHRONIZING,
+    ReplicationState.WAITING_FOR_UPDATE_COMPLETION,
 )
+_COMPARABLE = (ReplicationState.WAITING_FOR_START_RESYNCHRONIZE, ReplicationState.SUSPENDED)
 
 
 def ensure_replicator(site: SiteCore, vm: VirtualMachine) -> None:
@@ -92,12 +94,16 @@ def _look_again(site: SiteCore, vm: VirtualMachine, interval_seconds: float) -> 
 
 
 def _renew_statistics(site: SiteCore, vm: VirtualMachine, replication: Replication) -> None:
-    """Counters belong to a monitoring interval of 12 hours."""
+    """Counters belong to the host's monitoring interval: of 12 hours, from 09:00 on, by default."""
     start, now = replication.statistics.monitoring_start, site.now_at(vm.host_fqdn)
-    length = timedelta(seconds=site.clock.real_seconds(12 * 3600))
-    if start is None or now - start >= length:
+    server = site.host(vm.host_fqdn).replication_server
+    length = timedelta(seconds=site.clock.real_seconds(server.monitoring_interval.total_seconds()))
+    first = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    first += server.monitoring_start
+    began = first + (now - first) // length * length
+    if start is None or start < began:
         replication.statistics = ReplicationStatistics(
-            monitoring_start=now,
+            monitoring_start=now if start is None else began,
             initial_size_bytes=replication.statistics.initial_size_bytes,
         )
 
@@ -114,14 +120,22 @@ def _start_what_is_scheduled(site: SiteCore, vm: VirtualMachine, replication: Re
         apply_event(replication, Event.INITIAL_STARTED)
         site.save_vm(vm)
         send_now(site, vm)
-    if (
-        replication.state is ReplicationState.WAITING_FOR_START_RESYNCHRONIZE
-        and replication.auto_resync_enabled
-        and in_window(replication, now)
-    ):
+    if _is_resynchronization_due(replication, now):
+        replication.resynchronize_start_time = None
         apply_event(replication, Event.RESYNC_STARTED)
         site.save_vm(vm)
         send_now(site, vm)
+
+
+def _is_resynchronization_due(replication: Replication, now: datetime) -> bool:
+    scheduled = replication.resynchronize_start_time
+    if scheduled is not None and scheduled <= now and replication.state in _COMPARABLE:
+        return True
+    return (
+        replication.state is ReplicationState.WAITING_FOR_START_RESYNCHRONIZE
+        and replication.auto_resync_enabled
+        and in_window(replication, now)
+    )
 
 
 def in_window(replication: Replication, now: datetime) -> bool:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from deploy.lab.site.errors import invalid_parameter
+from deploy.lab.site.initial_replication import LONGEST_SCHEDULE
 from deploy.lab.site.replication_model import Replication, ReplicationMode, ReplicationState
-from deploy.lab.site.replication_states import Event, apply_event
+from deploy.lab.site.replication_states import Event, allows, apply_event, wrong_state
 from deploy.lab.site.replicator import ensure_replicator, send_now
 from deploy.lab.site.vm_replication import replication_of
 
@@ -32,19 +36,36 @@ def _event(replication: Replication, *, resynchronize: bool) -> Event:
     return Event.RESUMED if replication.log.initial_done else Event.RESUMED_INITIAL
 
 
+@dataclass(frozen=True, kw_only=True)
+class Resumption:
+    """Parameters of Resume-VMReplication.
+
+    Attributes:
+        resynchronize: Compare, though going on might do.
+        go_on: -Continue: only an interrupted comparison.
+        start_time: When to compare, at most seven days ahead; the state stays until then.
+    """
+
+    resynchronize: bool = False
+    go_on: bool = False
+    start_time: datetime | None = None
+
+
 async def resume(
-    site: SiteCore,
-    host: Host,
-    vm: VirtualMachine,
-    command_id: str | None,
-    *,
-    resynchronize: bool,
+    site: SiteCore, host: Host, vm: VirtualMachine, command_id: str | None, how: Resumption
 ) -> None:
     """Go on after a suspension, an error, or when a resynchronisation is required."""
     async with site.runtime(vm).lock:
+        resynchronize = how.resynchronize or how.start_time is not None
         replication = replication_of(vm)
         if resynchronize:
             replication_of(vm, ReplicationMode.PRIMARY)
+        if how.go_on and replication.state is not ReplicationState.RESYNCHRONIZE_SUSPENDED:
+            raise wrong_state()
+        if how.start_time is not None and how.start_time > site.now_at(host.fqdn):
+            _schedule(site, host, vm, command_id, how.start_time)
+            return
+        replication.resynchronize_start_time = None
         apply_event(replication, _event(replication, resynchronize=resynchronize))
         replication.log.failures = 0
         replication.last_error = ""
@@ -57,6 +78,30 @@ async def resume(
         )
         ensure_replicator(site, vm)
         send_now(site, vm)
+
+
+def _schedule(
+    site: SiteCore,
+    host: Host,
+    vm: VirtualMachine,
+    command_id: str | None,
+    start_time: datetime,
+) -> None:
+    """Keep when to compare; what runs must be suspended first, as for a comparison at once."""
+    replication = replication_of(vm)
+    if not allows(replication, Event.RESYNC_STARTED):
+        raise wrong_state()
+    if start_time > site.now_at(host.fqdn) + LONGEST_SCHEDULE:
+        raise invalid_parameter("ResynchronizeStartTime must be within seven days.")
+    replication.resynchronize_start_time = start_time
+    site.save_vm(vm)
+    site.record(
+        host.fqdn,
+        ("resynchronization.scheduled", vm.vm_id),
+        command_id,
+        {"name": vm.name, "start_time": start_time.isoformat()},
+    )
+    send_now(site, vm)
 
 
 async def stop(site: SiteCore, host: Host, vm: VirtualMachine, command_id: str | None) -> None:

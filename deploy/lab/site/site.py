@@ -134,10 +134,12 @@ class Site(SiteCore):
         host: Host,
         vm: VirtualMachine,
         command_id: str | None,
+        how: resynchronization.Resumption | None = None,
         *,
         resynchronize: bool = False,
     ) -> None:
-        await resynchronization.resume(self, host, vm, command_id, resynchronize=resynchronize)
+        plain = resynchronization.Resumption(resynchronize=resynchronize)
+        await resynchronization.resume(self, host, vm, command_id, how or plain)
 
     async def stop_resynchronization(
         self, host: Host, vm: VirtualMachine, command_id: str | None
@@ -186,9 +188,7 @@ class Site(SiteCore):
 
     def replication_health_details(self, vm: VirtualMachine) -> tuple[str, ...]:
         """Why the health is not Normal; empty when it is."""
-        return health.details_of(
-            vm.replication, self.now_at(vm.host_fqdn), self.clock.speed
-        )
+        return health.details_of(vm.replication, self.now_at(vm.host_fqdn), self.clock.speed)
 
     def pending_replication_bytes(self, vm: VirtualMachine) -> int:
         """Size of all logs not yet sent."""
