@@ -175,7 +175,7 @@ def _apply_or_leave(fabric: Fabric, now: datetime) -> None:
         with transaction.atomic():
             apply_bandwidth(fabric, now)
     except RefusedError as refused:
-        log.info("bandwidth.change_waits", fabric_id=str(fabric.id), reason=refused.failure.code)
+        log.debug("bandwidth.change_waits", fabric_id=str(fabric.id), reason=refused.failure.code)
 
 
 def _senders(fabric: Fabric) -> Iterator[tuple[Host, int]]:

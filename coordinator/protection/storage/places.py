@@ -70,6 +70,9 @@ def with_promises(
     locations: Sequence[Location], promises: Iterable[Promise]
 ) -> tuple[Location, ...]:
     """The same places, each with what is promised of it."""
+    if not locations:
+        # Of a server without known storage nothing can be promised: nobody is asked for it.
+        return ()
     expected = [0] * len(locations)
     for promise in promises:
         index = _innermost(locations, promise.host, promise.path)

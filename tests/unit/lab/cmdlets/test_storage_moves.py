@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -105,6 +106,45 @@ async def test_a_placeholder_is_moved_before_its_first_copy(
     await until(lambda: state_of(west) == "Replicating", "replicating")
     assert disk.allocated_bytes(west.site.folder / vm.disks[0].file) > 0
     assert vm.disks[0].path == target
+
+
+@pytest.mark.spec("ST-2")
+async def test_a_replica_is_moved_while_its_first_copy_runs(
+    pair: tuple[Shell, Shell], step: Any
+) -> None:
+    east, west = pair
+    add_share(west)
+    await east.objects(
+        step(
+            "New-NetQosPolicy",
+            "Slow",
+            IPDstPortMatchCondition=8084,
+            ThrottleRateActionBitsPerSecond=4 * 1024**2,
+            CimSession=EAST,
+            Confirm=False,
+        )
+    )
+    copying = asyncio.create_task(replicate(pair, step))
+    await until(
+        lambda: state_of(east) == "InitialReplicationInProgress" and _allocated(west) > 0,
+        "a part of the copy",
+    )
+    [vm] = west.site.virtual_machines
+    target = rf"{SHARE}\App.vhdx"
+    await west.objects(step("Get-VM", ComputerName=WEST), move(step, (vm.disks[0].path, target)))
+    assert not copying.done()
+    await copying
+    assert vm.disks[0].path == target
+    # What was copied before the move is there as well: a quarter of the disk was filled.
+    assert _allocated(west) >= MEBIBYTE // 2
+
+
+def _allocated(shell: Shell) -> int:
+    return sum(
+        disk.allocated_bytes(file)
+        for vm in shell.site.virtual_machines
+        for file in shell.site.all_disk_files(vm).values()
+    )
 
 
 async def test_what_windows_refuses_is_refused_and_changes_nothing(
