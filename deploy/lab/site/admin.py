@@ -42,11 +42,11 @@ class SiteAdmin(MachineOperations, HostOperations, FaultOperations):
         """Have the running guest write ``count`` records; returns the last number."""
         return int(self.ask("write", vm=vm, count=count))
 
-    def ledger(self, vm: str) -> LedgerStatus:
-        return from_json(LedgerStatus, self.ask("ledger", vm=vm))
+    def ledger(self, vm: str, host: str | None = None) -> LedgerStatus:
+        return from_json(LedgerStatus, self.ask("ledger", vm=vm, host=host))
 
-    def digest(self, vm: str) -> DigestStatus:
-        return from_json(DigestStatus, self.ask("digest", vm=vm))
+    def digest(self, vm: str, host: str | None = None) -> DigestStatus:
+        return from_json(DigestStatus, self.ask("digest", vm=vm, host=host))
 
     def effects(self) -> list[Effect]:
         """The journal, read from its file, so also of a site without power."""
