@@ -58,8 +58,14 @@ def create(  # noqa: PLR0913, PLR0917 - each is an option of the command
     delete_replica: Annotated[
         bool, typer.Option(help="Delete the replica when protection is disabled.")
     ] = False,
+    export_path: Annotated[
+        str, typer.Option(help="Offline first copies: where the source hosts export to.")
+    ] = "",
+    import_path: Annotated[
+        str, typer.Option(help="Offline first copies: where the recovery hosts import from.")
+    ] = "",
 ) -> None:
-    """Makes a policy for Hyper-V hosts of 2012 R2 and later, copying over the network."""
+    """Makes a policy for Hyper-V hosts of 2012 R2 and later; offline if it has the two paths."""
     clients = session.clients
     number = AUTHENTICATION_NUMBERS[authentication]
     details = HyperVReplicaBluePolicyInput(
@@ -67,7 +73,9 @@ def create(  # noqa: PLR0913, PLR0917 - each is an option of the command
         recovery_points=recovery_points,
         application_consistent_snapshot_frequency_in_hours=application_consistent_hours,
         allowed_authentication_type=number,
-        initial_replication_method="OverNetwork",
+        initial_replication_method="Offline" if export_path or import_path else "OverNetwork",
+        offline_replication_export_path=export_path or None,
+        offline_replication_import_path=import_path or None,
         replica_deletion="Required" if delete_replica else "NotRequired",
     )
     wanted = CreatePolicyInput(

@@ -42,6 +42,12 @@ def offline_progress(item: ProtectedItem, *, importing: bool) -> dict[str, objec
     }
 
 
+def offline_waits_for(item: ProtectedItem) -> str:
+    """What the offline first copy waits for, a sentence; empty for any other."""
+    copy = offline_copy_of(item)
+    return "" if copy is None else waits_for(copy_facts(copy))
+
+
 def offline_percent(item: ProtectedItem) -> int | None:
     """How much of the import is done; None when none runs, or the copy is not an offline one."""
     copy = offline_copy_of(item)

@@ -11,7 +11,11 @@ from coordinator.api.shapes.envelope import Resource, resource, written_time
 from coordinator.api.shapes.fabrics import FABRIC_TYPE
 from coordinator.api.shapes.health import health_error, worst_health
 from coordinator.api.shapes.networks import vm_nics
-from coordinator.api.shapes.offline_copies import offline_percent, offline_progress
+from coordinator.api.shapes.offline_copies import (
+    offline_percent,
+    offline_progress,
+    offline_waits_for,
+)
 from coordinator.api.shapes.placement import placement, storage_placement
 from coordinator.api.shapes.policies import policy_id
 from coordinator.api.shapes.protectable_items import protectable_item_id
@@ -144,16 +148,16 @@ def _first_copy(item: ProtectedItem) -> FirstCopy | None:
 
 def _state_in_words(item: ProtectedItem, state: ProtectionState) -> str:
     copy = _first_copy(item)
-    if copy is None or not copy.waits_for:
-        return state.description
-    return f"{state.description}: {copy.waits_for}"
+    waits_for = offline_waits_for(item) if copy is None else copy.waits_for
+    return f"{state.description}: {waits_for}" if waits_for else state.description
 
 
 def _waiting(item: ProtectedItem) -> dict[str, object]:
     """Beside ASR's properties: what a first copy waits for, and when it came or comes into line."""
     copy = _first_copy(item)
     if copy is None:
-        return {}
+        offline = offline_waits_for(item)
+        return {"waitsFor": offline} if offline else {}
     return {"waitsFor": copy.waits_for, "startTime": written_time(copy.since)}
 
 
