@@ -18,13 +18,16 @@ from coordinator.api.paths import CONTAINER, MAPPING, POLICY, VAULT
 from coordinator.api.policies import require_policy
 from coordinator.api.references import names_in_reference
 from coordinator.api.shapes.container_mappings import mapping_resource
+from coordinator.api.shapes.paired_hosts import paired_host_resource
+from coordinator.failures import refuse
 from coordinator.protection.models import Pairing
-from coordinator.protection.queries import find_pairing, pairings_of
+from coordinator.protection.queries import find_pairing, hosts_of_pairing, pairings_of
 from coordinator.protection.services import (
     PairingRequest,
     create_pairing,
     remove_pairing,
     remove_pairing_from_vault,
+    renew_certificates,
 )
 
 router = Router()
@@ -45,6 +48,18 @@ class MappingInput(RequestPart):
     """A pair to make."""
 
     properties: MappingInputProperties
+
+
+class MappingUpdateProperties(RequestPart):
+    """What may change about a pair; nothing does that applies to clouds of VMM."""
+
+    providerSpecificInput: dict[str, Any] | None = None  # noqa: N815 - the API's name
+
+
+class MappingUpdate(RequestPart):
+    """A change of a pair."""
+
+    properties: MappingUpdateProperties = MappingUpdateProperties()
 
 
 class RemovalInput(RequestPart):
@@ -73,10 +88,7 @@ def list_mappings_of_container(request: HttpRequest, path: Path[ContainerPath]) 
 @served
 def get_mapping(request: HttpRequest, path: Path[MappingPath]) -> Answer:
     call = open_vault(request, path)
-    pairing = _find(call, path)
-    if pairing is None:
-        raise NotFoundError(_id(call, path))
-    return mapping_resource(call.ids, pairing)
+    return mapping_resource(call.ids, _require(call, path))
 
 
 @router.put(MAPPING)
@@ -97,6 +109,47 @@ def put_mapping(request: HttpRequest, path: Path[MappingPath], body: MappingInpu
         recovery_cloud=require_cloud(call, target["fabric_name"], target["container_name"]),
     )
     _, job = create_pairing(pairing, call.origin(_id(call, path)), call.now)
+    return accepted(call, _id(call, path), job)
+
+
+@router.patch(MAPPING)
+@served
+def patch_mapping(request: HttpRequest, path: Path[MappingPath], body: MappingUpdate) -> Answer:
+    """Changes nothing: Microsoft's inputs of this call are of other replication providers."""
+    call = open_vault(request, path)
+    pairing = _require(call, path)
+    if body.properties.providerSpecificInput is not None:
+        kind = str(body.properties.providerSpecificInput.get("instanceType", "(none)"))[:64]
+        raise refuse(
+            "ProviderSpecificInputNotSupported",
+            f"A pair of VMM clouds takes no providerSpecificInput of the type {kind}.",
+            causes=["The input is that of another replication provider."],
+            action="Leave providerSpecificInput out; to change how the clouds replicate, change "
+            "their policy.",
+            field="properties.providerSpecificInput",
+        )
+    return mapping_resource(call.ids, pairing)
+
+
+@router.get(f"{MAPPING}/hosts")
+@served
+def list_hosts(request: HttpRequest, path: Path[MappingPath]) -> Answer:
+    """Hosts of both clouds with their certificates; an extension of our own."""
+    call = open_vault(request, path)
+    hosts = hosts_of_pairing(_require(call, path), call.now)
+    return page(
+        call.request,
+        lambda start, end: hosts[start:end],
+        lambda host: paired_host_resource(_id(call, path), host),
+    )
+
+
+@router.post(f"{MAPPING}/renewCertificates")
+@served
+def renew_mapping_certificates(request: HttpRequest, path: Path[MappingPath]) -> Answer:
+    """Gives all hosts new certificates; an extension of our own."""
+    call = open_vault(request, path)
+    job = renew_certificates(_require(call, path), call.origin(_id(call, path)), call.now)
     return accepted(call, _id(call, path), job)
 
 
@@ -148,6 +201,13 @@ def _list(call: Call, fabric_name: str | None = None, container_name: str | None
 
 def _find(call: Call, path: MappingPath) -> Pairing | None:
     return find_pairing(call.vault.id, path.fabric_name, path.container_name, path.mapping_name)
+
+
+def _require(call: Call, path: MappingPath) -> Pairing:
+    pairing = _find(call, path)
+    if pairing is None:
+        raise NotFoundError(_id(call, path))
+    return pairing
 
 
 def _id(call: Call, path: MappingPath) -> str:

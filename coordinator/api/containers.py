@@ -5,19 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from django.http import HttpRequest
-from ninja import Path, Router
+from ninja import Path, Query, Router, Schema
 
 from coordinator.api.addresses import ContainerPath, FabricPath, VaultPath
 from coordinator.api.calls import Answer, Call, open_vault, served
 from coordinator.api.errors import NotFoundError
 from coordinator.api.fabrics import require_fabric
 from coordinator.api.paging import page
-from coordinator.api.paths import CONTAINER, FABRIC, VAULT
-from coordinator.api.shapes.containers import CloudPairing, container_resource
+from coordinator.api.paths import CONTAINER, FABRIC, POLICY, VAULT
+from coordinator.api.references import names_in_reference
+from coordinator.api.shapes.containers import CloudPairing, container_id, container_resource
 from coordinator.api.shapes.envelope import Resource
+from coordinator.api.shapes.paired_hosts import prerequisites_resource
 from coordinator.fabrics import queries
 from coordinator.fabrics.models import Cloud, Fabric
-from coordinator.protection.queries import CloudRole, cloud_roles
+from coordinator.protection.queries import (
+    CloudRole,
+    cloud_roles,
+    find_policy,
+    prerequisite_failures,
+)
+from coordinator.protection.rules import InstanceType
 
 router = Router()
 
@@ -43,6 +51,39 @@ def get_container(request: HttpRequest, path: Path[ContainerPath]) -> Answer:
     call = open_vault(request, path)
     cloud = require_cloud(call, path.fabric_name, path.container_name)
     return _resource(call, cloud, cloud_roles(call.vault.id))
+
+
+class PrerequisitesQuery(Schema):
+    """The other cloud and the policy, if they are chosen already."""
+
+    target: str = ""
+    policy: str = ""
+
+
+@router.get(f"{CONTAINER}/pairingPrerequisites")
+@served
+def get_pairing_prerequisites(
+    request: HttpRequest, path: Path[ContainerPath], query: Query[PrerequisitesQuery]
+) -> Answer:
+    """Whether a cloud can be paired, and every reason why not; an extension of our own.
+
+    "target" is the id of the cloud to recover in, "policy" that of the policy.
+    """
+    call = open_vault(request, path)
+    cloud = require_cloud(call, path.fabric_name, path.container_name)
+    target, kind = None, None
+    if query.target:
+        names = names_in_reference(call, CONTAINER, query.target, "target")
+        target = require_cloud(call, names["fabric_name"], names["container_name"])
+    if query.policy:
+        names = names_in_reference(call, POLICY, query.policy, "policy")
+        policy = find_policy(call.vault.id, names["policy_name"])
+        if policy is None:
+            raise NotFoundError(call.ids.child(POLICY, policy_name=names["policy_name"]))
+        kind = InstanceType(policy.instance_type)
+    return prerequisites_resource(
+        container_id(call.ids, cloud), prerequisite_failures(cloud, target, kind)
+    )
 
 
 def require_cloud(call: Call, fabric_name: str, container_name: str) -> Cloud:

@@ -79,6 +79,9 @@ WORDS: Mapping[str, str] = {
         "revoke",
         "checkConsistency",
         "refreshProvider",
+        "pairingPrerequisites",
+        "renewCertificates",
+        "hosts",
     )
 }
 

@@ -11,12 +11,13 @@ from coordinator.api.addresses import PolicyPath, VaultPath
 from coordinator.api.bodies import RequestPart
 from coordinator.api.calls import Answer, Call, open_vault, served
 from coordinator.api.errors import NotFoundError
+from coordinator.api.long_operations import accepted, operation_result
 from coordinator.api.paging import page
 from coordinator.api.paths import POLICY, VAULT
 from coordinator.api.shapes.policies import policy_resource
 from coordinator.protection.models import Policy
 from coordinator.protection.queries import find_policy, policies_of
-from coordinator.protection.services import create_policy, delete_policy
+from coordinator.protection.services import create_policy, delete_policy, update_policy
 
 router = Router()
 
@@ -25,6 +26,22 @@ class PolicyInputProperties(RequestPart):
     """The rules of protection read the fields, so that they can say what is wrong with one."""
 
     providerSpecificInput: dict[str, Any] = {}  # noqa: N815, RUF012 - the API's name; pydantic copies it
+
+
+class PolicyUpdateProperties(RequestPart):
+    """Fields that are not given stay as they are."""
+
+    replicationProviderSettings: dict[str, Any] | None = None  # noqa: N815 - the API's name
+
+
+class PolicyUpdate(RequestPart):
+    """A change of a policy."""
+
+    properties: PolicyUpdateProperties = PolicyUpdateProperties()
+
+
+class PolicyOperationPath(PolicyPath):
+    job_name: str
 
 
 class PolicyInput(RequestPart):
@@ -54,11 +71,37 @@ def get_policy(request: HttpRequest, path: Path[PolicyPath]) -> Answer:
 @router.put(POLICY)
 @served
 def put_policy(request: HttpRequest, path: Path[PolicyPath], body: PolicyInput) -> Answer:
-    """Makes a policy; done at once, so the answer is the resource."""
+    """Makes a policy at once, so the answer is the resource; or changes all fields of one."""
     call = open_vault(request, path)
     fields = body.properties.providerSpecificInput
+    known = find_policy(call.vault.id, path.policy_name)
+    if known is not None:
+        return _changed(call, known, fields, whole=True)
     policy = create_policy(call.vault, path.policy_name, fields, call.now)
     return policy_resource(call.ids, policy)
+
+
+@router.patch(POLICY)
+@served
+def patch_policy(request: HttpRequest, path: Path[PolicyPath], body: PolicyUpdate) -> Answer:
+    """Changes a policy; a job applies it to what replicates by it."""
+    call = open_vault(request, path)
+    policy = require_policy(call, path.policy_name)
+    fields = body.properties.replicationProviderSettings
+    if fields is None:
+        return policy_resource(call.ids, policy)
+    return _changed(call, policy, fields, whole=False)
+
+
+@router.get(f"{POLICY}/operationresults/{{job_name}}")
+@served
+def get_policy_operation(request: HttpRequest, path: Path[PolicyOperationPath]) -> Answer:
+    """How the operation on a policy stands."""
+    call = open_vault(request, path)
+    policy = find_policy(call.vault.id, path.policy_name)
+    resource = None if policy is None else policy_resource(call.ids, policy)
+    policy_id = call.ids.child(POLICY, policy_name=path.policy_name)
+    return operation_result(call, policy_id, path.job_name, resource)
 
 
 @router.delete(POLICY)
@@ -70,6 +113,14 @@ def remove_policy(request: HttpRequest, path: Path[PolicyPath]) -> Answer:
     if policy is not None:
         delete_policy(policy)
     return HttpResponse(status=204)
+
+
+def _changed(call: Call, policy: Policy, fields: dict[str, Any], *, whole: bool) -> Answer:
+    policy_id = call.ids.child(POLICY, policy_name=policy.name)
+    job = update_policy(policy, fields, call.origin(policy_id), call.now, whole=whole)
+    if job is not None:
+        return accepted(call, policy_id, job)
+    return policy_resource(call.ids, require_policy(call, policy.name))
 
 
 def require_policy(call: Call, name: str) -> Policy:

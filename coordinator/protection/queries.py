@@ -29,6 +29,8 @@ from coordinator.protection.networks.queries import (
 )
 from coordinator.protection.offline.facts import copy_facts
 from coordinator.protection.offline.watching import Place, first_copies_to_watch
+from coordinator.protection.pairing.host_queries import PairedHostView, hosts_of_pairing
+from coordinator.protection.pairing.prerequisite_facts import prerequisite_failures
 from coordinator.protection.replication.evaluation import picture_of
 from coordinator.protection.replication.history import rpo_course
 from coordinator.protection.resource_queries import (
@@ -63,6 +65,7 @@ __all__ = [
     "FabricNetwork",
     "ItemSide",
     "LimitStanding",
+    "PairedHostView",
     "Place",
     "Readiness",
     "StoragePlace",
@@ -83,6 +86,7 @@ __all__ = [
     "find_policy",
     "find_storage_mapping",
     "first_copies_to_watch",
+    "hosts_of_pairing",
     "items_of",
     "items_of_machines",
     "limit_standing",
@@ -96,6 +100,7 @@ __all__ = [
     "places_by_classification",
     "points_of",
     "policies_of",
+    "prerequisite_failures",
     "protected_item_counts",
     "readiness_of",
     "rpo_course",

@@ -23,7 +23,7 @@ def mapping_id(ids: VaultId, pairing: Pairing) -> str:
 
 def mapping_resource(ids: VaultId, pairing: Pairing) -> Resource:
     """A protection container mapping; the pairing comes with policy, clouds and fabrics."""
-    errors: list[Mapping[str, object]] = pairing.errors
+    errors: list[Mapping[str, object]] = [*pairing.errors, *pairing.host_errors]
     return resource(
         mapping_id(ids, pairing),
         {

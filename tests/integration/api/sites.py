@@ -75,7 +75,11 @@ def make_cloud(fabric: Fabric, name: str, hosts: list[str]) -> Cloud:
         fabric=fabric,
         external_id=str(uuid4()),
         name=name,
-        details={"name": name, "host_group_paths": [path]},
+        details={
+            "name": name,
+            "host_group_paths": [path],
+            "capability_profiles": ["Hyper-V"],
+        },
     )
     for fqdn in hosts:
         Host.objects.create(
@@ -158,6 +162,8 @@ def pair(sites: Sites, now: datetime) -> Pairing:
         PairedHost.objects.create(
             pairing=pairing,
             host=host,
+            location="Primary" if host.fabric_id == sites.shanghai.id else "Recovery",
+            connection_point=host.name,
             certificate_thumbprint="AB" * 20,
             certificate_not_after=now + timedelta(days=300),
             storage_location="C:\\Replica",

@@ -111,3 +111,41 @@ def test_a_policy_in_use_cannot_be_deleted(program: Program, sites: Sites) -> No
         program.site_recovery.replication_policies.begin_delete(*program.scope, "Policy-1").result()
     assert error.value.status_code == 409
     assert error_of(error.value)["code"] == "PolicyInUse"
+
+
+def change(**fields: Any) -> asr.UpdatePolicyInput:
+    return asr.UpdatePolicyInput(
+        properties=asr.UpdatePolicyInputProperties(
+            replication_provider_settings=asr.HyperVReplicaBluePolicyInput(**fields)
+        )
+    )
+
+
+@pytest.mark.spec("PO-4")
+def test_a_policy_in_use_is_changed_by_a_patch_or_by_a_put(program: Program, sites: Sites) -> None:
+    pair(sites, timezone.now())
+    policies = program.site_recovery.replication_policies
+    changed = policies.begin_update(
+        *program.scope, "Policy-1", change(recovery_points=8, compression="Disable")
+    ).result()
+    details = changed.properties.provider_specific_details
+    assert (details.recovery_points, details.compression) == (8, "Disabled")
+    policies.begin_create(*program.scope, "Policy-1", wanted(recovery_points=3)).result()
+    details = policies.get(*program.scope, "Policy-1").properties.provider_specific_details
+    assert (details.recovery_points, details.compression) == (3, "Enabled")
+
+
+@pytest.mark.spec("PO-4")
+def test_a_bad_change_is_refused_by_name_and_value_and_changes_nothing(
+    program: Program, sites: Sites
+) -> None:
+    pair(sites, timezone.now())
+    policies = program.site_recovery.replication_policies
+    before = policies.get(*program.scope, "Policy-1").as_dict()
+    with pytest.raises(HttpResponseError) as error:
+        policies.begin_update(*program.scope, "Policy-1", change(recovery_points=25)).result()
+    assert error.value.status_code == 400
+    assert error_of(error.value)["target"] == "recoveryPoints"
+    with pytest.raises(ResourceNotFoundError):
+        policies.begin_update(*program.scope, "none", change(recovery_points=2)).result()
+    assert policies.get(*program.scope, "Policy-1").as_dict() == before

@@ -56,6 +56,33 @@ EXAMPLES = (
         harmless={(): [None], ("properties",): []},
     ),
     Example(
+        name="change a policy",
+        method="PATCH",
+        path="/replicationPolicies/Policy-1",
+        body={
+            "properties": {
+                "replicationProviderSettings": {
+                    "instanceType": "HyperVReplica2012R2",
+                    "recoveryPoints": 6,
+                    "compression": "Enable",
+                }
+            }
+        },
+        harmless={
+            ("properties",): [],
+            ("properties", "replicationProviderSettings"): [None],
+            ("properties", "replicationProviderSettings", "instanceType"): [None],
+            ("properties", "replicationProviderSettings", "recoveryPoints"): [None],
+            ("properties", "replicationProviderSettings", "compression"): [None],
+        },
+    ),
+    Example(
+        name="change a pair",
+        method="PATCH",
+        path=f"{CONTAINER}/replicationProtectionContainerMappings/Pair-1",
+        body={"properties": {}},
+    ),
+    Example(
         name="make a policy",
         method="PUT",
         path="/replicationPolicies/another",
