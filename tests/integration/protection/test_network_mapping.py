@@ -25,7 +25,7 @@ from coordinator.protection.networks.services import (
     unmap_networks,
 )
 from coordinator.protection.requests import RequestOrigin
-from coordinator.protection.services import disable_protection
+from coordinator.protection.services import disable_protection, ingest_replication
 from coordinator.protection.states import FailoverDirection
 from coordinator.recovery import services as recovery
 from tests.integration.protection.fake_hyperv import broken
@@ -581,3 +581,46 @@ def test_a_replica_is_connected_once_its_cloud_has_the_logical_network(stage: St
     stage.attach_pending()
     assert stage.replica.vm_network_id == "bj1"
     assert stage.row.problem == ""
+
+
+@pytest.mark.spec("SS-1", "NW-1", "NW-3")
+def test_under_one_server_a_network_is_mapped_to_another_of_the_same(stage: Stage) -> None:
+    world, host = stage.world, "silvercloud1-hv2.shanghai.contoso.com"
+    stage.associate("SilverCloud1", 1, 2)
+    world.pair("GoldCloud1", "SilverCloud1")
+    world.turn()
+    shanghai = world.fabric("vmm-shanghai")
+    machine = world.machine("GoldVM1")
+    replica = network_pb2.NetworkAdapter(id="replica-nic", device_id=DEVICE)
+    world.hyperv.networks.adapters[host, machine.vm_id] = [replica]
+
+    def map_here(target: str) -> None:
+        request = MappingRequest(
+            vault=world.vault,
+            name="map",
+            source_fabric=shanghai,
+            source_network_id="sh1",
+            target_fabric=shanghai,
+            target_network_id=target,
+        )
+        with transaction.atomic():
+            map_networks(request, ORIGIN, world.now)
+        world.turn()
+
+    with refused("NetworkMappedToItself"):
+        map_here("sh1")
+    map_here("sh2")
+    world.enable()
+    world.turn()
+    item = world.item()
+    assert item.recovery_host == host
+    world.hyperv.finish_copy(item.vm_id)
+    world.pass_(1)
+    for copy in (item.primary_host, host):
+        state = world.hyperv.report(item.vm_id, copy, world.now)
+        with transaction.atomic():
+            ingest_replication(shanghai.id, [state], world.now, world.now)
+    world.turn()
+    assert world.item().state == "Protected"
+    assert replica.vm_network_id == "sh2"
+    assert stage.row.address == "10.1.2.10"
