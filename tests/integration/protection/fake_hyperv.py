@@ -22,6 +22,7 @@ from opensiterecovery.provider.v1 import (
 
 from tests.integration.protection.fake_first_copies import FakePaths, first_copy_verbs
 from tests.integration.protection.fake_networks import FakeNetworks
+from tests.integration.protection.fake_running import change_disks, running_verbs, tell_disks
 
 Result = command_pb2.CommandResult
 
@@ -54,6 +55,8 @@ class FakeHyperV:
     certificates: dict[str, list[x509.Certificate]] = field(default_factory=dict)
     effects: list[str] = field(default_factory=list)
     broken: dict[str, failure_pb2.Failure] = field(default_factory=dict)
+    # By machine: each disk's path, and whether it replicates.
+    disks: dict[str, dict[str, bool]] = field(default_factory=dict)
     networks: FakeNetworks = field(default_factory=FakeNetworks)
     paths: FakePaths = field(default_factory=FakePaths)
     open_ports: dict[str, set[int]] = field(default_factory=dict)
@@ -78,6 +81,7 @@ class FakeHyperV:
             return
         verbs: dict[str, Callable[..., None]] = {
             **first_copy_verbs(self),
+            **running_verbs(self),
             "read_host_replication": self._read_host,
             "prepare_host_certificate": self._request_certificate,
             "install_host_certificate": self._install_certificate,
@@ -156,6 +160,8 @@ class FakeHyperV:
         )
         if copy.state == "Replicating":
             state.last_replication_time.FromDatetime(seen_at - timedelta(seconds=20))
+        if copy.mode == "Primary":
+            tell_disks(self, state)
         for number in range(points):
             point = state.recovery_points.add(
                 id=f"{vm_id}-{number}",
@@ -414,6 +420,7 @@ class FakeHyperV:
         present = {descriptor.name for descriptor, _ in request.ListFields()} - {"vm"}
         for name in present:
             copy.settings[name] = getattr(request, name)
+        change_disks(self, request)
         self.effects.append(f"replication.changed {request.vm.host}")
         self._replication(request.vm, result)
 
