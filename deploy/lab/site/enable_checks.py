@@ -23,9 +23,7 @@ def _refused(vm: VirtualMachine, why: str) -> HyperVError:
     )
 
 
-def check_machine(
-    site: SiteCore, host: Host, vm: VirtualMachine, replication: Replication
-) -> None:
+def check_machine(site: SiteCore, host: Host, vm: VirtualMachine, replication: Replication) -> None:
     """Raises HyperVError when the VM, as it is on this host, cannot be a primary.
 
     That the broker must exist for a clustered VM is documented; for one that is only on a node,

@@ -272,6 +272,8 @@ class Lab:
         send_now(source, vm)
 
         def advanced() -> bool:
+            if vm.replication is not None and vm.replication.log.failures:
+                send_now(source, vm)  # without waiting for the time of the next attempt
             return vm.replication is not None and vm.replication.log.sequence > before
 
         await until(advanced, "one more log is acknowledged")

@@ -173,7 +173,13 @@ class Clusters:
         await until(replicating, f"{name} replicates")
         before = self.replication(other).log.applied
         send_now(self.sites[name], self.vm(name))
-        await until(lambda: self.replication(other).log.applied > before, "one more log is applied")
+
+        def applied() -> bool:
+            if self.replication(name).log.failures:
+                send_now(self.sites[name], self.vm(name))
+            return self.replication(other).log.applied > before
+
+        await until(applied, "one more log is applied")
 
     def bytes_of(self, name: str) -> list[bytes]:
         site = self.sites[name]
