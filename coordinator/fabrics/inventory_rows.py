@@ -11,7 +11,6 @@ from google.protobuf.message import Message
 from opensiterecovery.provider.v1.inventory_pb2 import InventoryObject, InventoryUpdate
 
 from coordinator.failures import refuse
-from coordinator.stored_texts import without_nul
 
 # Names of the fields of InventoryObject, which are the kinds.
 KINDS = tuple(field.name for field in InventoryObject.DESCRIPTOR.oneofs_by_name["object"].fields)
@@ -72,11 +71,9 @@ def read_difference(parts: Iterable[InventoryUpdate]) -> Difference:
 
 
 def read_row(kind: str, message: Message) -> Row:
-    """One object; texts lose NUL characters, which PostgreSQL cannot keep."""
-    details = without_nul(
-        MessageToDict(
-            message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-        )
+    """One object, of a message that came through the gateway's door."""
+    details = MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )
     external_id = details["id"]
     check_id(kind, external_id)

@@ -53,7 +53,7 @@ class Results:
                     self._provider_id,
                     read_id(progress.command_id),
                     progress.percent,
-                    progress.activity.replace("\0", ""),
+                    progress.activity,
                 )
             case "result":
                 await self._store(message.result)
