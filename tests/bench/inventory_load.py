@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import structlog
 from asgiref.sync import sync_to_async
 from django.db import connection, transaction
-from opensiterecovery.provider.v1 import session_pb2
+from opensiterecovery.provider.v1 import inventory_pb2, session_pb2
 
 from agent.fabric.inventory_watch import InventorySettings, InventoryWatch
 from agent.powershell.interface import PowerShell
@@ -107,7 +107,7 @@ class Way:
             self._watch.stored(part.revision)
         return True
 
-    def _store(self, parts: list[session_pb2.InventoryUpdate]) -> None:
+    def _store(self, parts: list[inventory_pb2.InventoryUpdate]) -> None:
         now = datetime.now(UTC)
         with transaction.atomic():
             if apply_inventory(self.fabric_id, parts, now) is not InventoryOutcome.STORED:

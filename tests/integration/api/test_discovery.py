@@ -122,7 +122,7 @@ def test_a_consistency_checks_job_lists_the_inconsistent_machines(
     assert job.properties.scenario_name == "CheckConsistency"
     task = job.properties.tasks[1]
     assert isinstance(task.custom_details, asr.ConsistencyCheckTaskDetails)
-    [machine] = task.custom_details.vm_details
+    [machine] = task.custom_details.vm_details or []
     assert (machine.vm_name, machine.error_ids) == ("GoldVM1", ["HostDiffers"])
 
 
