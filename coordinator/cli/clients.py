@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
@@ -45,13 +46,20 @@ class Clients:
             self._credential, self._connection.subscription_id, **self._options
         )
 
-    def send(self, method: str, path: str, body: object = None) -> Any:
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        parameters: Mapping[str, str] | None = None,
+    ) -> Any:
         """Makes a call that Microsoft's clients have no method for.
 
         Args:
             method: HTTP method.
             path: Below the vault's address, for example "/registrationKeys".
             body: JSON to send.
+            parameters: Of the query, beside the API's version.
 
         Returns:
             The answer's JSON; None when it has no body, as that to a call that begins a job.
@@ -59,7 +67,7 @@ class Clients:
         Raises:
             HttpResponseError: The service refused.
         """
-        response = self._send(method, path, body)
+        response = self._send(method, path, body, parameters)
         return response.json() if response.content else None
 
     def start(self, method: str, path: str, body: object = None) -> str:
@@ -74,12 +82,19 @@ class Clients:
         address = self._send(method, path, body).headers.get("Azure-AsyncOperation") or ""
         return str(urlsplit(address).path.rpartition("/")[2])
 
-    def _send(self, method: str, path: str, body: object) -> HttpResponse:
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: object,
+        parameters: Mapping[str, str] | None = None,
+    ) -> HttpResponse:
         address = (
             f"{self.endpoint}/subscriptions/{self._connection.subscription_id}/resourceGroups/"
             f"{self.resource_group}/providers/Microsoft.RecoveryServices/vaults/{self.vault}{path}"
         )
-        request = HttpRequest(method, address, params={"api-version": API_VERSION}, json=body)
+        query = {"api-version": API_VERSION, **(parameters or {})}
+        request = HttpRequest(method, address, params=query, json=body)
         response = self.site_recovery.send_request(request)
         response.raise_for_status()
         return response

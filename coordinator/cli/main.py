@@ -15,6 +15,7 @@ from coordinator.cli import (
     machines,
     networks,
     offline_copies,
+    paired_hosts,
     pairs,
     policies,
     protection,
@@ -42,6 +43,7 @@ app.add_typer(clouds.app, name="cloud")
 app.add_typer(machines.app, name="vm")
 app.add_typer(policies.app, name="policy")
 app.add_typer(pairs.app, name="pair")
+paired_hosts.add_to(pairs.app)
 app.add_typer(networks.app, name="network")
 app.add_typer(storage.app, name="storage")
 app.add_typer(bandwidth.app, name="bandwidth")

@@ -13,7 +13,13 @@ from azure.mgmt.recoveryservicessiterecovery.models import (
 )
 
 from coordinator.cli.names import find_policy
-from coordinator.cli.operations import DEFAULT_LIMIT_SECONDS, begin, follow
+from coordinator.cli.operations import (
+    DEFAULT_LIMIT_SECONDS,
+    LimitOption,
+    WaitOption,
+    begin,
+    follow,
+)
 from coordinator.cli.session import Session, command
 
 app = typer.Typer(no_args_is_help=True, help="Replication policies.")
@@ -88,6 +94,57 @@ def create(  # noqa: PLR0913, PLR0917 - each is an option of the command
     session.show_one(policies.get(*clients.scope, name), COLUMNS)
 
 
+@command(app)
+def update(  # noqa: PLR0913, PLR0917 - each is an option of the command
+    session: Session,
+    name: NameArgument,
+    frequency: Annotated[
+        int | None, typer.Option(help="Seconds between copies: 30, 300, 900.")
+    ] = None,
+    recovery_points: Annotated[
+        int | None, typer.Option(help="Hourly points to keep: 0-24.")
+    ] = None,
+    application_consistent_hours: Annotated[
+        int | None, typer.Option(help="Hours between application-consistent points; 0: none.")
+    ] = None,
+    compression: Annotated[bool | None, typer.Option(help="Compress what is sent.")] = None,
+    authentication: Annotated[Authentication | None, typer.Option()] = None,
+    port: Annotated[int | None, typer.Option(help="Port that hosts receive on.")] = None,
+    delete_replica: Annotated[
+        bool | None, typer.Option(help="Delete the replica when protection is disabled.")
+    ] = None,
+    wait: WaitOption = True,
+    limit_seconds: LimitOption = DEFAULT_LIMIT_SECONDS,
+) -> None:
+    """Changes a policy; what replicates by it follows. What is not given stays as it is."""
+    clients = session.clients
+    policy = find_policy(clients, name)
+    fields: dict[str, Any] = {
+        "replicationFrequencyInSeconds": frequency,
+        "recoveryPoints": recovery_points,
+        "applicationConsistentSnapshotFrequencyInHours": application_consistent_hours,
+        "compression": _word(compression, "Enable", "Disable"),
+        "allowedAuthenticationType": (
+            None if authentication is None else AUTHENTICATION_NUMBERS[authentication]
+        ),
+        "replicationPort": port,
+        "replicaDeletion": _word(delete_replica, "Required", "NotRequired"),
+    }
+    wanted = {
+        "properties": {
+            "replicationProviderSettings": {
+                "instanceType": str(policy.properties.provider_specific_details.instance_type),
+                **{field: value for field, value in fields.items() if value is not None},
+            }
+        }
+    }
+    policies = clients.site_recovery.replication_policies
+    job_name = begin(policies.begin_update, *clients.scope, policy.name, wanted)
+    if job_name:
+        follow(session, job_name, wait=wait, limit_seconds=limit_seconds)
+    session.show_one(policies.get(*clients.scope, policy.name), COLUMNS)
+
+
 @command(app, "list")
 def list_policies(session: Session) -> None:
     """Lists the policies."""
@@ -111,6 +168,12 @@ def delete(session: Session, name: NameArgument) -> None:
     if job_name:
         follow(session, job_name, wait=True, limit_seconds=DEFAULT_LIMIT_SECONDS)
     session.tell(f"Policy {policy.name} is deleted.")
+
+
+def _word(value: bool | None, yes: str, no: str) -> str | None:
+    if value is None:
+        return None
+    return yes if value else no
 
 
 def _frequency(details: Any) -> str:
