@@ -57,6 +57,10 @@ def plan_replica(
             _decide(row, decided)
         _describe(row, decided)
         row.save()
+    if machine is not None and only is None:
+        here = {adapter.device_id for adapter in found}
+        gone = [row.pk for row in rows.values() if row.device_id not in here and not row.reserved]
+        ItemAdapter.objects.filter(pk__in=gone).delete()
     return MachineNetworks(
         item_id=str(item.id),
         name=item.friendly_name,

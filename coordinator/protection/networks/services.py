@@ -57,6 +57,9 @@ PAIRING = "Pairing"
 WITH_REPLICA = frozenset({ProtectionState.PROTECTED})
 # So many marked replicas are looked at in one round.
 ROUND_LIMIT = 50
+# So many replicas are connected by the job of a mapping itself, which holds all of them until it
+# ends; the others are connected one by one, and can fail over meanwhile.
+MAPPING_LIMIT = 100
 # A lock seen free and found taken: so often the free ones are looked for again.
 LOCK_ROUNDS = 3
 
@@ -230,7 +233,7 @@ def _with_free(
     ]
     for _ in range(LOCK_ROUNDS):
         busy = running_jobs_for([item_lock(item.id) for item in ready])
-        ready = [item for item in ready if item_lock(item.id) not in busy]
+        ready = [item for item in ready if item_lock(item.id) not in busy][:MAPPING_LIMIT]
         try:
             return begin(ready)
         except RefusedError as error:

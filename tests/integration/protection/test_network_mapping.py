@@ -17,6 +17,7 @@ from coordinator.jobs.queries import job_view
 from coordinator.jobs.states import JobState
 from coordinator.protection.models import ItemAdapter, ItemNetworks, NetworkMapping
 from coordinator.protection.networks import queries
+from coordinator.protection.networks.attaching import mark_pending
 from coordinator.protection.networks.following import follow_networks
 from coordinator.protection.networks.services import (
     MappingRequest,
@@ -624,3 +625,18 @@ def test_under_one_server_a_network_is_mapped_to_another_of_the_same(stage: Stag
     assert world.item().state == "Protected"
     assert replica.vm_network_id == "sh2"
     assert stage.row.address == "10.1.2.10"
+
+
+def test_an_adapter_that_was_removed_is_forgotten(stage: Stage) -> None:
+    stage.world.protect()
+    assert ItemAdapter.objects.count() == 1
+    stage.map()
+    stage.world.turn()
+    machine = stage.world.machine("GoldVM1")
+    machine.details["adapters"] = []
+    machine.save(update_fields=["details"])
+    ItemAdapter.objects.update(reserved=False)
+    mark_pending([stage.world.item().id], stage.world.now)
+    stage.attach_pending()
+    assert not ItemAdapter.objects.exists()
+    assert not ItemNetworks.objects.get().pending
