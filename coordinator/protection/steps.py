@@ -20,6 +20,7 @@ from coordinator.protection.pairing import steps as pairing
 from coordinator.protection.policies import steps as policies
 from coordinator.protection.replication import steps as replication
 from coordinator.protection.storage import steps as storage
+from coordinator.protection.sweep import SWEEP_PERIOD, SWEEP_TASK, sweep_items
 
 CONDITIONS: Mapping[str, Condition] = {
     **discovery.CONDITIONS,
@@ -47,6 +48,7 @@ TASKS: Mapping[str, Callable[..., None]] = {
     **capacity.TASKS,
     **networks.TASKS,
     **replication.TASKS,
+    SWEEP_TASK: sweep_items,
     FOLLOW_TASK: follow_inventory,
 }
 
@@ -60,6 +62,7 @@ PERIODIC: Mapping[str, timedelta] = {
     **capacity.PERIODIC,
     **networks.PERIODIC,
     **replication.PERIODIC,
+    SWEEP_TASK: SWEEP_PERIOD,
 }
 
 

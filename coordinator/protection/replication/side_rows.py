@@ -21,8 +21,9 @@ LEFT JOIN protection_replicationside AS side ON side.item_id = item.id
 WHERE item.vault_id = %s AND item.vm_id = ANY(%s)
 """
 
-# The newer observation wins whatever the order they come in. The peak of a span of RPO history is
-# the longest time between two moments that the replica reached.
+# The newer observation wins whatever the order they come in. The peak of a span of RPO history
+# (300 seconds, `rpo.SPAN`) is the longest time between two moments that the replica reached in it,
+# or at its end how long ago the last one was.
 WRITE = """
 INSERT INTO protection_replicationside AS side (
     item_id, location, observed_at, mode, state, observed, last_replicated_at, signature,
@@ -47,7 +48,12 @@ ON CONFLICT (item_id, location) DO UPDATE SET
     ),
     rpo_before_seconds = CASE
         WHEN side.rpo_span = EXCLUDED.rpo_span THEN side.rpo_before_seconds
-        WHEN side.rpo_span = EXCLUDED.rpo_span - 1 THEN side.rpo_peak_seconds
+        WHEN side.rpo_span = EXCLUDED.rpo_span - 1 THEN GREATEST(
+            side.rpo_peak_seconds,
+            EXTRACT(
+                EPOCH FROM to_timestamp(EXCLUDED.rpo_span * 300) - side.last_replicated_at
+            )::integer
+        )
     END
 WHERE side.observed_at <= EXCLUDED.observed_at
 """
