@@ -14,7 +14,7 @@ from opensiterecovery.provider.v1 import inventory_pb2
 from coordinator.fabrics.models import Cloud, Fabric, Host, Provider, VirtualMachine
 from coordinator.jobs.domain_tasks import carry_out
 from coordinator.jobs.engine import advance
-from coordinator.jobs.models import Job, OutboxMessage
+from coordinator.jobs.models import Job, OutboxMessage, Step
 from coordinator.jobs.registry import Registry
 from coordinator.protection import services as protection
 from coordinator.protection import steps as protection_steps
@@ -62,11 +62,16 @@ class World:
         messages = list(OutboxMessage.objects.values_list("pk", flat=True))
         for pk in messages:
             carry_out(pk, protection_steps.TASKS, self.clock)
-        before = list(Job.objects.values_list("state", "wake_at").order_by("id"))
+        before = self._progress()
         for job_id in Job.objects.filter(finished_at=None).values_list("id", flat=True):
             advance(job_id, self.registry, self.clock)
-        after = list(Job.objects.values_list("state", "wake_at").order_by("id"))
-        return bool(messages) or before != after
+        return bool(messages) or before != self._progress()
+
+    def _progress(self) -> list[object]:
+        """Differs when a job has got on; when one only waits longer, it has not."""
+        jobs = Job.objects.order_by("id").values_list("id", "state")
+        steps = Step.objects.order_by("id").values_list("id", "state", "attempts", "retry_at")
+        return [*jobs, *steps]
 
     def _serve(self, provider: FakeProvider) -> bool:
         commands = provider.fetch()
@@ -120,6 +125,7 @@ class World:
             name=str(changes.get("name", machine)),
             machine=self.machine(machine),
             policy=changes.get("policy"),  # type: ignore[arg-type]  # a Policy when given
+            batch=str(changes.get("batch", "")),
         )
         with transaction.atomic():
             return protection.enable_protection(request, origin, self.now)
