@@ -93,13 +93,16 @@ def protected_item_resource(ids: VaultId, item: ProtectedItem, context: ItemCont
             "failoverRecoveryPointId": None,
             "placement": placement(item),
             "storagePlacement": storage_placement(item),
-            "providerSpecificDetails": replication_details(
-                ids,
-                item,
-                context.adapters,
-                importing=context.running_job is not None
-                and context.running_job.scenario == "ImportInitialReplication",
-            ),
+            "providerSpecificDetails": {
+                **replication_details(
+                    ids,
+                    item,
+                    context.adapters,
+                    importing=context.running_job is not None
+                    and context.running_job.scenario == "ImportInitialReplication",
+                ),
+                **context.running,
+            },
         },
     )
 
