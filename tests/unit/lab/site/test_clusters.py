@@ -28,7 +28,7 @@ from tests.unit.lab.site.conftest import PASSWORD, PORT, Authority, until
 
 TOPOLOGY = r"""
 [guest]
-interval_seconds = 0.02
+interval_seconds = 0.05
 [[sites]]
 name = "East"
 vmm_server = "vmm-east.contoso.com"
@@ -50,7 +50,7 @@ hosts = ["e1.contoso.com", "e2.contoso.com"]
 name = "App"
 host = "e1.contoso.com"
 highly_available = true
-disks = [{ path = 'C:\ClusterStorage\V1', mib = 3 }]
+disks = [{ path = 'C:\ClusterStorage\V1', mib = 6 }]
 [[sites.clouds.vms]]
 name = "Local"
 host = "e1.contoso.com"
