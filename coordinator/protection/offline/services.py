@@ -6,16 +6,10 @@ from datetime import datetime
 
 from coordinator.failures import RefusedError, refuse
 from coordinator.jobs.models import Job
-from coordinator.jobs.services import (
-    BeginJob,
-    JobTarget,
-    QueueName,
-    begin_job,
-    begun_job,
-    refuse_if_busy,
-)
+from coordinator.jobs.services import begun_job, refuse_if_busy
 from coordinator.jobs.steps import Graph
 from coordinator.protection.inventory import provider_of
+from coordinator.protection.item_jobs import ItemJob, begin_item_job
 from coordinator.protection.models import OfflineCopy, ProtectedItem
 from coordinator.protection.offline.facts import copy_facts
 from coordinator.protection.offline.planner import (
@@ -152,25 +146,8 @@ def _snapshot(copy: OfflineCopy, location: ActiveLocation, path: str) -> Offline
 def _begin(
     copy: OfflineCopy, origin: RequestOrigin, now: datetime, what: tuple[str, str, Graph]
 ) -> Job:
-    scenario, friendly_name, graph = what
     item = copy.item
-    job = begin_job(
-        BeginJob(
-            vault_id=item.vault_id,
-            scenario=scenario,
-            friendly_name=friendly_name,
-            target=JobTarget(
-                "ProtectionEntity", str(item.id), item.friendly_name, origin.target_resource
-            ),
-            graph=graph,
-            locks=(item_lock(item.id),),
-            queue=QueueName.REPLICATION,
-            started_by=origin.started_by,
-            client_request_id=origin.client_request_id,
-            arguments={"item_id": str(item.id)},
-        ),
-        now,
-    )
+    job = begin_item_job(item, ItemJob(*what), origin, now)
     if lock_item(item.id).state != ProtectionState.INITIAL_REPLICATION:
         raise refuse(
             "OperationNotAllowed",

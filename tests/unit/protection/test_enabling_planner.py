@@ -15,11 +15,11 @@ from coordinator.protection.enabling.finalizing_planner import (
 )
 from coordinator.protection.enabling.planner import EnablingSnapshot, plan_enabling
 from coordinator.protection.policies.rules import Authentication
-from coordinator.protection.steps import records
+from coordinator.protection.steps import CONDITIONS, records
 
 PROVIDER = str(UUID(int=1))
 VM = {"vm_id": "6f9e0c1a", "host": "hv1.sh"}
-ACTIONS = records(Path("/nowhere"))
+ACTIONS = {*records(Path("/nowhere")), *CONDITIONS}
 SNAPSHOT = EnablingSnapshot(
     provider_id=PROVIDER,
     vm_id="6f9e0c1a",
@@ -64,6 +64,9 @@ def test_enabling_is_the_recorded_job_one_step_after_the_other() -> None:
         ("target/choose", "CreateProtectionTarget", "protection.choose_target", None),
         ("target/connection", "CreateProtectionTarget", "test_replication_connection", PROVIDER),
         ("enable/replication", "EnableProtection", "enable_replication", PROVIDER),
+        ("start/line", "VmStartInitialReplication", "protection.line_joined", None),
+        ("start/turn", "VmStartInitialReplication", "protection.turn_given", None),
+        ("start/place", "VmStartInitialReplication", "protection.copy_placed", None),
         (
             "start/initial-replication",
             "VmStartInitialReplication",
@@ -95,17 +98,13 @@ def test_the_machine_replicates_by_the_policy_to_the_chosen_server() -> None:
     }
 
 
-def test_a_start_time_and_kerberos_are_passed_on() -> None:
-    graph = plan_enabling(
-        replace(
-            SNAPSHOT,
-            authentication_type=Authentication.KERBEROS,
-            start_time="2026-01-02T20:00:00Z",
-        )
-    )
+def test_kerberos_needs_no_certificate_and_the_copy_begins_where_the_machine_is_then() -> None:
+    graph = plan_enabling(replace(SNAPSHOT, authentication_type=Authentication.KERBEROS))
     validate_graph(graph, actions=ACTIONS)
     inputs = {s.key: s.inputs for s in graph.steps}
-    assert inputs["start/initial-replication"] == {"vm": VM, "start_time": "2026-01-02T20:00:00Z"}
+    assert inputs["start/initial-replication"] == {
+        "vm": {"vm_id": "6f9e0c1a", "host": Output("start/place", "host")}
+    }
     assert "certificate_thumbprint" not in inputs["enable/replication"]
 
 
