@@ -83,6 +83,32 @@ def discovery_once(stage: Stage) -> Mapping[tuple[str, str], float]:
     }
 
 
+def replication_once(stage: Stage) -> Mapping[tuple[str, str], float]:
+    """25,000 machines that replicate every 30 seconds, both sides reporting, for half a minute."""
+    stack = prepare_stack(stage.state, environment={})
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.replication_rate"],
+        env={**os.environ, **configuration_environment(stack.configuration)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"replication could not be measured:\n{done.stderr}")
+    found = json.loads(done.stdout.splitlines()[-1])
+    return {
+        ("sides stored", "1/s"): found["states_a_second"],
+        ("coordinator, of one core", "%"): found["coordinator_share"] * 100,
+        ("PostgreSQL, of one core", "%"): found["postgres_share"] * 100,
+        ("report sent to report stored, p50", "ms"): found["lag_p50_ms"],
+        ("report sent to report stored, p99", "ms"): found["lag_p99_ms"],
+        ("oldest data on a screen (looks every 5 s)", "s"): found["oldest_seconds"],
+        ("coordinator's memory", "MiB"): found["memory_mib"],
+        ("kept of a side", "bytes"): found["side_bytes"],
+        ("RPO of all machines kept, every five minutes", "s"): found["history_seconds"],
+    }
+
+
 def measure_all(runs: int) -> dict[str, list[Figure]]:
     """Every figure, on one lab."""
     stage = Stage(StageOptions(state=Path(tempfile.mkdtemp(prefix="osr-bench-")), speed=60.0))
@@ -98,6 +124,9 @@ def measure_all(runs: int) -> dict[str, list[Figure]]:
             ),
             "The engine beside raw Celery": measure(runs, lambda: engine_once(stage)),
             "Discovery of 10,000 machines": measure(runs, lambda: discovery_once(stage)),
+            "25,000 machines that replicate every 30 seconds": measure(
+                runs, lambda: replication_once(stage)
+            ),
             "The agent beside raw psrpcore": measure(
                 runs, lambda: powershell_cost.measure_once(socket)
             ),

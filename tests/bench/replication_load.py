@@ -8,6 +8,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from django.db import connection
 from opensiterecovery.provider.v1 import replication_pb2, session_pb2
 
 from coordinator.fabrics.models import Cloud, Fabric
@@ -149,6 +150,19 @@ def _pair(vault: Vault, policy: Policy, number: int, machines: int, now: datetim
         Agent(fabrics[side].id, mode, hosts[side], hosts[1 - side], vm_ids)
         for side, mode in enumerate(("Primary", "Replica"))
     ]
+
+
+def forget(agents: list[Agent]) -> None:
+    """Takes the machines away again."""
+    vm_ids = [vm_id for agent in agents for vm_id in agent.vm_ids]
+    with connection.cursor() as cursor:
+        for table in ("rpohistory", "replicationside", "recoverypoint"):
+            cursor.execute(
+                f"DELETE FROM protection_{table} USING protection_protecteditem AS item"
+                " WHERE item.id = item_id AND item.vm_id = ANY(%s)",
+                [vm_ids],
+            )
+        cursor.execute("DELETE FROM protection_protecteditem WHERE vm_id = ANY(%s)", [vm_ids])
 
 
 @dataclass

@@ -47,7 +47,7 @@ def main() -> int:
     django.setup()
     machines = int(sys.argv[1]) if len(sys.argv) > 1 else MACHINES
     looks = int(sys.argv[2]) if len(sys.argv) > 2 else LOOKS
-    print(json.dumps(asyncio.run(run(machines, looks))))
+    sys.stdout.write(json.dumps(asyncio.run(run(machines, looks))) + "\n")
     return 0
 
 
@@ -64,7 +64,7 @@ async def run(machines: int, looks: int) -> dict[str, float]:
     from coordinator.protection.replication.history import keep_rpo  # noqa: PLC0415 - see above
     from coordinator.protection.replication.rpo import SPAN  # noqa: PLC0415 - see above
     from coordinator.vaults.authority import ensure_authority  # noqa: PLC0415 - see above
-    from tests.bench.replication_load import LOOK_SECONDS, Session, make_agents  # noqa: PLC0415
+    from tests.bench.replication_load import LOOK_SECONDS, Session, forget, make_agents  # noqa: PLC0415
 
     gateway = GatewayContext(
         gateway_id="bench",
@@ -116,6 +116,7 @@ async def run(machines: int, looks: int) -> dict[str, float]:
     await gateway.database.run(keep_rpo, datetime.now(UTC) + SPAN)
     history_seconds = loop.time() - began
     sides = await gateway.database.run(table_bytes, "protection_replicationside")
+    await gateway.database.run(forget, agents)
     await gateway.database.close()
     return {
         "machines": machines,
@@ -124,6 +125,7 @@ async def run(machines: int, looks: int) -> dict[str, float]:
         "postgres_share": (after[1] - before[1]) / seconds,
         "lag_p50_ms": sorted(lags)[len(lags) // 2] * 1000,
         "lag_p99_ms": sorted(lags)[int(len(lags) * 0.99)] * 1000,
+        "oldest_seconds": LOOK_SECONDS + max(lags),
         "memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "side_bytes": sides / machines / 2,
         "history_seconds": history_seconds,
