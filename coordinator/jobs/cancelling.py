@@ -9,8 +9,15 @@ from uuid import UUID
 import structlog
 from django.db import connection
 
-from coordinator.jobs.models import Job, OperationLock
-from coordinator.jobs.states import UNFINISHED_JOBS, JobState, StepState
+from coordinator.jobs.models import Command, Job, OperationLock
+from coordinator.jobs.patience import waits_in_vain
+from coordinator.jobs.states import (
+    UNFINISHED_COMMANDS,
+    UNFINISHED_JOBS,
+    CommandState,
+    JobState,
+    StepState,
+)
 from coordinator.jobs.steps import StepKind
 
 log = structlog.get_logger(__name__)
@@ -25,7 +32,7 @@ WHERE step.job_id = told.job_id AND step.kind = 'wait' AND step.state = 'InProgr
 """
 
 
-def cancel_waiting_job(job_id: UUID, now: datetime) -> bool:
+def cancel_waiting_job(job_id: UUID, now: datetime, *, in_vain: bool = False) -> bool:
     """Ends a job all of whose running steps wait for a condition, and releases its locks.
 
     Nothing of it is on its way to a host, so nothing has to be taken back. Its finisher is not
@@ -34,6 +41,8 @@ def cancel_waiting_job(job_id: UUID, now: datetime) -> bool:
     Args:
         job_id: The job; its row is locked until the transaction ends.
         now: When it ends.
+        in_vain: Also one that waits for providers that are away. What one of them had begun may
+            still take effect when it is back.
 
     Returns:
         False when it is not waiting: it does something, or has ended.
@@ -45,9 +54,13 @@ def cancel_waiting_job(job_id: UUID, now: datetime) -> bool:
     )
     if job is None:
         return False
-    running = set(job.steps.filter(state=StepState.IN_PROGRESS).values_list("kind", flat=True))
-    if running != {StepKind.WAIT}:
+    running = list(job.steps.filter(state=StepState.IN_PROGRESS).select_related("provider"))
+    busy = [step for step in running if step.kind != StepKind.WAIT]
+    if not running or (busy and not (in_vain and waits_in_vain(busy, now))):
         return False
+    Command.objects.filter(step__in=busy, state__in=UNFINISHED_COMMANDS).update(
+        state=CommandState.ABANDONED
+    )
     job.steps.filter(state__in=UNFINISHED_STEPS).update(
         state=StepState.CANCELLED, finished_at=now, deadline_at=None, activity=""
     )

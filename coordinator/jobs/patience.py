@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from coordinator.jobs.models import Command, Step
 from coordinator.jobs.run import ANSWER_SECONDS, PATIENT_LOOK_SECONDS, Run
 from coordinator.jobs.states import UNFINISHED_COMMANDS
 
-AWAY_LOOK_SECONDS = 600
+AWAY_LOOK_SECONDS = 3600
 
 
 def waits_for_provider(provider_id: UUID, now: datetime) -> str:
@@ -68,6 +69,16 @@ def time_left_until(
         return min(later, patience_ends) if now < patience_ends else None
     own = there_since + timedelta(seconds=limit_seconds)
     return min(now + timedelta(seconds=PATIENT_LOOK_SECONDS), own) if now < own else None
+
+
+def waits_in_vain(steps: Iterable[Step], now: datetime) -> bool:
+    """Whether all of these running steps wait for providers that are away."""
+    return all(
+        step.patience_seconds > 0
+        and step.provider is not None
+        and _connected_since(step.provider, now) is None
+        for step in steps
+    )
 
 
 def _later(first: datetime, second: datetime | None) -> datetime | None:

@@ -80,3 +80,17 @@ def end_waiting(item: ProtectedItem, now: datetime) -> None:
     running = running_job_for(item_lock(item.id))
     if running is not None and cancel_waiting_job(running.id, now):
         leave(FirstCopy.objects.filter(item=item, ended_at=None), now)
+
+
+def end_waiting_in_vain(item: ProtectedItem, now: datetime) -> None:
+    """Ends the job of an item that waits for a site which is away.
+
+    For forgetting the item: whoever does that knows that the site may not come back.
+
+    Args:
+        item: As read; its row need not be locked.
+        now: The time.
+    """
+    running = running_job_for(item_lock(item.id))
+    if running is not None:
+        cancel_waiting_job(running.id, now, in_vain=True)

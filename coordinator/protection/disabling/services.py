@@ -21,7 +21,12 @@ from coordinator.protection.disabling.planner import (
 )
 from coordinator.protection.from_vmm.services import is_required
 from coordinator.protection.inventory import provider_of
-from coordinator.protection.item_jobs import ItemJob, begin_item_job, end_waiting
+from coordinator.protection.item_jobs import (
+    ItemJob,
+    begin_item_job,
+    end_waiting,
+    end_waiting_in_vain,
+)
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.networks.attaching import reservations_of
 from coordinator.protection.operations import Operation
@@ -79,6 +84,7 @@ def remove_from_vault(item: ProtectedItem, origin: RequestOrigin, now: datetime)
 
     Source: SPEC RE-7.
     """
+    end_waiting_in_vain(item, now)
     fresh = _free(item, now)
     active = ActiveLocation(fresh.active_location)
     commands = item_clean_up(

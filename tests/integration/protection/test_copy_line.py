@@ -332,7 +332,7 @@ def test_no_two_workers_give_the_same_place(registry: Registry, settings: Settin
     for thread in threads:
         thread.join()
     running = FirstCopy.objects.filter(granted_at__isnull=False)
-    assert sorted(running.values_list("source_place", flat=True)) == [0, 1]
+    assert sorted(running.values_list("source_place")) == [(0,), (1,)]
 
 
 def test_the_database_refuses_to_give_a_place_twice(paired: World) -> None:
