@@ -20,6 +20,7 @@ from agent.powershell.pool import PowerShellPool
 from deploy.lab.site.certificates import HostCertificate
 from deploy.lab.site.clock import SiteClock
 from deploy.lab.site.environment import Environment
+from deploy.lab.site.host_operations import set_clock_skew
 from deploy.lab.site.power import boot, open_site, shut_down
 from deploy.lab.site.topology import parse_topology
 from tests.integration.agent.failover_stage import EAST, WEST, HostAuthority, SiteAgent, Stage
@@ -369,3 +370,16 @@ async def test_brokers_are_read_from_the_clusters(clustered: Stage) -> None:
     assert found.read == {"cluster-e.contoso.com": BROKER, "bare-e.contoso.com": ""}
     assert list(found.unread) == ["none.contoso.com"]
     assert "RPC server" in found.unread["none.contoso.com"]
+
+
+@pytest.mark.spec("PO-3")
+async def test_a_host_with_a_wrong_clock_is_told_as_such(stage: Stage) -> None:
+    site = stage.agents[WEST].site
+    set_clock_skew(site, site.host(WEST), -3 * 86400)
+    authority = HostAuthority()
+    asked = await stage.do(WEST, prepare_host_certificate={"host": WEST, "dns_names": [WEST]})
+    request = asked.host_certificate_request.certificate_request
+    install = authority.answer(WEST, request)
+    assert await refusal(stage, WEST, install_host_certificate=install) == "HostClockWrong"
+    set_clock_skew(site, site.host(WEST), 0)
+    await stage.do(WEST, install_host_certificate=install)

@@ -1,0 +1,91 @@
+"""Hosts that come and go by themselves, certificates renewed under a machine that replicates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from coordinator.config.waiting import wait_for
+from deploy.lab.control.sites import Sites
+from deploy.lab.control.stage import Stage
+from deploy.story.story import Story
+from tests.e2e.conftest import story_of
+from tests.e2e.test_labctl import labctl
+from tests.e2e.test_osr import osr, osr_json
+
+LIMIT_SECONDS = 120.0
+NEW = "hv-sh-new.contoso.com"
+MACHINE = "VM4"
+
+
+def hosts(stage: Stage) -> dict[str, dict[str, Any]]:
+    """Hosts of the gold pair as osr shows them, by name."""
+    shown = osr_json(stage, "pair", "show", "GoldCloud1")
+    return {host["name"]: host["properties"] for host in shown}
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.spec("PA-3")
+def test_a_host_that_joins_a_paired_cloud_is_configured_and_one_that_leaves_it_cleared(
+    paired: Story, sites: Sites, stage: Stage
+) -> None:
+    before = set(hosts(stage))
+    duplicates = sites.duplicate_effects()
+    added = labctl(stage, "host", "add", "Shanghai", NEW, "GoldCloud1")
+    assert added.returncode == 0, added.stdout + added.stderr
+    try:
+        wait_for(
+            "the new host to be configured",
+            lambda: hosts(stage).get(NEW, {}).get("state") == "Configured",
+            LIMIT_SECONDS,
+        )
+        assert hosts(stage)[NEW]["certificateThumbprint"]
+        jobs = [job.properties.scenario_name for job in paired.operator.jobs()]
+        assert "UpdateCloudPairing" in jobs
+        moved = labctl(stage, "host", "move", NEW, "SilverCloud1")
+        assert moved.returncode == 0, moved.stdout + moved.stderr
+        wait_for("the host that left to be cleared", lambda: NEW not in hosts(stage), LIMIT_SECONDS)
+        gone = [effect for effect in sites.effects() if effect.host == NEW]
+        assert [effect.effect for effect in gone][-1] in {
+            "certificate.removed",
+            "firewall_rule.removed",
+        }
+    finally:
+        labctl(stage, "host", "remove", NEW)
+    assert set(hosts(stage)) == before
+    assert sites.duplicate_effects() == duplicates
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.spec("PO-3")
+def test_certificates_are_renewed_while_a_machine_replicates_and_it_stays_healthy(
+    paired: Story, sites: Sites, stage: Stage
+) -> None:
+    story = story_of(MACHINE, paired)
+    story.protect_machine()
+    cloud = story.operator.clouds()["GoldCloud1"]
+    old = {name: host["certificateThumbprint"] for name, host in hosts(stage).items()}
+
+    renewed = osr(stage, "pair", "renew-certificates", "GoldCloud1")
+    assert renewed.returncode == 0, renewed.stdout + renewed.stderr
+    wait_for(
+        "the superseded certificates to be removed",
+        lambda: not any(host["supersededCertificates"] for host in hosts(stage).values()),
+        LIMIT_SECONDS,
+    )
+    new = {name: host["certificateThumbprint"] for name, host in hosts(stage).items()}
+    assert not set(old.values()) & set(new.values())
+
+    written = sites.write(MACHINE, 3)
+    sites.admin("Shanghai").replicate_now(MACHINE)
+    wait_for(
+        "what was written since to arrive",
+        lambda: sites.ledger(MACHINE, site="Beijing").last_found >= written,
+        LIMIT_SECONDS,
+    )
+    assert sites.machine(MACHINE, site="Shanghai").replication_health == "Normal"
+    item = story.operator.item(cloud, story.item)
+    assert item is not None
+    assert (item.protection_state, item.replication_health) == ("Protected", "Normal")
+    story.operator.wait_for_job(story.operator.disable(cloud, story.item), LIMIT_SECONDS)
