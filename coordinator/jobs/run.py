@@ -18,6 +18,7 @@ from coordinator.jobs.steps import FailureRule, StepKind
 
 log = structlog.get_logger(__name__)
 
+SHORT_JOB_STEPS = 30
 # A command that may wait for its provider is looked at so often.
 PATIENT_LOOK_SECONDS = 60
 # The provider counts a command's time from its journal, and its own word about a command that
@@ -55,8 +56,13 @@ class Run:
         return self._rows[key]
 
     def load(self, keys: Collection[str]) -> None:
-        """Reads the steps of these keys in one query, those not yet read."""
+        """Reads the steps of these keys in one query, those not yet read.
+
+        Of a short job all of them: more will be wanted, and a query costs more than a row.
+        """
         missing = [key for key in keys if key not in self._rows]
+        if missing and len(self.snapshots) <= SHORT_JOB_STEPS:
+            missing = [key for key in self.snapshots if key not in self._rows]
         if missing:
             steps = Step.objects.filter(job_id=self.job.id, key__in=missing)
             self._rows.update({step.key: step for step in steps})

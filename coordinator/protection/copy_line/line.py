@@ -27,6 +27,23 @@ from coordinator.protection.models.first_copies import RUNNING, WAITING
 
 log = structlog.get_logger(__name__)
 
+ALL_BUT_ITEM = [
+    "vault",
+    "job_id",
+    "request",
+    "joined_at",
+    "since",
+    "passed_at",
+    "source_host",
+    "recovery_host",
+    "source_place",
+    "recovery_place",
+    "granted_at",
+    "begun_at",
+    "ended_at",
+    "waits_for",
+]
+
 GRANT_TASK = "protection.grant_first_copies"
 # Of the advisory locks that one line a vault takes; any number that nothing else uses.
 LOCK_SPACE = 0x0C09
@@ -52,24 +69,19 @@ def join(item: ProtectedItem, job_id: UUID, request: str, since: datetime, now: 
 
     Idempotent: An item that is in line again begins anew.
     """
-    FirstCopy.objects.update_or_create(
+    copy = FirstCopy(
         item=item,
-        defaults={
-            "vault_id": item.vault_id,
-            "job_id": job_id,
-            "request": request,
-            "joined_at": now,
-            "since": since,
-            "passed_at": None,
-            "source_host": item.primary_host.lower(),
-            "recovery_host": item.recovery_host.lower(),
-            "source_place": None,
-            "recovery_place": None,
-            "granted_at": None,
-            "begun_at": None,
-            "ended_at": None,
-            "waits_for": "" if since <= now else starts_at(since),
-        },
+        vault_id=item.vault_id,
+        job_id=job_id,
+        request=request,
+        joined_at=now,
+        since=since,
+        source_host=item.primary_host.lower(),
+        recovery_host=item.recovery_host.lower(),
+        waits_for="" if since <= now else starts_at(since),
+    )
+    FirstCopy.objects.bulk_create(
+        [copy], update_conflicts=True, unique_fields=["item"], update_fields=ALL_BUT_ITEM
     )
     if since <= now:
         _lock(item.vault_id)
@@ -165,7 +177,10 @@ def running_hosts(vault_id: UUID) -> list[CopyHosts]:
 
 
 def served(requests: Collection[str]) -> Mapping[str, datetime]:
-    """When a copy of each request last began."""
+    """When a copy of each request last began; nothing for a single one."""
+    if len(requests) <= 1:
+        # Nobody to take turns with.
+        return {}
     rows = FirstCopy.objects.filter(request__in=requests, granted_at__isnull=False)
     return dict(rows.values_list("request").annotate(last=Max("granted_at")))
 

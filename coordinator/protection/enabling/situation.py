@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from coordinator.fabrics import queries as fabrics
 from coordinator.fabrics.models import Host, VirtualMachine
 from coordinator.protection.enabling.variants import (
@@ -25,7 +27,7 @@ def situation_of(machine: VirtualMachine, pairing: Pairing, side: ItemSide) -> S
         side: The host that has it, as the pairing configured it.
     """
     hosts = _recovery_hosts(pairing)
-    names = {host.name: _names(host, pairing) for host in hosts}
+    names = _names(hosts, pairing)
     copies = _copies(machine, pairing, set(names))
     by_name = {name: fqdn for fqdn, known in names.items() for name in known}
     # A broker stands for all hosts of its cluster: the one that has the copy is meant.
@@ -61,11 +63,13 @@ def _recovery_hosts(pairing: Pairing) -> list[Host]:
     return [host for host in hosts if host.pk in known]
 
 
-def _names(host: Host, pairing: Pairing) -> set[str]:
-    """Names others replicate to a host under."""
-    paired = PairedHost.objects.filter(pairing=pairing, host=host)
-    points = paired.values_list("connection_point", flat=True)
-    return {host.name.lower(), *(point.lower() for point in points if point)}
+def _names(hosts: Collection[Host], pairing: Pairing) -> dict[str, set[str]]:
+    """Names others replicate to hosts under, by the hosts' FQDNs."""
+    names = {host.name: {host.name.lower()} for host in hosts}
+    paired = PairedHost.objects.filter(pairing=pairing, host__in=hosts).exclude(connection_point="")
+    for name, point in paired.values_list("host__name", "connection_point"):
+        names[name].add(point.lower())
+    return names
 
 
 def _copies(machine: VirtualMachine, pairing: Pairing, hosts: set[str]) -> tuple[KnownCopy, ...]:
