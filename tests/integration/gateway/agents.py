@@ -125,14 +125,14 @@ class Session:
         await self.call.write(message)
 
     async def next(self, kind: str) -> CoordinatorMessage:
-        """The next message of a kind; a ReplicationWatch before it is passed over."""
+        """The next message of a kind; a list of what to watch before it is passed over."""
         async with asyncio.timeout(LIMIT_SECONDS):
             while True:
                 message = await self.call.read()
                 assert isinstance(message, CoordinatorMessage), await self.call.details()
                 if message.WhichOneof("message") == kind:
                     return message
-                assert message.WhichOneof("message") == "replication_watch", message
+                assert str(message.WhichOneof("message")).endswith("_watch"), message
 
     async def end(self) -> grpc.aio.AioRpcError:
         """Reads until the gateway ends the stream, and says how it did."""
