@@ -189,6 +189,7 @@ def _take_item(
             "protectable_item_id": machine.external_id,
             "state": ProtectionState.ENABLING,
             "primary_host": side.host,
+            "policy_revision": pairing.policy.revision,
             "created_at": now,
         },
     )
@@ -202,6 +203,7 @@ def _take_item(
     item.friendly_name = machine.name
     item.protectable_item_id = machine.external_id
     item.primary_host = side.host
+    item.policy_revision = pairing.policy.revision
     item.save()
     # What hosts said of the attempt before.
     item.sides.all().delete()
