@@ -60,7 +60,7 @@ def _starts_by_itself(vm: VirtualMachine) -> bool:
 async def _start(site: SiteCore, vm: VirtualMachine) -> None:
     try:
         host = site.host(vm.host_fqdn)
-        await guest_control.start_vm(site, host, vm, None, cause="automatic start")
+        await guest_control.start_vm(site, host, vm, None, cause=guest_control.AUTOMATIC)
         if vm.pause_when_started:
             await guest_control.pause_vm(site, host, vm, None)
     except HyperVError as error:
