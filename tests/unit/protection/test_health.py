@@ -166,5 +166,5 @@ def test_health_is_never_better_than_its_worst_error_or_than_hyper_v_says(
     least = [LEVELS[str(error["errorLevel"])] for error in item.errors]
     least += [HYPERV_HEALTH.get(each.health, Health.NONE) for each in sides]
     assert SEVERITY.index(item.health) == max(map(SEVERITY.index, least), default=0)
-    levels = [error["errorLevel"] for error in item.errors]
+    levels = [str(error["errorLevel"]) for error in item.errors]
     assert levels == sorted(levels)

@@ -15,6 +15,7 @@ from coordinator.protection.states import ProtectionState
 
 EXPECTED = {
     ProtectionState.ENABLING_FAILED: ["DisableProtection"],
+    ProtectionState.READY_TO_COPY: ["StartInitialReplication", "DisableProtection"],
     ProtectionState.INITIAL_REPLICATION: ["DisableProtection"],
     ProtectionState.INITIAL_REPLICATION_COMPLETED: ["DisableProtection"],
     ProtectionState.PROTECTED: ["PlannedFailover", "DisableProtection"],
