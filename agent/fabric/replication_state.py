@@ -79,7 +79,8 @@ def replication_state(
         disks: The machine's, where it is the primary.
 
     Returns:
-        Names and figures as Hyper-V gives them, disks where they are known; mode "None", state "Disabled" without replication.
+        Names and figures as Hyper-V gives them, disks where they are known; mode "None", state
+        "Disabled" without replication.
 
     Raises:
         PropertyError: A record lacks what every version has.
