@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from django.db import transaction
@@ -147,7 +148,7 @@ def test_failures_make_the_pauses_grow_and_begin_no_storm_of_jobs(paired: World)
         look_again(paired)
         if jobs() > before:
             begun.append(minute)
-    gaps = [later - earlier for earlier, later in zip(begun, begun[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(begun)]
     assert gaps == sorted(gaps)
     assert 4 <= len(begun) <= 6
     paired.hyperv.broken.clear()

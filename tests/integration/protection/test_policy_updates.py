@@ -24,7 +24,11 @@ HV1 = "goldcloud1-hv1.shanghai.contoso.com"
 BEIJING = "goldcloud2-hv1.beijing.contoso.com"
 
 
-def update(world: World, origin: RequestOrigin = ORIGIN, **given: object) -> Job | None:
+def update(world: World, **given: object) -> Job | None:
+    return update_by(world, ORIGIN, given)
+
+
+def update_by(world: World, origin: RequestOrigin, given: dict[str, object]) -> Job | None:
     with transaction.atomic():
         policy = Policy.objects.get(vault=world.vault, name="Gold")
         return protection.update_policy(policy, given, origin, world.now)
@@ -211,8 +215,8 @@ def test_while_its_job_runs_a_policy_is_busy(world: World) -> None:
 def test_the_same_request_again_finds_its_job(world: World) -> None:
     world.protect()
     origin = RequestOrigin(started_by="tests", client_request_id="once")
-    job = update(world, origin, recoveryPoints=6)
-    assert update(world, origin, recoveryPoints=6) == job
+    job = update_by(world, origin, {"recoveryPoints": 6})
+    assert update_by(world, origin, {"recoveryPoints": 6}) == job
     assert jobs() == 1
 
 
