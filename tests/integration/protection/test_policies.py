@@ -55,10 +55,10 @@ def test_a_free_policy_is_deleted(world: World) -> None:
     assert not Policy.objects.filter(vault=world.vault).exists()
 
 
-@pytest.mark.spec("PO-4")
-def test_a_first_copy_by_disk_is_refused_by_name_of_the_field(world: World) -> None:
-    with pytest.raises(RefusedError) as error:
-        services.create_policy(
+@pytest.mark.spec("OF-1", "PO-1")
+def test_a_policy_for_carried_first_copies_keeps_its_two_paths(world: World) -> None:
+    with transaction.atomic():
+        policy = services.create_policy(
             world.vault,
             "Seeded",
             {
@@ -69,4 +69,9 @@ def test_a_first_copy_by_disk_is_refused_by_name_of_the_field(world: World) -> N
             },
             world.now,
         )
-    assert error.value.field == "initialReplicationMethod"
+    policy.refresh_from_db()
+    assert policy.initial_replication_method == "Offline"
+    assert (policy.offline_export_path, policy.offline_import_path) == (
+        r"\\files\seed",
+        r"D:\seed",
+    )
