@@ -63,7 +63,10 @@ def plan_disabling(snapshot: DisablingSnapshot) -> Graph:
     """Removes replication where the machine runs, then on the other side, where its copy may go.
 
     The sending side comes first, so that it sends nothing to a side that no longer receives.
-    Nothing is deleted before both sides have said how they are. Source: SPEC RE-7; ASR's DisableDr.
+    Nothing is deleted before both sides have said how they are, the one with the machine last:
+    weeks may have passed since its replication was removed, and the machine may be lost.
+
+    Source: SPEC RE-7; ASR's DisableDr.
     """
     return Graph(
         tasks=(
@@ -170,16 +173,20 @@ def _removal(
 
 
 def _deletion_steps(snapshot: DisablingSnapshot, passive: DisablingSide) -> Iterator[StepSpec]:
+    # There is nothing left to remove: it says how the machine is now.
+    yield _removal(
+        snapshot, snapshot.active, "secondary/machine", SECONDARY, after=("secondary/remove",)
+    )
     yield StepSpec(
         key="secondary/check",
         task=SECONDARY,
         kind=StepKind.RECORD,
         action="protection.check_replica",
         inputs={
-            "machine": Output("primary/remove", "vm_state"),
+            "machine": Output("secondary/machine", "vm_state"),
             "replica": Output("secondary/remove", "vm_state"),
         },
-        after=("secondary/remove",),
+        after=("secondary/machine",),
     )
     yield StepSpec(
         key="secondary/delete",

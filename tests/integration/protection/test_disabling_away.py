@@ -127,6 +127,23 @@ def test_disabling_waits_for_both_one_after_the_other(absence: Absence) -> None:
     assert absence.job.state == JobState.SUCCEEDED
 
 
+def test_a_replica_is_kept_when_its_machine_was_lost_while_the_other_site_was_away(
+    world: World,
+) -> None:
+    world.policy(replicaDeletion="Required")
+    absence = Absence(world)
+    item = world.item()
+    absence.leave(world.beijing)
+    absence.disable()
+    absence.pass_hours(50)
+    del world.hyperv.copies[HV1, item.vm_id]
+    absence.come_back(world.beijing)
+    assert absence.job.state == JobState.FAILED
+    assert absence.job.errors[0]["code"] == "MachineMissing"
+    assert (item.recovery_host, item.vm_id) in world.hyperv.copies
+    assert world.item().state == ProtectionState.DISABLING_FAILED
+
+
 def test_a_provider_that_dies_in_the_middle_goes_on_when_it_is_back(absence: Absence) -> None:
     with transaction.atomic():
         absence.job = services.disable_protection(absence.world.item(), ORIGIN, absence.world.now)

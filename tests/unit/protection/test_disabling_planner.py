@@ -46,7 +46,8 @@ def test_disabling_is_the_recorded_job_and_deletes_after_both_sides_were_seen() 
     assert [(s.key, s.action, s.provider, s.after) for s in graph.steps] == [
         ("primary/remove", "remove_replication", shanghai, ()),
         ("secondary/remove", "remove_replication", beijing, ("primary/remove",)),
-        ("secondary/check", "protection.check_replica", None, ("secondary/remove",)),
+        ("secondary/machine", "remove_replication", shanghai, ("secondary/remove",)),
+        ("secondary/check", "protection.check_replica", None, ("secondary/machine",)),
         ("secondary/delete", "delete_replica", beijing, ("secondary/check",)),
         ("update/record", "protection.disabled", None, ("secondary/delete",)),
         ("update/refresh-active", "refresh_host", shanghai, ("update/record",)),
