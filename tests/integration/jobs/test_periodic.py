@@ -24,15 +24,30 @@ def test_each_period_is_asked_for_once() -> None:
     assert begin_due_work(PERIODS, clock()) == 0
     clock.pass_(3599)
     assert begin_due_work(PERIODS, clock()) == 0
+    OutboxMessage.objects.all().delete()
     clock.pass_(1)
     assert begin_due_work(PERIODS, clock()) == 1
-    assert asked_for() == ["protection.prune", "protection.prune", "protection.renew"]
+    assert asked_for() == ["protection.prune"]
+
+
+@pytest.mark.django_db
+def test_what_was_asked_for_and_is_not_done_is_not_asked_for_again() -> None:
+    clock = Clock()
+    begin_due_work(PERIODS, clock())
+    for _ in range(48):
+        clock.pass_(3600)
+        begin_due_work(PERIODS, clock())
+    assert asked_for() == ["protection.prune", "protection.renew"]
+    OutboxMessage.objects.all().delete()
+    clock.pass_(3600)
+    assert begin_due_work(PERIODS, clock()) == 1
 
 
 @pytest.mark.django_db
 def test_what_was_missed_while_nothing_swept_is_done_once() -> None:
     clock = Clock()
     begin_due_work(PERIODS, clock())
+    OutboxMessage.objects.all().delete()
     clock.pass_(timedelta(days=3).total_seconds())
     assert begin_due_work(PERIODS, clock()) == 2
     assert begin_due_work(PERIODS, clock()) == 0
