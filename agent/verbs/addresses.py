@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from opensiterecovery.provider.v1.failure_pb2 import Failure
+from opensiterecovery.provider.v1.inventory_pb2 import GivenAddress, PoolAddresses
 from opensiterecovery.provider.v1.network_pb2 import (
     ReleaseAddress,
     ReserveAddress,
@@ -38,6 +39,15 @@ async def allocated_addresses(
     return StaticAddresses(
         static_address_pool_id=pool_id,
         allocated=sorted(one.address for one in found if one.assigned_to not in own),
+    )
+
+
+async def given_addresses(context: VerbContext, pool_id: str) -> PoolAddresses:
+    """What VMM has given out of a pool, and to which adapter. Source: Get-SCIPAddress."""
+    found = sorted(await _of_pool(context, pool_id), key=lambda one: one.address)
+    return PoolAddresses(
+        static_address_pool_id=pool_id,
+        addresses=[GivenAddress(address=one.address, adapter_id=one.assigned_to) for one in found],
     )
 
 

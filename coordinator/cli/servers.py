@@ -79,8 +79,8 @@ def show_differences(session: Session, job: Any) -> None:
     if not found:
         session.tell("The vault and the server agree.")
     for machine, code, detail in found:
-        what = machine.vm_name or f"cloud {machine.cloud_name}"
-        session.tell(f"{what}: {code}: {detail}")
+        cloud = f"cloud {machine.cloud_name}" if machine.cloud_name else "mappings"
+        session.tell(f"{machine.vm_name or cloud}: {code}: {detail}")
 
 
 def _time(time: Any) -> str:

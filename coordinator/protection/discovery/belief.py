@@ -26,6 +26,7 @@ def gather(fabric: Fabric, unread_hosts: Collection[str]) -> Comparison:
             Q(pairing__primary_fabric=fabric) | Q(pairing__recovery_fabric=fabric)
         )
         .select_related("pairing__primary_cloud", "pairing__recovery_cloud")
+        .prefetch_related("pairing__hosts__host")
         .order_by("friendly_name", "id")
     )
     copies: list[BelievedCopy] = []
@@ -68,7 +69,22 @@ def _copy(item: ProtectedItem, location: ActiveLocation) -> BelievedCopy:
         mode=mode,
         # Where VMM has a replica is its own affair until it runs.
         cloud=(cloud.external_id.lower(), cloud.name) if active and primary else None,
+        partners=_partners(item, location) if mode else frozenset(),
     )
+
+
+def _partners(item: ProtectedItem, location: ActiveLocation) -> frozenset[str]:
+    """Names by which the other side may be known: its host's, its broker's, the broker's nodes'."""
+    primary = location is ActiveLocation.PRIMARY
+    host = (item.recovery_host if primary else item.primary_host).lower()
+    hosts = item.pairing.hosts.all()
+    points = {
+        paired.connection_point.lower()
+        for paired in hosts
+        if paired.host.name == host and paired.connection_point
+    }
+    nodes = {paired.host.name for paired in hosts if paired.connection_point.lower() in points}
+    return frozenset({host, *points, *nodes} - {""})
 
 
 def _pairings(fabric: Fabric) -> list[Pairing]:
@@ -123,7 +139,9 @@ def _seen(fabric: Fabric, protected: Collection[str]) -> Mapping[str, list[SeenM
                 cloud_id=machine.cloud_external_id.lower(),
                 mode=str(told.get("mode") or ""),
                 state=str(told.get("state") or ""),
-                partner=str(told.get("primary_server" if replica else "replica_server") or ""),
+                partner=str(
+                    told.get("primary_server" if replica else "replica_server") or ""
+                ).lower(),
             )
         )
     return found

@@ -23,10 +23,15 @@ STORE_SECONDS = 300
 
 @dataclass(frozen=True)
 class LookSnapshot:
-    """Which server is looked at, and by which provider."""
+    """Which server is looked at, and by which provider.
+
+    Attributes:
+        pool_ids: VMM's ids of the pools that replicas' addresses are reserved in.
+    """
 
     fabric_id: str
     provider_id: str
+    pool_ids: tuple[str, ...] = ()
 
 
 def plan_refresh(snapshot: LookSnapshot) -> Graph:
@@ -51,6 +56,7 @@ def plan_consistency_check(snapshot: LookSnapshot) -> Graph:
                 inputs={
                     "fabric_id": snapshot.fabric_id,
                     "unread_hosts": Output("read/look", "unread_hosts"),
+                    "pools": Output("read/look", "pools"),
                 },
                 after=("read/stored",),
             ),
@@ -65,7 +71,10 @@ def _look(snapshot: LookSnapshot, *, everything: bool) -> Iterator[StepSpec]:
         kind=StepKind.COMMAND,
         action="refresh_fabric",
         provider=snapshot.provider_id,
-        inputs={"everything": everything},
+        inputs={
+            "everything": everything,
+            "static_address_pool_ids": list(snapshot.pool_ids) if everything else [],
+        },
         time_limit_seconds=LOOK_SECONDS,
     )
     yield StepSpec(

@@ -8,6 +8,8 @@ from coordinator.fabrics.models import Fabric
 from coordinator.jobs.registry import ConditionState, RecordCall
 from coordinator.protection.discovery.belief import gather
 from coordinator.protection.discovery.consistency import Inconsistency, compare
+from coordinator.protection.discovery.mapping_belief import gather_mappings, given_addresses
+from coordinator.protection.discovery.mapping_consistency import compare_mappings
 
 TASK_DETAILS = "ConsistencyCheckTaskDetails"
 
@@ -26,7 +28,8 @@ def check_consistency(call: RecordCall) -> Mapping[str, object]:
     fabric = Fabric.objects.get(id=str(call.inputs["fabric_id"]), vault_id=call.vault_id)
     unread = call.inputs["unread_hosts"]
     hosts = [str(host) for host in unread] if isinstance(unread, list | tuple) else []
-    found = compare(gather(fabric, hosts))
+    mappings = gather_mappings(fabric, given_addresses(call.inputs.get("pools")))
+    found = (*compare(gather(fabric, hosts)), *compare_mappings(mappings))
     return {"details": task_details(found)}
 
 

@@ -8,6 +8,7 @@ from coordinator.fabrics.models import Fabric
 from coordinator.jobs.models import Job
 from coordinator.jobs.services import BeginJob, JobTarget, QueueName, begin_job, begun_job
 from coordinator.jobs.steps import Graph
+from coordinator.protection.discovery.mapping_belief import pools_with_reservations
 from coordinator.protection.discovery.planner import (
     CONSISTENCY_FRIENDLY_NAME,
     CONSISTENCY_SCENARIO,
@@ -59,7 +60,7 @@ def _begin(fabric: Fabric, names: tuple[str, str], origin: RequestOrigin, now: d
     if begun is not None:
         return begun
     provider = connected_provider_of(fabric, now)
-    snapshot = LookSnapshot(str(fabric.id), str(provider.id))
+    snapshot = LookSnapshot(str(fabric.id), str(provider.id), pools_with_reservations(fabric))
     graph: Graph = (
         plan_refresh(snapshot) if scenario == REFRESH_SCENARIO else plan_consistency_check(snapshot)
     )

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import pytest
 from opensiterecovery.provider.v1 import network_pb2 as wire
+from opensiterecovery.provider.v1.inventory_pb2 import FabricRefreshed, RefreshFabric
 from opensiterecovery.provider.v1.virtual_machine_pb2 import VirtualMachineRef
 
 from agent.clock import utc_now
@@ -20,6 +21,7 @@ from agent.powershell.errors import PowerShellError
 from agent.powershell.pool import PowerShellPool
 from agent.verbs.addresses import release_address, reserve_address
 from agent.verbs.context import VerbContext
+from agent.verbs.fabric import refresh_fabric
 from agent.verbs.failover_addresses import write_failover_address
 from agent.verbs.network_adapters import connect_network_adapter, read_network_adapters
 from deploy.lab.site.environment import Environment
@@ -289,6 +291,26 @@ async def test_addresses_that_are_taken_or_outside_the_pool_are_refused(
             description="App",
         )
         assert words in await refused(run, reserve_address, request, site)
+
+
+@pytest.mark.spec("DI-4")
+async def test_a_look_tells_who_has_the_addresses_of_the_pools_that_were_asked_for(
+    site: Site, run: Run
+) -> None:
+    async def look(*, everything: bool) -> FabricRefreshed:
+        del everything
+        return FabricRefreshed(inventory_revision=1)
+
+    async def verb(request: RefreshFabric, context: VerbContext) -> FabricRefreshed:
+        return await refresh_fabric(request, replace(context, refresh=look))
+
+    known, unknown = pool_id(site, "VMN1"), str(UUID(int=99))
+    found = await run(verb, RefreshFabric(static_address_pool_ids=[unknown, known]))
+    told = {
+        pool.static_address_pool_id: [(one.address, one.adapter_id) for one in pool.addresses]
+        for pool in found.pools
+    }
+    assert told == {unknown: [], known: [("10.0.0.10", nic(site).vmm_id.lower())]}
 
 
 def make_replica(site: Site) -> None:

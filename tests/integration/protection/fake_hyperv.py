@@ -112,9 +112,12 @@ class FakeHyperV:
         verbs[verb](getattr(command, verb), result)
 
     def _refresh_fabric(self, request: inventory_pb2.RefreshFabric, result: Result) -> None:
-        del request
         result.fabric_refreshed.inventory_revision = self.inventory_revision
         result.fabric_refreshed.unread_hosts.extend(self.unread_hosts)
+        for pool_id in request.static_address_pool_ids:
+            pool = result.fabric_refreshed.pools.add(static_address_pool_id=pool_id)
+            for address, adapter in self.networks.allocated.get(pool_id, {}).items():
+                pool.addresses.add(address=address, adapter_id=adapter)
 
     def _move_storage(self, request: storage_pb2.MoveReplicaStorage, result: Result) -> None:
         assert self.copies[request.vm.host, request.vm.vm_id].mode == "Replica"

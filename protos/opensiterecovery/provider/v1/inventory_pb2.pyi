@@ -958,16 +958,22 @@ class RefreshFabric(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     EVERYTHING_FIELD_NUMBER: _builtins.int
+    STATIC_ADDRESS_POOL_IDS_FIELD_NUMBER: _builtins.int
     everything: _builtins.bool
     """Everything is sent, from base revision 0, and not only what has changed."""
+    @_builtins.property
+    def static_address_pool_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """VMM's ids of pools whose addresses are to be told."""
+
     def __init__(
         self,
         *,
         everything: _builtins.bool = ...,
+        static_address_pool_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["everything", b"everything"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["everything", b"everything", "static_address_pool_ids", b"static_address_pool_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -979,22 +985,76 @@ class FabricRefreshed(_message.Message):
 
     INVENTORY_REVISION_FIELD_NUMBER: _builtins.int
     UNREAD_HOSTS_FIELD_NUMBER: _builtins.int
+    POOLS_FIELD_NUMBER: _builtins.int
     inventory_revision: _builtins.int
     """What was seen is in this revision, or an earlier one."""
     @_builtins.property
     def unread_hosts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Hosts whose replication could not be read."""
 
+    @_builtins.property
+    def pools(self) -> _containers.RepeatedCompositeFieldContainer[Global___PoolAddresses]:
+        """Of the pools that were asked for and could be read."""
+
     def __init__(
         self,
         *,
         inventory_revision: _builtins.int = ...,
         unread_hosts: _abc.Iterable[_builtins.str] | None = ...,
+        pools: _abc.Iterable[Global___PoolAddresses] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["inventory_revision", b"inventory_revision", "unread_hosts", b"unread_hosts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["inventory_revision", b"inventory_revision", "pools", b"pools", "unread_hosts", b"unread_hosts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FabricRefreshed: _TypeAlias = FabricRefreshed  # noqa: Y015
+
+@_typing.final
+class PoolAddresses(_message.Message):
+    """What VMM has given out of a static address pool (Get-SCIPAddress)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATIC_ADDRESS_POOL_ID_FIELD_NUMBER: _builtins.int
+    ADDRESSES_FIELD_NUMBER: _builtins.int
+    static_address_pool_id: _builtins.str
+    @_builtins.property
+    def addresses(self) -> _containers.RepeatedCompositeFieldContainer[Global___GivenAddress]: ...
+    def __init__(
+        self,
+        *,
+        static_address_pool_id: _builtins.str = ...,
+        addresses: _abc.Iterable[Global___GivenAddress] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "static_address_pool_id", b"static_address_pool_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PoolAddresses: _TypeAlias = PoolAddresses  # noqa: Y015
+
+@_typing.final
+class GivenAddress(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    ADAPTER_ID_FIELD_NUMBER: _builtins.int
+    address: _builtins.str
+    adapter_id: _builtins.str
+    """VMM's id of the adapter that has it, lower case; empty when VMM names none."""
+    def __init__(
+        self,
+        *,
+        address: _builtins.str = ...,
+        adapter_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapter_id", b"adapter_id", "address", b"address"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GivenAddress: _TypeAlias = GivenAddress  # noqa: Y015
