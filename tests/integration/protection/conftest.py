@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from coordinator.jobs.registry import Registry
+from tests.integration.protection.network_stage import Stage
 from tests.integration.protection.world import World, make_registry, make_world
 
 
@@ -17,3 +18,9 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
 @pytest.fixture
 def world(db: None, registry: Registry) -> World:
     return make_world(registry)
+
+
+@pytest.fixture
+def stage(world: World) -> Stage:
+    """Networks and pools on both sides, nothing paired."""
+    return Stage(world)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.protection.test_network_mapping import RECOVERY_HOST, Stage
+from tests.integration.protection.network_stage import RECOVERY_HOST, Stage
 from tests.integration.protection.test_pairing import change_host
 from tests.integration.protection.world import World
 
