@@ -37,6 +37,7 @@ class Receiver:
         certificate_thumbprint: Of a certificate it goes on using; empty when it needs one.
         certificate_not_after: ISO 8601; empty when it needs one.
         wanted_updates: Updates that its nodes should have.
+        shared_storage: Where a cluster may keep replicas when it says nothing else.
     """
 
     provider_id: str
@@ -47,6 +48,7 @@ class Receiver:
     certificate_thumbprint: str = ""
     certificate_not_after: str = ""
     wanted_updates: tuple[str, ...] = ()
+    shared_storage: str = ""
 
     @property
     def is_cluster(self) -> bool:
@@ -110,9 +112,10 @@ def check_step(task: str, receivers: Iterable[Receiver]) -> StepSpec:
                     "default_storage_location": Output(
                         f"read/{receiver.name}", "default_storage_location"
                     ),
-                    "virtual_hard_disk_path": Output(
-                        f"read/{receiver.name}", "virtual_hard_disk_path"
-                    ),
+                    # A cluster's replicas must not be on a node's own disk.
+                    "virtual_hard_disk_path": receiver.shared_storage
+                    if receiver.is_cluster
+                    else Output(f"read/{receiver.name}", "virtual_hard_disk_path"),
                 }
                 for receiver in known
             ]

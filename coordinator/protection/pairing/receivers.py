@@ -17,6 +17,7 @@ from coordinator.protection.pairing.authorizations import (
 from coordinator.protection.pairing.host_steps import Node, Receiver
 from coordinator.protection.pairing.keys import trust_group_of
 from coordinator.protection.pairing.prerequisites import wanted_updates
+from coordinator.protection.pairing.shared_storage import shared_storage_of
 from coordinator.protection.states import ActiveLocation
 
 # A certificate with less left than this is replaced rather than used again.
@@ -46,21 +47,27 @@ def receivers_of(
     for host in known.values():
         members.setdefault(points[host.pk], {})[host.pk] = host
     return [
-        Receiver(
-            provider_id=provider_id,
-            location=location,
-            name=name,
-            nodes=tuple(
-                Node(host.pk, host.name)
-                for host in sorted(_nodes(own.values()), key=lambda host: host.name)
-            ),
-            wanted_updates=wanted_updates(
-                clustered=any(host.cluster_fqdn for host in own.values()),
-                versions=[host_message(host).operating_system_version for host in own.values()],
-            ),
-        )
+        _receiver(name, list(own.values()), location, provider_id)
         for name, own in sorted(members.items())
     ]
+
+
+def _receiver(name: str, hosts: list[Host], location: ActiveLocation, provider_id: str) -> Receiver:
+    nodes = sorted(_nodes(hosts), key=lambda host: host.name)
+    clustered = any(host.cluster_fqdn for host in hosts)
+    return Receiver(
+        provider_id=provider_id,
+        location=location,
+        name=name,
+        nodes=tuple(Node(host.pk, host.name) for host in nodes),
+        wanted_updates=wanted_updates(
+            clustered=clustered,
+            versions=[host_message(host).operating_system_version for host in hosts],
+        ),
+        shared_storage=shared_storage_of(hosts[0].fabric_id, [node.name for node in nodes])
+        if clustered
+        else "",
+    )
 
 
 def paired_receivers(rows: Iterable[PairedHost]) -> list[Receiver]:

@@ -36,9 +36,13 @@ def check_hosts(call: RecordCall) -> Mapping[str, object]:
             raise StepFailedError(
                 Failure(
                     "StorageLocationMissing",
-                    f"{host['host']} names no place for virtual disks.",
-                    ("The host's default path for virtual hard disks is empty.",),
-                    "Set the host's virtual hard disk path, then associate the policy again.",
+                    f"{host['host']} names no place for replicas.",
+                    (
+                        "The host's default path for virtual hard disks is empty.",
+                        "It is a cluster's broker, and its nodes have no storage in common.",
+                    ),
+                    "Set the host's virtual hard disk path, or add shared storage to the cluster "
+                    "and refresh the server; then associate the policy again.",
                 )
             )
         locations[str(host["host"])] = location

@@ -15,7 +15,7 @@ from coordinator.protection.models import PairedHost, Pairing
 from coordinator.protection.pairing.following import follow_all_hosts
 from coordinator.protection.pairing.keys import trust_group_of
 from tests.integration.protection.fake_hyperv import broken, thumbprint_of
-from tests.integration.protection.world import World, add_host
+from tests.integration.protection.world import World, add_host, add_shared_volume
 
 pytestmark = [pytest.mark.django_db, pytest.mark.spec("PA-3")]
 
@@ -209,6 +209,7 @@ def test_a_node_that_joins_a_cluster_gives_the_whole_cluster_a_certificate_with_
         },
     )
     Host.objects.filter(name__in=SHANGHAI).update(cluster_fqdn="c1.shanghai.contoso.com")
+    add_shared_volume(world, fabric, *SHANGHAI, NEW)
     world.pair()
     world.turn()
     broker = "broker1.shanghai.contoso.com"

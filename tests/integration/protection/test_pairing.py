@@ -12,7 +12,7 @@ from coordinator.jobs.states import JobState
 from coordinator.protection.models import PairedHost, Pairing
 from coordinator.protection.states import PairingState
 from tests.integration.protection.fake_hyperv import broken
-from tests.integration.protection.world import ORIGIN, World, add_host
+from tests.integration.protection.world import ORIGIN, World, add_host, add_shared_volume
 
 pytestmark = pytest.mark.django_db
 
@@ -105,8 +105,16 @@ def test_a_cluster_needs_its_replica_broker_and_is_reached_by_it(world: World) -
             "replica_broker_fqdn": "Broker.contoso.com",
         },
     )
+    pairing, _ = world.pair()
+    world.turn()
+    pairing.refresh_from_db()
+    assert pairing.errors[0]["code"] == "StorageLocationMissing"
+    nodes = [f"goldcloud2-hv{number}.beijing.contoso.com" for number in (1, 2)]
+    add_shared_volume(world, world.fabric("vmm-beijing"), *nodes)
     world.pair()
     world.turn()
+    broker = world.hyperv.servers["broker.contoso.com"]
+    assert broker.default_storage_location == "C:\\ClusterStorage\\Volume1"
     entries = world.hyperv.servers[HV1].authorizations
     assert [entry.allowed_primary_server for entry in entries] == ["broker.contoso.com"]
 

@@ -11,7 +11,14 @@ from django.db import transaction
 from google.protobuf.json_format import MessageToDict
 from opensiterecovery.provider.v1 import inventory_pb2
 
-from coordinator.fabrics.models import Cloud, Fabric, Host, Provider, VirtualMachine
+from coordinator.fabrics.models import (
+    Cloud,
+    Fabric,
+    FabricObject,
+    Host,
+    Provider,
+    VirtualMachine,
+)
 from coordinator.jobs.domain_tasks import carry_out
 from coordinator.jobs.engine import advance
 from coordinator.jobs.models import Job, OutboxMessage, Step
@@ -225,6 +232,26 @@ def add_host(world: World, fabric: Fabric, cloud: str, fqdn: str, number: int) -
         name=fqdn,
         details=details(message),
         host_group_path=message.host_group_path,
+    )
+
+
+def add_shared_volume(world: World, fabric: Fabric, *hosts: str) -> None:
+    """A cluster shared volume that hosts reach."""
+    message = inventory_pb2.StorageLocation(
+        id="csv",
+        name="Volume1",
+        path="C:\\ClusterStorage\\Volume1",
+        free_bytes=GIBIBYTE,
+        cluster_shared_volume=True,
+        host_fqdns=hosts,
+    )
+    FabricObject.objects.create(
+        vault=world.vault,
+        fabric=fabric,
+        kind="storage_location",
+        external_id=message.id,
+        name=message.name,
+        details=MessageToDict(message, preserving_proto_field_name=True),
     )
 
 
