@@ -23,7 +23,7 @@ from coordinator.failures import RefusedError, refuse
 from coordinator.jobs.models import Job
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.queries import rpo_course
-from coordinator.protection.rules import Window
+from coordinator.protection.rules import InstanceType, Window
 from coordinator.protection.services import (
     RequestOrigin,
     change_automatic_resynchronization,
@@ -200,7 +200,16 @@ def _origin(call: Call, item: ProtectedItem) -> RequestOrigin:
 
 
 def _disks(body: DisksInput) -> list[str]:
-    paths = body.properties.providerSpecificDetails.vhdIds
+    details = body.properties.providerSpecificDetails
+    if details.instanceType not in {None, *InstanceType}:
+        raise refuse(
+            "InvalidInstanceType",
+            f"The value '{details.instanceType}' of instanceType is not allowed.",
+            causes=[f"instanceType must be {' or '.join(InstanceType)}."],
+            action=f"Give instanceType as {' or '.join(InstanceType)}, or leave it out.",
+            field="instanceType",
+        )
+    paths = details.vhdIds
     if not 1 <= len(paths) <= MOST_DISKS or not all(paths):
         raise refuse(
             "InvalidDisks",

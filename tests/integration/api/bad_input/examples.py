@@ -197,6 +197,43 @@ EXAMPLES = (
             ("properties", name): [None] for name in ("bitsPerSecond", "timeZone", "windows")
         },
     ),
+    *(
+        Example(
+            name=f"{word} disks",
+            method="POST",
+            path=f"{ITEM}/{word}Disks",
+            body={
+                "properties": {
+                    "providerSpecificDetails": {
+                        "instanceType": "HyperVReplica2012R2",
+                        "vhdIds": ["C:\\Disks\\two.vhdx"],
+                    }
+                }
+            },
+            harmless={("properties", "providerSpecificDetails", "instanceType"): [None]},
+        )
+        for word in ("add", "remove")
+    ),
+    Example(
+        name="resynchronize",
+        method="POST",
+        path=f"{ITEM}/resynchronize",
+        body={"properties": {"startTime": "2099-01-01T00:00:00Z"}},
+        harmless={(): [None], ("properties", "startTime"): [None]},
+    ),
+    Example(
+        name="resynchronize by itself",
+        method="POST",
+        path=f"{ITEM}/automaticResynchronization",
+        body={"properties": {"enabled": True, "startTime": "22:00", "endTime": "04:00"}},
+        harmless={("properties", name): [None] for name in ("startTime", "endTime")},
+    ),
+    Example(
+        name="import a first copy",
+        method="POST",
+        path=f"{ITEM}/importInitialReplication",
+        body={"properties": {"importPath": r"\\Files2\In"}},
+    ),
     Example(
         name="fail over",
         method="POST",

@@ -9,10 +9,11 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 from django.db import connection
+from opensiterecovery.provider.v1.replication_pb2 import ReplicationState
 
 from coordinator.access.services import create_principal
 from coordinator.fabrics.models import Cloud, FabricObject
-from coordinator.protection.models import NetworkMapping
+from coordinator.protection.models import NetworkMapping, ProtectedItem, ReplicationSide
 from coordinator.vaults.models import Vault
 from tests.integration.api.programs import Program, Server
 from tests.integration.api.sites import Sites, add_networks, add_storage, make_sites, pair, protect
@@ -79,6 +80,22 @@ def make_scene(server: Server, folder: Path, now: datetime) -> Scene:
     return Scene(program, names)
 
 
+def _replicate(item: ProtectedItem, now: datetime) -> None:
+    """So that what can be done with a replication that runs could be done."""
+    state = ReplicationState(mode="Primary", state="Replicating", vm_state="Running")
+    state.disks.add(path="C:\\Disks\\one.vhdx", replicated=True)
+    state.disks.add(path="C:\\Disks\\two.vhdx", replicated=True)
+    ReplicationSide.objects.create(
+        item=item,
+        location="Primary",
+        mode=state.mode,
+        state=state.state,
+        observed=state.SerializeToString(),
+        observed_at=now,
+        rpo_span=0,
+    )
+
+
 def _furnished(subscription: UUID, name: str, now: datetime) -> Sites:
     vault = Vault.objects.create(
         subscription_id=subscription,
@@ -88,7 +105,7 @@ def _furnished(subscription: UUID, name: str, now: datetime) -> Sites:
         created_at=now,
     )
     sites = make_sites(vault, now)
-    protect(pair(sites, now), sites.machines[0], now)
+    _replicate(protect(pair(sites, now), sites.machines[0], now), now)
     add_networks(sites)
     NetworkMapping.objects.create(
         vault=vault,
