@@ -36,7 +36,7 @@ TASKS: Mapping[str, Callable[..., None]] = {
 
 PERIODIC: Mapping[str, timedelta] = {
     following.FOLLOW_HOSTS_TASK: timedelta(minutes=1),
-    RETIRE_TASK: timedelta(minutes=10),
+    RETIRE_TASK: timedelta(minutes=1),
     renewal.RENEW_TASK: timedelta(hours=1),
 }
 
