@@ -44,12 +44,14 @@ class PolicyItem:
         vm_id: Hyper-V's.
         host: FQDN of the host it sends from.
         provider_id: Who reaches that host.
+        certificate_thumbprint: Of that host as it is configured; empty with Kerberos.
     """
 
     item_id: str
     vm_id: str
     host: str
     provider_id: str
+    certificate_thumbprint: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +122,7 @@ def _steps(update: PolicyUpdate) -> Iterator[StepSpec]:
             inputs={
                 "vm": {"vm_id": item.vm_id, "host": item.host},
                 **_settings(update.settings),
-                **_connection(update, by_node.get(item.host)),
+                **_connection(update, item, by_node.get(item.host)),
             },
             after=configured,
             on_failure=FailureRule.WARN,
@@ -166,14 +168,22 @@ def _settings(settings: PolicySettings) -> dict[str, object]:
     return inputs
 
 
-def _connection(update: PolicyUpdate, receiver: Receiver | None) -> dict[str, object]:
-    """How the machine is to send; empty when that does not change."""
-    if receiver is None:
-        return {}
+def _connection(
+    update: PolicyUpdate, item: PolicyItem, receiver: Receiver | None
+) -> dict[str, object]:
+    """How the machine is to send.
+
+    Also when its host is not configured by this job: an earlier one did so, while the machine was
+    busy.
+    """
     inputs: dict[str, object] = {
         "port": update.listening.replication_port,
         "authentication_type": WIRE_AUTHENTICATION[update.listening.authentication_type],
     }
     if update.listening.authentication_type is Authentication.CERTIFICATE:
-        inputs["certificate_thumbprint"] = thumbprint_of(receiver, update.listening)
+        inputs["certificate_thumbprint"] = (
+            item.certificate_thumbprint
+            if receiver is None
+            else thumbprint_of(receiver, update.listening)
+        )
     return inputs

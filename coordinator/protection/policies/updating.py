@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 from typing import cast
+from uuid import UUID
 
 import structlog
 from django.db import transaction
@@ -60,6 +61,7 @@ from coordinator.protection.policies.update_planner import (
     PolicyUpdate,
     plan_update,
 )
+from coordinator.protection.replication.evaluation import lock_items
 from coordinator.protection.requests import BY_ITSELF, RequestOrigin
 from coordinator.protection.retry_pauses import note_failure, note_success, paused
 from coordinator.protection.sides import host_of_side
@@ -69,6 +71,9 @@ from coordinator.protection.transitions import item_lock
 log = structlog.get_logger(__name__)
 
 APPLY_TASK = "protection.apply_policies"
+# So many items change in one job, which holds all of them until it ends: nothing else can be done
+# with them meanwhile, not even a failover. The others follow in the next job.
+MOST_AT_ONCE = 100
 
 
 def update_policy(
@@ -125,8 +130,13 @@ def update_policy(
     return _apply(held, origin, now)
 
 
-def apply_policies(now: datetime) -> None:
-    """Begins the job for each policy that hosts or settled items do not follow yet."""
+def apply_policies(now: datetime, at_once: int = MOST_AT_ONCE) -> None:
+    """Begins the job for each policy that hosts or settled items do not follow yet.
+
+    Args:
+        now: The time.
+        at_once: So many items at most in one job.
+    """
     outdated = Q(pairings__items__policy_revision__lt=F("revision"))
     outdated &= Q(pairings__items__state__in=SETTLED, pairings__state=PairingState.PAIRED)
     for policy in Policy.objects.filter(outdated | _stale("pairings__")).distinct():
@@ -134,7 +144,7 @@ def apply_policies(now: datetime) -> None:
             continue
         try:
             with transaction.atomic():
-                _apply(policy, BY_ITSELF, now)
+                _apply(policy, BY_ITSELF, now, at_once)
         except RefusedError as refused:
             log.info("policy.waits", policy=policy.name, reason=refused.failure.code)
 
@@ -176,18 +186,23 @@ def policy_hosts_configured(call: RecordCall) -> Mapping[str, object]:
 
 
 def update_finished(job: FinishedJob) -> None:
-    """Items whose replication was changed follow the policy; for the others it is tried again."""
+    """Items whose replication was changed follow the policy; for the others it is tried again.
+
+    At once as long as it helps some of them; later when none could be changed.
+    """
     policy_id = str(job.arguments["policy_id"])
     changed = [
         key.removeprefix("change/") for key in succeeded_steps(job.job_id, "change_replication")
     ]
+    lock_items([UUID(item_id) for item_id in changed])
     ProtectedItem.objects.filter(
         id__in=changed, policy_revision__lt=cast("int", job.arguments["revision"])
     ).update(policy_revision=cast("int", job.arguments["revision"]))
-    if job.failures:
+    if job.failures and not changed:
         note_failure(f"policy:{policy_id}", job.now)
-    else:
-        note_success(f"policy:{policy_id}")
+        return
+    note_success(f"policy:{policy_id}")
+    enqueue(APPLY_TASK, QueueName.REPLICATION, now=job.now)
 
 
 def _refuse_unfit(policy: Policy) -> None:
@@ -218,13 +233,15 @@ def _stale(prefix: str = "") -> Q:
     return known & ~same
 
 
-def _apply(policy: Policy, origin: RequestOrigin, now: datetime) -> Job | None:
+def _apply(
+    policy: Policy, origin: RequestOrigin, now: datetime, at_once: int = MOST_AT_ONCE
+) -> Job | None:
     stale = list(
         Pairing.objects.filter(_stale(), policy=policy).select_related(
             "policy", "primary_fabric", "recovery_fabric"
         )
     )
-    items = _free_items(policy)
+    items = _free_items(policy, at_once)
     if not items and not stale:
         return None
     receivers, members = _receivers(policy, stale, now)
@@ -238,7 +255,7 @@ def _apply(policy: Policy, origin: RequestOrigin, now: datetime) -> Job | None:
             application_consistent_hours=policy.application_consistent_hours,
             compression=policy.compression,
         ),
-        items=_policy_items(items, now),
+        items=_policy_items(policy, items, now),
         receivers=tuple(receivers),
         pairings=members,
     )
@@ -271,8 +288,11 @@ def _apply(policy: Policy, origin: RequestOrigin, now: datetime) -> Job | None:
     )
 
 
-def _free_items(policy: Policy) -> list[ProtectedItem]:
-    """Items that do not follow the policy yet, replicate, and have no job."""
+def _free_items(policy: Policy, at_once: int) -> list[ProtectedItem]:
+    """Some items that do not follow the policy yet, replicate, and have no job.
+
+    Whichever: items that are busy, or cannot be changed, must not keep the others from their turn.
+    """
     items = list(
         ProtectedItem.objects.filter(
             pairing__policy=policy,
@@ -281,13 +301,23 @@ def _free_items(policy: Policy) -> list[ProtectedItem]:
             state__in=SETTLED,
         )
         .select_related("pairing__primary_fabric", "pairing__recovery_fabric")
-        .order_by("friendly_name", "id")
+        .order_by("?")[: 2 * at_once]
     )
     busy = running_jobs_for([item_lock(item.id) for item in items])
-    return [item for item in items if item_lock(item.id) not in busy]
+    free = [item for item in items if item_lock(item.id) not in busy][:at_once]
+    return sorted(free, key=lambda item: (item.friendly_name, item.id))
 
 
-def _policy_items(items: Iterable[ProtectedItem], now: datetime) -> tuple[PolicyItem, ...]:
+def _policy_items(
+    policy: Policy, items: Iterable[ProtectedItem], now: datetime
+) -> tuple[PolicyItem, ...]:
+    rows = PairedHost.objects.filter(pairing__policy=policy)
+    thumbprints = {
+        (pairing_id, host): thumbprint
+        for pairing_id, host, thumbprint in rows.values_list(
+            "pairing_id", "host__name", "certificate_thumbprint"
+        )
+    }
     providers: dict[object, str] = {}
     found = []
     for item in items:
@@ -295,12 +325,14 @@ def _policy_items(items: Iterable[ProtectedItem], now: datetime) -> tuple[Policy
         fabric = fabric_at(item.pairing, location)
         if fabric.id not in providers:
             providers[fabric.id] = str(connected_provider_of(fabric, now).id)
+        host = host_of_side(item, location)
         found.append(
             PolicyItem(
                 item_id=str(item.id),
                 vm_id=item.vm_id,
-                host=host_of_side(item, location),
+                host=host,
                 provider_id=providers[fabric.id],
+                certificate_thumbprint=thumbprints.get((item.pairing_id, host), ""),
             )
         )
     return tuple(found)

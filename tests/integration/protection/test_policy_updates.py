@@ -11,7 +11,7 @@ from coordinator.fabrics.models import Host, Provider
 from coordinator.failures import RefusedError
 from coordinator.jobs.models import Job
 from coordinator.protection import services as protection
-from coordinator.protection.models import Pairing, Policy
+from coordinator.protection.models import Pairing, Policy, ProtectedItem
 from coordinator.protection.policies.updating import apply_policies
 from coordinator.protection.requests import RequestOrigin
 from coordinator.protection.states import ProtectionState
@@ -70,6 +70,9 @@ def test_new_values_reach_the_machines_that_replicate(world: World) -> None:
         "recovery_points": 8,
         "application_consistent_hours": 4,
         "compression": True,
+        "port": world.hyperv.servers[HV1].port,
+        "authentication_type": 2,
+        "certificate_thumbprint": world.hyperv.servers[HV1].certificate_thumbprint,
     }
     assert world.item().policy_revision == Policy.objects.get().revision == 2
     apply(world)
@@ -134,6 +137,35 @@ def test_a_busy_or_failed_over_item_follows_when_it_is_free(world: World) -> Non
     apply(world)
     assert jobs() == 1
     assert world.item().policy_revision == 2
+
+
+def test_an_item_that_was_busy_sends_to_the_new_port_too_when_it_follows(world: World) -> None:
+    item = world.protect()
+    item.state = ProtectionState.COMMITTED
+    item.save()
+    update(world, replicationPort=9443)
+    world.turn()
+    item.state = ProtectionState.PROTECTED
+    item.save()
+    apply(world)
+    settings = world.hyperv.copies[HV1, item.vm_id].settings
+    assert settings["port"] == 9443
+    assert settings["certificate_thumbprint"] == world.hyperv.servers[HV1].certificate_thumbprint
+    assert world.item().policy_revision == 2
+
+
+def test_a_job_holds_some_items_at_a_time_and_the_others_follow(world: World) -> None:
+    world.protect()
+    world.enable("GoldVM2")
+    world.turn()
+    Policy.objects.update(revision=2, recovery_points=6)
+    with transaction.atomic():
+        apply_policies(world.now, at_once=1)
+    job = Job.objects.get(scenario="UpdateProtectionProfile")
+    assert job.locks.filter(key__startswith="item:").count() == 1
+    world.turn()
+    assert jobs() == 2
+    assert not ProtectedItem.objects.exclude(policy_revision=2).exists()
 
 
 def test_an_item_that_cannot_be_changed_is_told_and_tried_again_later(world: World) -> None:
