@@ -68,7 +68,8 @@ def _plain(text: str) -> str:
 
 def _is_time(value: Timestamp | Duration) -> bool:
     if isinstance(value, Duration):
-        return abs(value.seconds) <= LONGEST_DURATION_SECONDS and abs(value.nanos) < 10**9
+        small = abs(value.seconds) <= LONGEST_DURATION_SECONDS and abs(value.nanos) < 10**9
+        return small and value.seconds * value.nanos >= 0
     try:
         value.ToDatetime(tzinfo=UTC)
     except (ValueError, OverflowError):

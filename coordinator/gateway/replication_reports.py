@@ -52,8 +52,7 @@ class ReplicationReports:
         )
 
     def _time_of(self, report: ReplicationReport) -> datetime:
-        try:
-            return report.observed_at.ToDatetime(tzinfo=UTC)
-        except (ValueError, OverflowError):
-            # No time at all; the states are worth keeping.
+        if not report.HasField("observed_at"):
+            # It told none, or one that is none; the states are worth keeping.
             return self._gateway.clock()
+        return report.observed_at.ToDatetime(tzinfo=UTC)

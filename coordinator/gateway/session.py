@@ -227,8 +227,8 @@ def first(group: BaseExceptionGroup[SessionEndedError]) -> SessionEndedError:
 
 
 def plain(text: str) -> str:
-    """An agent's short text as PostgreSQL can keep it."""
-    return text.replace("\0", "")[:TEXT_LENGTH]
+    """An agent's short text at the length its column has."""
+    return text[:TEXT_LENGTH]
 
 
 def to_duration(seconds: float) -> Duration:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import cast
 from uuid import UUID
 
 from google.protobuf import json_format
@@ -13,7 +12,6 @@ from google.protobuf.descriptor import Descriptor
 from opensiterecovery.provider.v1 import command_pb2
 
 from coordinator.failures import Failure, ProviderError
-from coordinator.stored_texts import without_nul
 
 # The field of CommandResult that each verb's success is in; the wire's comments say "Gives ...".
 RESULT_FIELDS: Mapping[str, str] = {
@@ -148,12 +146,12 @@ def read_result(verb: str, result: bytes) -> Mapping[str, object] | CommandFailu
     Returns:
         The result as JSON with proto field names, fields at their defaults included, or the failure
         that the provider told of. A result of another type than the verb's, or one that is no
-        JSON, is a failure too. Texts have no NUL characters, which PostgreSQL cannot keep.
+        JSON, is a failure too.
     """
     outcome = command_pb2.CommandResult.FromString(result)
     which = outcome.WhichOneof("outcome")
     if which == "failure":
-        told = without_nul(json_format.MessageToDict(outcome.failure))
+        told = json_format.MessageToDict(outcome.failure)
         failure = Failure(
             told.get("code", ""),
             told.get("message", ""),
@@ -165,7 +163,7 @@ def read_result(verb: str, result: bytes) -> Mapping[str, object] | CommandFailu
     if which != VERBS[verb].result_field:
         return _not_understood(verb, which or "nothing")
     try:
-        json: Mapping[str, object] = json_format.MessageToDict(
+        found: Mapping[str, object] = json_format.MessageToDict(
             getattr(outcome, which),
             preserving_proto_field_name=True,
             always_print_fields_with_no_presence=True,
@@ -173,7 +171,7 @@ def read_result(verb: str, result: bytes) -> Mapping[str, object] | CommandFailu
     except json_format.Error as error:
         # A time out of range, for example: the job must end in words, not stand still.
         return _not_understood(verb, f"what cannot be read ({error})")
-    return cast("Mapping[str, object]", without_nul(json))
+    return found
 
 
 def _provider_error(told: Mapping[str, str] | None) -> ProviderError | None:

@@ -8,7 +8,6 @@ from google.protobuf import json_format
 from opensiterecovery.provider.v1 import replication_pb2
 
 from coordinator.protection.models.items import ProtectedItem
-from coordinator.stored_texts import without_nul
 
 
 class ReplicationSide(models.Model):
@@ -56,12 +55,10 @@ class ReplicationSide(models.Model):
 
     def as_json(self) -> dict[str, object]:
         """As JSON, by the wire's field names; fields without presence are always there."""
-        seen: dict[str, object] = without_nul(
-            json_format.MessageToDict(
-                self.wire(),
-                preserving_proto_field_name=True,
-                always_print_fields_with_no_presence=True,
-            )
+        seen: dict[str, object] = json_format.MessageToDict(
+            self.wire(),
+            preserving_proto_field_name=True,
+            always_print_fields_with_no_presence=True,
         )
         del seen["recovery_points"]
         return seen

@@ -22,7 +22,6 @@ from coordinator.protection.offline.services import export_first_copy_again, imp
 from coordinator.protection.requests import RequestOrigin
 from coordinator.protection.states import ProtectionState
 from coordinator.protection.transitions import item_lock
-from coordinator.stored_texts import without_nul
 
 log = structlog.get_logger(__name__)
 
@@ -138,7 +137,7 @@ def follow_offline_copies(now: datetime) -> None:
 
 
 def _keep(copy: OfflineCopy, which: str, folder: first_copy_pb2.FirstCopyFolder) -> None:
-    setattr(copy, f"{which}_folder", str(without_nul(folder.folder))[:NAME_LENGTH])
+    setattr(copy, f"{which}_folder", folder.folder[:NAME_LENGTH])
     setattr(copy, f"{which}_files", min(folder.files, MOST_FILES))
     setattr(copy, f"{which}_bytes", min(folder.size_bytes, MOST_BYTES))
     setattr(copy, f"{which}_settled", folder.settled)

@@ -16,7 +16,6 @@ from coordinator.protection.replication.health import FAR_BEHIND, ItemHealth, Si
 from coordinator.protection.replication.picture import Picture
 from coordinator.protection.replication.rpo import MEASURED
 from coordinator.protection.states import ActiveLocation, ProtectionState
-from coordinator.stored_texts import without_nul
 
 HOST_LENGTH = 255
 # In these the item's two sides must take part in a replication.
@@ -107,11 +106,9 @@ def side_health(
         missed=state.missed_replications,
         latency_seconds=state.average_replication_latency.seconds,
         frequency_seconds=state.frequency_seconds,
-        details=tuple(without_nul(detail) for detail in state.health_details),
+        details=tuple(state.health_details),
         unreplicated_disks=tuple(
-            without_nul(disk.path)
-            for disk in state.disks
-            if not disk.replicated and disk.path not in left_out
+            disk.path for disk in state.disks if not disk.replicated and disk.path not in left_out
         ),
     )
 
@@ -146,7 +143,7 @@ def _follow(item: ProtectedItem, location: ActiveLocation, seen: ProtectedItem) 
     side = seen.side(location)
     if side is None or side.mode == "None":
         return
-    host = without_nul(side.wire().host).lower()[:HOST_LENGTH]
+    host = side.wire().host.lower()[:HOST_LENGTH]
     if location is ActiveLocation.PRIMARY:
         item.primary_host = host or item.primary_host
     else:

@@ -19,7 +19,6 @@ from coordinator.protection.models import ReplicationSide
 from coordinator.protection.replication.evaluation import lock_items, side_health, sum_up
 from coordinator.protection.replication.health import side_conditions
 from coordinator.protection.replication.points import digest_points, keep_points
-from coordinator.protection.replication.readability import why_unreadable
 from coordinator.protection.replication.rpo import span_number
 from coordinator.protection.replication.side_rows import (
     KnownItem,
@@ -28,11 +27,12 @@ from coordinator.protection.replication.side_rows import (
     write_sides,
 )
 from coordinator.protection.states import ActiveLocation
-from coordinator.stored_texts import without_nul
 
 log = structlog.get_logger(__name__)
 
 NAME_LENGTH = 32
+# A side takes some hundred bytes; what is far larger is no honest provider's.
+MOST_STATE_BYTES = 64 * 1024
 # Modes of a machine that takes part in no replication.
 ABSENT = frozenset({"", "None"})
 
@@ -82,7 +82,7 @@ def ingest_replication(
     observed_at = min(observed_at, now)
     told: dict[str, list[replication_pb2.ReplicationState]] = {}
     for state in states:
-        told.setdefault(str(without_nul(state.vm_id)).lower(), []).append(state)
+        told.setdefault(state.vm_id.lower(), []).append(state)
     if not told:
         return
     vault_id = Fabric.objects.values_list("vault_id", flat=True).get(id=fabric_id)
@@ -213,9 +213,8 @@ def _see(
     kept = replication_pb2.ReplicationState()
     kept.CopyFrom(state)
     kept.ClearField("recovery_points")
-    problem = why_unreadable(kept)
-    if problem:
-        log.warning("replication.unreadable", item_id=str(item.id), reason=problem)
+    if kept.ByteSize() > MOST_STATE_BYTES:
+        log.warning("replication.too_large", item_id=str(item.id), bytes=kept.ByteSize())
         return None
     digest = b"" if before is None else before.points_digest
     told_points = None
@@ -260,4 +259,4 @@ def _signature(item: KnownItem, state: replication_pb2.ReplicationState, *, send
 
 
 def _name(text: str) -> str:
-    return str(without_nul(text))[:NAME_LENGTH]
+    return text[:NAME_LENGTH]

@@ -10,7 +10,6 @@ from uuid import UUID
 from opensiterecovery.provider.v1 import replication_pb2
 
 from coordinator.protection.models import RecoveryPoint
-from coordinator.protection.replication.readability import is_moment
 
 POINT_ID_LENGTH = 64
 CRASH_CONSISTENT = "CrashConsistent"
@@ -63,8 +62,4 @@ def keep_points(reported: Mapping[UUID, Sequence[replication_pb2.RecoveryPoint]]
 
 
 def _can_be_kept(point: replication_pb2.RecoveryPoint) -> bool:
-    return (
-        len(point.id) <= POINT_ID_LENGTH
-        and "\0" not in point.id
-        and is_moment(point.created_at.seconds, point.created_at.nanos)
-    )
+    return len(point.id) <= POINT_ID_LENGTH and point.HasField("created_at")

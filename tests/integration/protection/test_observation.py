@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from opensiterecovery.provider.v1 import replication_pb2
 
+from coordinator.gateway.door import clean
 from coordinator.protection import services
 from coordinator.protection.models import Pairing, ProtectedItem
 from coordinator.vaults.models import Vault
@@ -69,12 +70,24 @@ def test_a_state_that_cannot_be_kept_does_not_keep_the_others_from_being_kept(
     no_text.recovery_points.add(id="a\0b")
     no_text.recovery_points.add(id="x" * 65)
     nobody = replication_pb2.ReplicationState(vm_id="\0")
+    report = replication_pb2.ReplicationReport(states=[no_time, nobody, no_text])
+    clean(report)
     protected.pass_(1)
-    services.ingest_replication(fabric.id, [no_time, nobody, no_text], protected.now, protected.now)
+    services.ingest_replication(fabric.id, report.states, protected.now, protected.now)
     after = protected.item()
     assert seen_state(after.recovery_observed) == "Suspended"
     assert after.recovery_host == item.recovery_host
     assert not after.points.exists()
+
+
+def test_a_state_far_too_large_is_left_out(protected: World) -> None:
+    item, fabric = protected.item(), protected.fabric("vmm-beijing")
+    large = seen(item, item.recovery_host, "Replica", "Error")
+    large.health_details.extend(["x" * 32_000] * 3)
+    clean(large)
+    protected.pass_(1)
+    services.ingest_replication(fabric.id, [large], protected.now, protected.now)
+    assert seen_state(protected.item().recovery_observed) == "Replicating"
 
 
 def test_a_machine_that_moved_is_followed_to_its_host(protected: World) -> None:

@@ -6,9 +6,16 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 from hypothesis import given
 from hypothesis import strategies as st
-from opensiterecovery.provider.v1 import inventory_pb2, session_pb2
+from opensiterecovery.provider.v1 import (
+    command_pb2,
+    inventory_pb2,
+    replication_pb2,
+    session_pb2,
+)
 
+from coordinator.failures import Failure
 from coordinator.gateway.door import LONGEST_TEXT, clean, let_in
+from coordinator.jobs.verbs import CommandFailure, read_result
 
 texts = st.text(alphabet=st.one_of(st.just("\0"), st.characters(exclude_categories=["Cs"])))
 
@@ -34,6 +41,33 @@ def test_texts_lose_nul_and_times_that_are_none_are_unset_however_deep(
     assert list(cleaned.health_details) == [each.replace("\0", "") for each in many]
     # Fails for a time out of range.
     assert "\0" not in str(MessageToDict(message))
+
+
+@pytest.mark.parametrize(("seconds", "nanos"), [(1, -5), (-1, 5), (0, 10**9), (10**12, 0)])
+def test_a_duration_that_is_none_is_unset(seconds: int, nanos: int) -> None:
+    state = replication_pb2.ReplicationState()
+    state.average_replication_latency.seconds = seconds
+    state.average_replication_latency.nanos = nanos
+    clean(state)
+    assert not state.HasField("average_replication_latency")
+
+
+def test_the_answer_to_a_command_loses_what_cannot_be_kept() -> None:
+    result = command_pb2.CommandResult()
+    result.failure.message = "Stopped\0 working."
+    result.failure.possible_causes.append("\0")
+    message = session_pb2.AgentMessage(result=result)
+    clean(message)
+    outcome = read_result("start_failover", message.result.SerializeToString())
+    assert isinstance(outcome, CommandFailure)
+    assert outcome.failure == Failure("", "Stopped working.", ("",), "")
+    result.replication.vm_id = "7\0"
+    result.replication.last_replication_time.seconds = 10**15
+    message = session_pb2.AgentMessage(result=result)
+    clean(message)
+    told = read_result("start_failover", message.result.SerializeToString())
+    assert not isinstance(told, CommandFailure)
+    assert told["vm_id"] == "7"
 
 
 def test_a_text_longer_than_any_windows_gives_is_cut() -> None:

@@ -140,16 +140,3 @@ def test_a_result_with_a_time_that_is_none_is_a_failure() -> None:
     outcome = read_result("start_failover", result.SerializeToString())
     assert isinstance(outcome, CommandFailure)
     assert outcome.failure.code == "ResultNotUnderstood"
-
-
-def test_what_postgresql_cannot_keep_is_taken_out_of_results() -> None:
-    result = command_pb2.CommandResult(command_id=str(COMMAND_ID))
-    result.failure.message = "Stopped\0 working."
-    result.failure.possible_causes.append("\0")
-    outcome = read_result("start_failover", result.SerializeToString())
-    assert isinstance(outcome, CommandFailure)
-    assert outcome.failure == Failure("", "Stopped working.", ("",), "")
-    result.replication.vm_id = "7\0"
-    told = read_result("start_failover", result.SerializeToString())
-    assert not isinstance(told, CommandFailure)
-    assert told["vm_id"] == "7"
