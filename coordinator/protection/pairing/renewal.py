@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import cast
+from uuid import UUID
 
 import structlog
 from django.db import transaction
@@ -76,11 +77,12 @@ def renew_due_certificates(now: datetime) -> None:
         if len(begun) >= MOST_A_ROUND:
             return
         name = row.connection_point or row.host.name
+        key = pause_key(row.pairing.vault_id, name)
         due = row.certificate_not_after
-        if name in begun or due is None or not is_due(due, HOST_CERTIFICATE_LIFETIME, now):
+        if key in begun or due is None or not is_due(due, HOST_CERTIFICATE_LIFETIME, now):
             continue
-        if not paused(pause_key(name), now) and _renew(row, name, now):
-            begun.add(name)
+        if not paused(key, now) and _renew(row, name, now):
+            begun.add(key)
 
 
 def renew_certificates(pairing: Pairing, origin: RequestOrigin, now: datetime) -> Job:
@@ -122,9 +124,9 @@ def renew_certificates(pairing: Pairing, origin: RequestOrigin, now: datetime) -
     return _begin(pairing, receivers, origin, now)
 
 
-def pause_key(name: str) -> str:
+def pause_key(vault_id: UUID, name: str) -> str:
     """Key of the pause after failures."""
-    return f"certificate:{name}"[:128]
+    return f"certificate:{vault_id}:{name}"[:128]
 
 
 def certificates_switched(call: RecordCall) -> Mapping[str, object]:
@@ -143,10 +145,11 @@ def certificates_switched(call: RecordCall) -> Mapping[str, object]:
 def renewal_finished(job: FinishedJob) -> None:
     """After a failure the next attempt for these hosts waits longer each time."""
     for name in cast("list[str]", job.arguments["names"]):
+        key = pause_key(job.vault_id, name)
         if job.state is JobState.SUCCEEDED:
-            note_success(pause_key(name))
+            note_success(key)
         else:
-            note_failure(pause_key(name), job.now)
+            note_failure(key, job.now)
 
 
 def _renew(row: PairedHost, name: str, now: datetime) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import cast
+from uuid import UUID
 
 import structlog
 from django.db import transaction
@@ -60,11 +61,13 @@ def retire_certificates(now: datetime) -> None:
         .select_related("host__fabric", "pairing")
         .order_by("pk")
     )
-    receivers: dict[str, dict[int, PairedHost]] = {}
+    # Vaults may know hosts of one name.
+    receivers: dict[tuple[UUID, str], dict[int, PairedHost]] = {}
     for row in rows:
-        receivers.setdefault(point_of(row), {})[row.host_id] = row
-    for name, members in sorted(receivers.items()):
-        if paused(pause_key(name), now):
+        key = (row.pairing.vault_id, point_of(row))
+        receivers.setdefault(key, {})[row.host_id] = row
+    for (vault_id, name), members in sorted(receivers.items()):
+        if paused(pause_key(vault_id, name), now):
             continue
         try:
             with transaction.atomic():
@@ -73,9 +76,9 @@ def retire_certificates(now: datetime) -> None:
             log.info("certificate.retirement_waits", host=name, reason=refused.failure.code)
 
 
-def pause_key(name: str) -> str:
+def pause_key(vault_id: UUID, name: str) -> str:
     """Key of the pause after failures."""
-    return f"retirement:{name}"[:128]
+    return f"retirement:{vault_id}:{name}"[:128]
 
 
 def certificates_removed(call: RecordCall) -> Mapping[str, object]:
@@ -86,11 +89,11 @@ def certificates_removed(call: RecordCall) -> Mapping[str, object]:
 
 def retirement_finished(job: FinishedJob) -> None:
     """After a failure the next attempt for the host waits longer each time."""
-    name = str(job.arguments["name"])
+    key = pause_key(job.vault_id, str(job.arguments["name"]))
     if job.state is JobState.SUCCEEDED:
-        note_success(pause_key(name))
+        note_success(key)
     else:
-        note_failure(pause_key(name), job.now)
+        note_failure(key, job.now)
 
 
 def _retire(name: str, rows: list[PairedHost], now: datetime) -> None:

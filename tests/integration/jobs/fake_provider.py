@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 from uuid import UUID
 
 from opensiterecovery.provider.v1 import command_pb2, failure_pb2
@@ -80,7 +81,7 @@ def register(vault: Vault, name: str, now: datetime) -> FakeProvider:
         vault=vault,
         fabric=fabric,
         name=name,
-        public_key_sha256=name.encode(),
+        public_key_sha256=sha256(f"{vault.id}{name}".encode()).digest(),
         certificate_serial="1",
         certificate_not_after=now,
         agent_version="1",

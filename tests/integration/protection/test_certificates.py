@@ -9,13 +9,15 @@ from django.db import transaction
 
 from coordinator.fabrics.models import Provider
 from coordinator.failures import RefusedError
-from coordinator.jobs.models import Job
+from coordinator.jobs.models import Job, Step
+from coordinator.jobs.registry import Registry
 from coordinator.protection.models import HostCertificate, PairedHost, Pairing
 from coordinator.protection.pairing.renewal import renew_certificates, renew_due_certificates
+from coordinator.protection.pairing.renewal_planner import RETIRE_SCENARIO
 from coordinator.protection.pairing.retirement import retire_certificates
 from coordinator.protection.states import ProtectionState
 from tests.integration.protection.fake_hyperv import broken, thumbprint_of
-from tests.integration.protection.world import ORIGIN, World
+from tests.integration.protection.world import ORIGIN, World, make_world
 
 pytestmark = [pytest.mark.django_db, pytest.mark.spec("PO-3")]
 
@@ -146,6 +148,28 @@ def test_a_host_of_two_pairings_has_one_certificate_for_both(world: World) -> No
     rows = PairedHost.objects.filter(host__name=HV1)
     assert rows.count() == 2
     assert {row.certificate_thumbprint for row in rows} == set(thumbprints(world, HV1))
+
+
+def test_hosts_of_one_name_in_two_vaults_have_nothing_to_do_with_each_other(
+    world: World, registry: Registry
+) -> None:
+    other = make_world(registry)
+    worlds = (world, other)
+    for each in worlds:
+        each.pair()
+        each.turn()
+    pass_days(world, 487)
+    other.now = world.now
+    renew_due(world)
+    assert Job.objects.filter(scenario="RenewReplicationCertificates").count() == 2 * HOSTS
+    for each in (*worlds, *worlds):
+        each.turn()
+    for each in worlds:
+        retired = Job.objects.filter(scenario=RETIRE_SCENARIO, vault=each.vault)
+        assert retired.count() == HOSTS
+        steps = Step.objects.filter(job__in=retired, provider__isnull=False)
+        assert set(steps.values_list("provider__vault_id", flat=True)) == {each.vault.id}
+        assert len(thumbprints(each, HV1)) == 1
 
 
 def test_renewal_can_be_asked_for(world: World) -> None:
