@@ -21,6 +21,7 @@ from coordinator.protection.policies import steps as policies
 from coordinator.protection.replication import steps as replication
 from coordinator.protection.storage import steps as storage
 from coordinator.protection.sweep import SWEEP_PERIOD, SWEEP_TASK, sweep_items
+from coordinator.protection.unregistering import steps as unregistering
 
 CONDITIONS: Mapping[str, Condition] = {
     **discovery.CONDITIONS,
@@ -35,6 +36,7 @@ FINISHERS: Mapping[str, Finisher] = {
     **offline.FINISHERS,
     **disabling.FINISHERS,
     **capacity.FINISHERS,
+    **networks.FINISHERS,
 }
 
 # Outbox tasks: called with the time and the row's arguments, inside a transaction.
@@ -83,4 +85,5 @@ def records(authority_folder: Path) -> Mapping[str, RecordFunction]:
         **storage.RECORDS,
         **networks.RECORDS,
         **replication.RECORDS,
+        **unregistering.RECORDS,
     }

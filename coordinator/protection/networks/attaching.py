@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import F
@@ -15,6 +15,10 @@ from coordinator.protection.networks.facts import AddressUse, Destination
 from coordinator.protection.networks.known import KnownSites, adapters_of, machine_on
 from coordinator.protection.networks.planner import AdapterTask, MachineNetworks, Release
 from coordinator.protection.networks.rules import destination
+
+# After a failure a replica is tried again after that long, then after twice as long, ...
+FIRST_PAUSE_SECONDS = 30
+LONGEST_PAUSE_SECONDS = 3600
 
 
 def plan_replica(
@@ -102,6 +106,17 @@ def mark_pending(item_ids: Collection[UUID], now: datetime) -> None:
     ItemNetworks.objects.filter(item_id__in=item_ids).update(
         pending=True, changes=F("changes") + 1, failures=0, next_attempt_at=now
     )
+
+
+def put_off(item_id: UUID, now: datetime) -> None:
+    """Has a marked replica wait before it is tried again, longer each time."""
+    mark = ItemNetworks.objects.select_for_update().filter(item_id=item_id).first()
+    if mark is None:
+        return
+    pause = min(FIRST_PAUSE_SECONDS * 2 ** min(mark.failures, 10), LONGEST_PAUSE_SECONDS)
+    mark.failures += 1
+    mark.next_attempt_at = now + timedelta(seconds=pause)
+    mark.save(update_fields=["failures", "next_attempt_at"])
 
 
 def changes_of(item_id: UUID) -> int:

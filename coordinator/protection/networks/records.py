@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
 from typing import cast
 from uuid import UUID
 
-from coordinator.jobs.registry import RecordCall
+from coordinator.jobs.registry import FinishedJob, RecordCall
+from coordinator.jobs.states import JobState
 from coordinator.protection.models import ItemAdapter, ItemNetworks, NetworkMapping
 from coordinator.protection.networks.addresses import choose_address
-from coordinator.protection.networks.attaching import mark_pending
+from coordinator.protection.networks.attaching import mark_pending, put_off
 from coordinator.protection.networks.facts import Adapter, Pool
 from coordinator.protection.networks.known import pools_of
 from coordinator.protection.networks.reservations import hold_pools, taken_by_others
@@ -18,9 +18,6 @@ from coordinator.protection.networks.rules import match_adapters
 from coordinator.protection.transitions import lock_item
 
 PAIRED = "Paired"
-# After a failure a replica is tried again after that long, then after twice as long, ...
-FIRST_PAUSE_SECONDS = 30
-LONGEST_PAUSE_SECONDS = 3600
 
 
 def network_mapped(call: RecordCall) -> Mapping[str, object]:
@@ -122,12 +119,16 @@ def _mark(call: RecordCall, *, complete: bool) -> None:
         return
     if mark is None:
         mark_pending([item_id], call.now)
-        mark = ItemNetworks.objects.select_for_update().get(item_id=item_id)
-    pause = min(FIRST_PAUSE_SECONDS * 2 ** min(mark.failures, 10), LONGEST_PAUSE_SECONDS)
-    mark.pending = True
-    mark.failures += 1
-    mark.next_attempt_at = call.now + timedelta(seconds=pause)
-    mark.save(update_fields=["pending", "failures", "next_attempt_at"])
+    elif not mark.pending:
+        mark.pending = True
+        mark.save(update_fields=["pending"])
+    put_off(item_id, call.now)
+
+
+def attaching_finished(job: FinishedJob) -> None:
+    """A job that failed did not come to write down what was done: it is tried again later."""
+    if job.state is not JobState.SUCCEEDED:
+        put_off(UUID(str(job.arguments["item_id"])), job.now)
 
 
 def told(adapters: object) -> list[Adapter]:

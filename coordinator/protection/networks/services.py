@@ -24,7 +24,12 @@ from coordinator.jobs.services import (
     refuse_if_busy,
 )
 from coordinator.protection.models import ItemAdapter, ItemNetworks, NetworkMapping, ProtectedItem
-from coordinator.protection.networks.attaching import changes_of, mark_pending, plan_replica
+from coordinator.protection.networks.attaching import (
+    changes_of,
+    mark_pending,
+    plan_replica,
+    put_off,
+)
 from coordinator.protection.networks.facts import Network
 from coordinator.protection.networks.failover import failover_networks
 from coordinator.protection.networks.failover_planner import plan_way_back
@@ -154,7 +159,8 @@ def unmap_networks(mapping: NetworkMapping, origin: RequestOrigin, now: datetime
 def attach_pending(now: datetime) -> None:
     """Begins a job for each marked replica that no other job works on.
 
-    Called every few seconds; replicas that cannot be connected now keep their mark.
+    Called every few seconds; replicas that cannot be connected now keep their mark, and let others
+    go first.
     """
     marked = ItemNetworks.objects.filter(
         pending=True, next_attempt_at__lte=now, item__state__in=WITH_REPLICA
@@ -168,6 +174,7 @@ def attach_pending(now: datetime) -> None:
             with transaction.atomic():
                 _attach(item_id, now)
         except RefusedError as error:
+            put_off(item_id, now)
             log.info("networks.put_off", item_id=str(item_id), code=error.failure.code)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
-from coordinator.jobs.registry import RecordFunction
-from coordinator.protection.networks import failover, records, services
+from coordinator.jobs.registry import Finisher, RecordFunction
+from coordinator.protection.networks import failover, planner, records, services
 
 RECORDS: Mapping[str, RecordFunction] = {
     "protection.network_mapped": records.network_mapped,
@@ -15,6 +15,8 @@ RECORDS: Mapping[str, RecordFunction] = {
     "protection.networks_attached": records.attached,
     "protection.decide_way_back": failover.decide_way_back,
 }
+
+FINISHERS: Mapping[str, Finisher] = {planner.ATTACH_SCENARIO: records.attaching_finished}
 
 TASKS: Mapping[str, Callable[..., None]] = {services.ATTACH_TASK: services.attach_pending}
 

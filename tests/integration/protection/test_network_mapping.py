@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import pytest
 from django.db import transaction
 from opensiterecovery.provider.v1 import network_pb2
 
+from coordinator.fabrics.models import Provider
 from coordinator.jobs.models import Job
 from coordinator.jobs.queries import job_view
+from coordinator.jobs.registry import RecordCall
 from coordinator.jobs.states import JobState
 from coordinator.protection.models import ItemAdapter, ItemNetworks, NetworkMapping
 from coordinator.protection.networks import queries
@@ -248,3 +253,39 @@ def test_an_adapter_that_was_removed_is_forgotten(stage: Stage) -> None:
     stage.attach_pending()
     assert not ItemAdapter.objects.exists()
     assert not ItemNetworks.objects.get().pending
+
+
+@pytest.mark.spec("NW-3")
+def test_a_replica_whose_job_is_refused_lets_others_go_first(stage: Stage) -> None:
+    stage.world.protect()
+    stage.world.hyperv.broken["connect_network_adapter"] = broken("NoSwitch")
+    stage.map()
+    stage.world.turn()
+    stage.world.pass_(31)
+    Provider.objects.filter(fabric__name="vmm-beijing").update(unregistered_at=stage.world.now)
+    stage.attach_pending()
+    mark = ItemNetworks.objects.get()
+    assert mark.pending
+    assert mark.next_attempt_at > stage.world.now
+    assert not Job.objects.filter(scenario="VmNetworksUpdate").exists()
+
+
+def breaks(call: RecordCall) -> Mapping[str, object]:
+    raise ValueError(call.job_id)
+
+
+@pytest.mark.spec("NW-3")
+def test_a_job_that_breaks_is_not_begun_again_and_again(stage: Stage) -> None:
+    stage.world.protect()
+    registry = stage.world.registry
+    stage.world.registry = replace(
+        registry, records={**registry.records, "protection.match_adapters": breaks}
+    )
+    _, job = stage.map()
+    stage.world.turn()
+    job.refresh_from_db()
+    assert job.state == JobState.FAILED
+    for _ in range(12):
+        stage.attach_pending()
+        stage.world.pass_(10)
+    assert Job.objects.filter(scenario="VmNetworksUpdate").count() == 3
