@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from ninja import Path, Router
 
 from coordinator.api.addresses import FabricPath, VaultPath
@@ -16,7 +18,7 @@ from coordinator.api.shapes.envelope import Resource
 from coordinator.api.shapes.fabrics import fabric_resource
 from coordinator.fabrics import queries
 from coordinator.fabrics.models import Fabric
-from coordinator.protection.services import check_consistency
+from coordinator.protection.services import check_consistency, unregister_server
 
 router = Router()
 
@@ -41,6 +43,25 @@ def get_fabric(request: HttpRequest, path: Path[FabricPath]) -> Answer:
     return _resource(call, require_fabric(call, path.fabric_name))
 
 
+@router.post(f"{FABRIC}/remove")
+@served
+def begin_removal(request: HttpRequest, path: Path[FabricPath]) -> Answer:
+    """Removes a server that nothing of protection is left on."""
+    call = open_vault(request, path)
+    return remove(call, require_fabric(call, path.fabric_name), vault_only=False)
+
+
+@router.delete(FABRIC)
+@served
+def purge_fabric(request: HttpRequest, path: Path[FabricPath]) -> Answer:
+    """As removing it, whatever its hosts still keep to; of one that is gone nothing is changed."""
+    call = open_vault(request, path)
+    fabric = queries.find_fabric(call.vault.id, path.fabric_name)
+    if fabric is None:
+        return HttpResponse(status=HTTPStatus.NO_CONTENT)
+    return remove(call, fabric, vault_only=True)
+
+
 @router.post(f"{FABRIC}/checkConsistency")
 @served
 def begin_consistency_check(request: HttpRequest, path: Path[FabricPath]) -> Answer:
@@ -56,11 +77,19 @@ def begin_consistency_check(request: HttpRequest, path: Path[FabricPath]) -> Ans
 @router.get(f"{FABRIC}/operationresults/{{job_name}}")
 @served
 def get_fabric_operation(request: HttpRequest, path: Path[FabricOperationPath]) -> Answer:
-    """How the operation on a server stands."""
+    """How the operation on a server stands, also when the server is gone."""
     call = open_vault(request, path)
-    fabric = require_fabric(call, path.fabric_name)
+    fabric = queries.find_fabric(call.vault.id, path.fabric_name)
+    resource_id = call.ids.child(FABRIC, fabric_name=path.fabric_name)
+    resource = None if fabric is None else _resource(call, fabric)
+    return operation_result(call, resource_id, path.job_name, resource)
+
+
+def remove(call: Call, fabric: Fabric, *, vault_only: bool) -> Answer:
+    """Begins the removal of a server; its provider's removal is the same."""
     resource_id = call.ids.child(FABRIC, fabric_name=fabric.name)
-    return operation_result(call, resource_id, path.job_name, _resource(call, fabric))
+    job = unregister_server(fabric, call.origin(resource_id), call.now, vault_only=vault_only)
+    return accepted(call, resource_id, job)
 
 
 def require_fabric(call: Call, name: str) -> Fabric:

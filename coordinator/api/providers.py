@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from uuid import UUID
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from ninja import Path, Router
 
 from coordinator.api.addresses import FabricPath, ProviderPath, VaultPath
 from coordinator.api.calls import Answer, Call, open_vault, served
 from coordinator.api.errors import NotFoundError
-from coordinator.api.fabrics import require_fabric
+from coordinator.api.fabrics import remove, require_fabric
 from coordinator.api.long_operations import accepted, operation_result
 from coordinator.api.paging import page
 from coordinator.api.paths import FABRIC, PROVIDER, VAULT
@@ -61,6 +62,26 @@ def begin_refresh(request: HttpRequest, path: Path[ProviderPath]) -> Answer:
     resource_id = _id(call, provider)
     job = refresh_server(provider.fabric, call.origin(resource_id), call.now)
     return accepted(call, resource_id, job)
+
+
+@router.post(f"{PROVIDER}/remove")
+@served
+def begin_removal(request: HttpRequest, path: Path[ProviderPath]) -> Answer:
+    """Removes the provider's server, which is nothing without it."""
+    call = open_vault(request, path)
+    return remove(call, _require(call, path).fabric, vault_only=False)
+
+
+@router.delete(PROVIDER)
+@served
+def purge_provider(request: HttpRequest, path: Path[ProviderPath]) -> Answer:
+    """As removing it, whatever its hosts still keep to; of one that is gone nothing is changed."""
+    call = open_vault(request, path)
+    try:
+        provider = _require(call, path)
+    except NotFoundError:
+        return HttpResponse(status=HTTPStatus.NO_CONTENT)
+    return remove(call, provider.fabric, vault_only=True)
 
 
 @router.get(f"{PROVIDER}/operationresults/{{job_name}}")

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from coordinator.cli.confirmation import YesOption, confirm
 from coordinator.cli.names import find_server, pick, segment_after
 from coordinator.cli.operations import LimitOption, WaitOption, begin, follow
 from coordinator.cli.session import Session, command
@@ -66,6 +67,30 @@ def check(
     if wait and not session.as_json:
         job = clients.site_recovery.replication_jobs.get(*clients.scope, job_name)
         show_differences(session, job)
+
+
+@command(app)
+def remove(
+    session: Session,
+    name: NameArgument,
+    vault_only: Annotated[
+        bool,
+        typer.Option("--vault-only", help="Whatever bandwidth limits its hosts still keep to."),
+    ] = False,
+    yes: YesOption = False,
+    wait: WaitOption = True,
+    timeout: LimitOption = LIMIT,
+) -> None:
+    """Removes a server from the vault: its agent's certificate ends, what is known of it goes."""
+    clients = session.clients
+    fabric = find_server(clients, name)
+    shown = fabric.properties.friendly_name
+    confirm(session, f"This removes the server {shown} from the vault.", shown, yes=yes)
+    fabrics = clients.site_recovery.replication_fabrics
+    operation = fabrics.begin_purge if vault_only else fabrics.begin_delete
+    job_name = begin(operation, *clients.scope, fabric.name)
+    if job_name:
+        follow(session, job_name, wait=wait, limit_seconds=timeout)
 
 
 def show_differences(session: Session, job: Any) -> None:

@@ -31,5 +31,7 @@ def forget_fabric(fabric: Fabric) -> None:
     fabric.vmm_fqdn = ""
     fabric.vmm_product_version = ""
     fabric.inventory_revision = 0
+    # A server that is registered again counts its revisions anew.
+    fabric.followed_revision = 0
     fabric.inventory_at = None
     fabric.save()

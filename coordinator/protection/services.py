@@ -44,6 +44,7 @@ from coordinator.protection.transitions import (
     record_failed_over,
     refuse_unless_allowed,
 )
+from coordinator.protection.unregistering.services import unregister_server
 
 __all__ = [
     "MOST_AT_ONCE",
@@ -90,5 +91,6 @@ __all__ = [
     "start_now",
     "unmap_networks",
     "unmap_storage",
+    "unregister_server",
     "update_policy",
 ]

@@ -103,6 +103,7 @@ EFFECTS: Mapping[str, Callable[[Job], None]] = {
     "ChangeReplicatedDisks": nothing,
     "ChangeAutomaticResynchronization": nothing,
     "PurgeDr": nothing,
+    "UnregisterFabric": nothing,
     "ImportInitialReplication": nothing,
     "PurgeProtectionProfile": nothing,
 }

@@ -1,0 +1,1 @@
+"""Removing a server from its vault."""
