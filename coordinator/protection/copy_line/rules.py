@@ -222,8 +222,9 @@ def copy_is_over(mode: str, state: str, seen_after: timedelta) -> bool:
     """
     if mode == "Primary" and state in COPYING:
         return False
-    # A report may have been on its way while the copy began, and clocks differ.
-    return seen_after > (timedelta(0) if state in COPIED else DOUBTFUL_FOR)
+    # Nothing replicates before its first copy. Anything else may have been on its way while the
+    # copy began, and clocks differ.
+    return (mode == "Primary" and state in COPIED) or seen_after > DOUBTFUL_FOR
 
 
 def _take_turns(

@@ -93,7 +93,8 @@ def _tell_positions(vault_id: UUID, now: datetime) -> None:
         limits(),
     )
     texts = {key: described(position) for key, position in standing.items()}
+    jobs = FirstCopy.objects.filter(WAITING, id__in=texts).values_list("id", "job_id")
+    # The job first, as whoever takes an item out of line.
+    tell_waiting_jobs({job_id: texts[key] for key, job_id in jobs})
     with connection.cursor() as cursor:
         cursor.execute(TELL, [list(texts), list(texts.values())])
-    jobs = FirstCopy.objects.filter(WAITING, id__in=texts).values_list("id", "job_id")
-    tell_waiting_jobs({job_id: texts[key] for key, job_id in jobs})

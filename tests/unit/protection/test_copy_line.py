@@ -16,6 +16,7 @@ from coordinator.protection.copy_line.rules import (
     Side,
     Turns,
     WaitingCopy,
+    copy_is_over,
     decide_turns,
     positions,
 )
@@ -126,6 +127,27 @@ def test_everybody_is_told_the_host_and_the_place_in_its_line() -> None:
         4: (3, "r1"),
     }
     assert (found[1].running, found[1].side, found[4].side) == (3, Side.SOURCE, Side.RECOVERY)
+
+
+@pytest.mark.parametrize(
+    ("mode", "state", "seconds", "over"),
+    [
+        ("Primary", "InitialReplicationInProgress", 999, False),
+        ("Primary", "Suspended", 999, False),
+        # Its provider's clock is behind, or its report was fast.
+        ("Primary", "Replicating", -60, True),
+        ("Primary", "ReadyForInitialReplication", 5, False),
+        ("Primary", "ReadyForInitialReplication", 40, True),
+        ("Primary", "Error", 40, True),
+        ("None", "Disabled", 5, False),
+        ("None", "Disabled", 40, True),
+        ("Replica", "Replicating", 5, False),
+    ],
+)
+def test_a_copy_is_over_when_its_host_says_so_for_certain(
+    mode: str, state: str, seconds: float, *, over: bool
+) -> None:
+    assert copy_is_over(mode, state, timedelta(seconds=seconds)) is over
 
 
 PAIRS = [("s1", "r1"), ("s1", "r2"), ("s2", "r1"), ("s2", "r2")]
