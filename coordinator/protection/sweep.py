@@ -13,6 +13,7 @@ from uuid import UUID
 import structlog
 
 from coordinator.jobs.queries import running_job_for, running_jobs_for
+from coordinator.protection.copy_line.records import copy_begun
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.states import ItemEvent, ProtectionState
 from coordinator.protection.transitions import change_state, item_lock
@@ -39,15 +40,16 @@ LEFT_BEHIND: Mapping[ProtectionState, ItemEvent] = {
 
 def sweep_items(now: datetime) -> None:
     """Moves on every item that is in the middle of something and has no job. Idempotent."""
-    del now
     states = [str(state) for state in LEFT_BEHIND]
     item_ids = ProtectedItem.objects.filter(state__in=states).values_list("id", flat=True)
     waiting = {item_lock(item_id): item_id for item_id in item_ids}
-    for key in waiting.keys() - running_jobs_for(list(waiting)).keys():
-        _move_on(waiting[key])
+    idle = waiting.keys() - running_jobs_for(list(waiting)).keys()
+    # In the order in which everybody holds several.
+    for item_id in sorted(waiting[key] for key in idle):
+        _move_on(item_id, now)
 
 
-def _move_on(item_id: UUID) -> None:
+def _move_on(item_id: UUID, now: datetime) -> None:
     """Looks again, now that no job can begin on the item or end with it, and moves it on."""
     item = ProtectedItem.objects.select_for_update(no_key=True).filter(id=item_id).first()
     event = None if item is None else LEFT_BEHIND.get(ProtectionState(item.state))
@@ -56,3 +58,5 @@ def _move_on(item_id: UUID) -> None:
     log.warning("item.left_behind", item_id=str(item_id), state=item.state)
     change_state(item, event)
     item.save(update_fields=["state"])
+    # Its place in line, or at its hosts, is not kept for nobody.
+    copy_begun(item.id, now)

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 
+from coordinator.fabrics.models import VirtualMachine
 from coordinator.failures import RefusedError
 from coordinator.jobs.models import Job
 from coordinator.protection.enabling.services import enable_protection
 from coordinator.protection.models import ProtectedItem
+from coordinator.protection.replication.evaluation import lock_items
 from coordinator.protection.requests import ProtectionRequest, RequestOrigin
+from coordinator.protection.states import ProtectionState
 
 # So many machines at most in one request (SPEC RE-1).
 MOST_AT_ONCE = 500
@@ -42,7 +46,23 @@ def enable_machines(
 
     Source: SPEC RE-1.
     """
-    return [_enable(request, origin, now) for request, origin in requests]
+    wanted = list(requests)
+    # What failed before is taken up again, item by item: held in one order, before anything else.
+    lock_items(_known_items(request.machine for request, _ in wanted))
+    return [_enable(request, origin, now) for request, origin in wanted]
+
+
+def _known_items(machines: Iterable[VirtualMachine]) -> list[UUID]:
+    by_vault: dict[UUID, set[str]] = {}
+    for machine in machines:
+        by_vault.setdefault(machine.vault_id, set()).add(machine.vm_id)
+    return [
+        item_id
+        for vault_id, vm_ids in by_vault.items()
+        for item_id in ProtectedItem.objects.filter(
+            vault_id=vault_id, vm_id__in=vm_ids, state=ProtectionState.ENABLING_FAILED
+        ).values_list("id", flat=True)
+    ]
 
 
 def _enable(

@@ -222,7 +222,9 @@ def _begin(
         with transaction.atomic():
             sites = KnownSites()
             only = [mapping.source_network_id]
-            machines = [plan_replica(item, only, sites) for item in free]
+            # Steps run in this order, and items are held in the order of their ids.
+            in_order = sorted(free, key=lambda item: item.id)
+            machines = [plan_replica(item, only, sites) for item in in_order]
             done = [UUID(each.item_id) for each in machines if not each.adapters]
             ItemNetworks.objects.filter(item_id__in=done).update(pending=False)
             return begin_job(_job(mapping, machines, origin), now)

@@ -139,7 +139,8 @@ def begin_scheduled(now: datetime) -> None:
 
     An item that a job works on keeps its turn; one whose state no longer allows it loses it.
     """
-    due = ProtectedItem.objects.filter(resynchronize_at__lte=now).order_by("resynchronize_at")
+    # Their rows are held one after the other, in the order in which everybody holds several.
+    due = ProtectedItem.objects.filter(resynchronize_at__lte=now).order_by("id")
     for item in due:
         origin = RequestOrigin(
             started_by=item.resynchronize_by,

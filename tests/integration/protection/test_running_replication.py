@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from django.db import transaction
 
 from coordinator.failures import RefusedError
-from coordinator.jobs.models import Job
+from coordinator.jobs.models import Job, Step
 from coordinator.protection import services
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.operations import Operation, allowed_operations
@@ -256,6 +257,26 @@ def test_a_busy_item_keeps_its_turn_and_one_that_cannot_be_compared_loses_it(
     look_at_the_schedule(protected)
     assert protected.item().resynchronize_at is None
     assert protected.hyperv.effects == []
+
+
+def test_machines_due_at_once_are_held_in_the_order_in_which_reports_hold_them(
+    protected: World,
+) -> None:
+    item = protected.item()
+    sides = list(item.sides.all())
+    item_ids = [UUID(int=number) for number in range(1, 5)]
+    for item_id in item_ids:
+        item.pk, item.vm_id, item.name = item_id, str(item_id), str(item_id)
+        # The later an id comes, the earlier its time.
+        item.resynchronize_at = protected.now - timedelta(seconds=item_id.int)
+        item.save(force_insert=True)
+        for side in sides:
+            side.pk, side.item = None, item
+            side.save(force_insert=True)
+    look_at_the_schedule(protected)
+    begun = Step.objects.filter(job__scenario="ResynchronizeReplication").order_by("id")
+    targets = list(dict.fromkeys(begun.values_list("job__target_id", flat=True)))
+    assert targets == [str(item_id) for item_id in item_ids]
 
 
 @pytest.mark.parametrize("days", [-1, 0, 8])

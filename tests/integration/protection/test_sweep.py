@@ -8,7 +8,7 @@ import pytest
 
 from coordinator.jobs.models import Job
 from coordinator.protection.enabling.finalizing import LONGEST_PAUSE, pause_after
-from coordinator.protection.models import ProtectedItem
+from coordinator.protection.models import FirstCopy, ProtectedItem
 from coordinator.protection.states import TRANSITIONS, ProtectionState, next_state
 from coordinator.protection.steps import PERIODIC, TASKS
 from coordinator.protection.sweep import LEFT_BEHIND
@@ -49,6 +49,17 @@ def test_an_item_whose_job_is_gone_goes_where_a_failure_leads(
     ProtectedItem.objects.update(state=state)
     sweep(world)
     assert world.item().state == next_state(state, LEFT_BEHIND[state])
+
+
+@pytest.mark.django_db
+@pytest.mark.spec("JB-3")
+def test_an_item_whose_job_is_gone_keeps_no_place_in_line(world: World) -> None:
+    world.protect()
+    ProtectedItem.objects.update(state=ProtectionState.READY_TO_COPY)
+    nothing = {"granted_at": None, "begun_at": None, "ended_at": None}
+    FirstCopy.objects.update(source_place=None, recovery_place=None, **nothing)
+    sweep(world)
+    assert FirstCopy.objects.get().ended_at == world.now
 
 
 @pytest.mark.django_db
