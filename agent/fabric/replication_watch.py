@@ -1,7 +1,7 @@
 """Watches the replication of the machines the coordinator named, host by host."""
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -11,12 +11,17 @@ from agent.clock import Clock, utc_now
 from agent.fabric.host_replication import read_host_replication
 from agent.fabric.inventory import Inventory
 from agent.fabric.inventory_watch import SendMessage
+from agent.fabric.patient_reads import PatientReads
 from agent.fabric.replication_report import Untold
 from agent.powershell.errors import PowerShellError
 from agent.powershell.interface import PowerShell
 from agent.powershell.records import PropertyError
 
 log = structlog.get_logger(__name__)
+
+
+# A look asks at most twice, the second time for machines that left their hosts.
+_LOOKS_IN_AN_INTERVAL = 2
 
 
 @dataclass(frozen=True)
@@ -49,9 +54,15 @@ class ReplicationWatch:
         settings: ReplicationSettings,
         clock: Clock = utc_now,
     ) -> None:
-        self._powershell = powershell
+        async def read(
+            host: str, vm_ids: Collection[str]
+        ) -> list[replication_pb2.ReplicationState]:
+            return await read_host_replication(
+                powershell, host, vm_ids, time_limit_seconds=settings.read_limit_seconds
+            )
+
+        self._reads = PatientReads(read, settings.hosts_at_once)
         self._send = send
-        self._settings = settings
         self._interval_seconds = settings.interval_seconds
         self._clock = clock
         self._wanted = asyncio.Event()
@@ -92,12 +103,16 @@ class ReplicationWatch:
     async def run(self) -> None:
         """Looks when something is new and at each interval, and tells what was found.
 
-        A host that fails is logged. A coordinator that takes reports slowly keeps no look waiting:
-        what it has not been told yet is replaced by what is newer.
+        A host that fails is logged; one that does not answer keeps no look waiting. Neither does a
+        coordinator that takes reports slowly: what it has not been told yet is replaced by what is
+        newer.
         """
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._look_again_and_again(), name="replication looks")
-            tasks.create_task(self._tell_again_and_again(), name="replication reports")
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._look_again_and_again(), name="replication looks")
+                tasks.create_task(self._tell_again_and_again(), name="replication reports")
+        finally:
+            self._reads.cancel()
 
     async def report_everything(self) -> bool:
         """Looks now and reports all that is watched; see `look`."""
@@ -126,8 +141,12 @@ class ReplicationWatch:
                 return False
         return True
 
-    async def observe(self) -> bool:
+    async def observe(self, patience_seconds: float | None = None) -> bool:
         """Asks every host concerned once, in a fixed number of pipelines a host.
+
+        Args:
+            patience_seconds: What a host says later than this is taken in by the next look; None:
+                every host is waited for.
 
         Returns:
             True when every host answered.
@@ -137,45 +156,37 @@ class ReplicationWatch:
             return False  # Nobody said yet what to watch: an empty report would be a lie.
         found: dict[str, list[replication_pb2.ReplicationState]] = {}
         all_answered = bool(self._hosts) or not watched
-        all_answered = await self._ask(self._whom_to_ask(watched), found) and all_answered
+        asked = self._whom_to_ask(watched)
+        all_answered = await self._ask(asked, found, patience_seconds) and all_answered
         # A machine that left the hosts it was on is looked for on all others at once.
         left = {vm_id for vm_id in self._left if not self._places.get(vm_id)}
         self._left.clear()
         if left:
-            all_answered = await self._ask(self._whom_to_ask(left), found) and all_answered
+            asked = self._whom_to_ask(left)
+            all_answered = await self._ask(asked, found, patience_seconds) and all_answered
         self._add(found, watched, all_answered=all_answered)
         return all_answered
 
     async def _ask(
         self,
-        asked: dict[str, set[str]],
+        asked: Mapping[str, Collection[str]],
         found: dict[str, list[replication_pb2.ReplicationState]],
+        patience_seconds: float | None,
     ) -> bool:
-        """Asks hosts and adds what they say; False when one did not answer."""
-        limit = asyncio.Semaphore(self._settings.hosts_at_once)
-
-        async def ask(host: str, vm_ids: Collection[str]) -> list[replication_pb2.ReplicationState]:
-            async with limit:
-                return await read_host_replication(
-                    self._powershell,
-                    host,
-                    vm_ids,
-                    time_limit_seconds=self._settings.read_limit_seconds,
-                )
-
-        answers = await asyncio.gather(
-            *(ask(host, vm_ids) for host, vm_ids in asked.items()), return_exceptions=True
-        )
-        all_answered = True
-        for (host, vm_ids), answer in zip(asked.items(), answers, strict=True):
-            if isinstance(answer, (PowerShellError, PropertyError)):
-                log.warning("replication.host_failed", host=host, error=str(answer))
+        """Asks hosts and adds what they say; False when one did not answer all of it."""
+        answers = await self._reads.ask(asked, patience_seconds)
+        all_answered = len(answers) == len(asked)
+        for host, answer in answers.items():
+            if isinstance(answer.found, (PowerShellError, PropertyError)):
+                log.warning("replication.host_failed", host=host, error=str(answer.found))
                 all_answered = False
-            elif isinstance(answer, BaseException):
-                raise answer
+            elif isinstance(answer.found, BaseException):
+                raise answer.found
             else:
-                self._remember(host, vm_ids, answer)
-                found.setdefault(host, []).extend(answer)
+                self._remember(host, answer.question, answer.found)
+                found.setdefault(host, []).extend(answer.found)
+                # A late answer may be to what an earlier look asked.
+                all_answered = all_answered and set(asked[host]) <= set(answer.question)
         return all_answered
 
     def _add(
@@ -203,7 +214,7 @@ class ReplicationWatch:
             except TimeoutError:
                 log.debug("replication.due")
             self._wanted.clear()
-            await self.observe()
+            await self.observe(self._interval_seconds / _LOOKS_IN_AN_INTERVAL)
 
     async def _tell_again_and_again(self) -> None:
         while True:

@@ -11,6 +11,7 @@ from opensiterecovery.provider.v1 import inventory_pb2, replication_pb2, session
 
 from agent.fabric.inventory import Inventory, inventory_of
 from agent.fabric.replication_watch import ReplicationSettings, ReplicationWatch
+from agent.powershell.cmdlet import Cmdlet
 from agent.powershell.errors import PowerShellFailure
 from agent.powershell.records import PSRecord
 
@@ -302,6 +303,54 @@ async def test_a_coordinator_that_takes_its_time_is_told_the_newest_of_each_side
         await sent.heard.wait()
     assert len(sent.reports) == 2
     assert sent.last() == (False, [(str(VM1), H1, "Resynchronizing")])
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+class HangingHost:
+    """A PowerShell whose pipelines for one host do not end before they are let."""
+
+    def __init__(self, powershell: Any, host: str) -> None:
+        self._powershell = powershell
+        self._host = host
+        self.ends = asyncio.Event()
+        self.asked = 0
+
+    async def run(self, *pipeline: Cmdlet, time_limit_seconds: float) -> list[PSRecord]:
+        if pipeline[0].parameters.get("ComputerName") == self._host:
+            self.asked += 1
+            await self.ends.wait()
+        found: list[PSRecord] = await self._powershell.run(
+            *pipeline, time_limit_seconds=time_limit_seconds
+        )
+        return found
+
+
+@pytest.mark.spec("RE-4")
+async def test_a_host_that_does_not_answer_holds_up_no_news_of_the_others(
+    powershell: Any, hyper_v: HyperV, sent: Sent
+) -> None:
+    hanging = HangingHost(powershell, H1)
+    settings = ReplicationSettings(interval_seconds=0.05)
+    watch = ReplicationWatch(hanging, sent.send, settings, clock=lambda: NOON)
+    watch.set_inventory(fabric({VM1: H1, VM2: H2}))
+    put(powershell, hyper_v, H1, VM1)
+    put(powershell, hyper_v, H2, VM2)
+    watch.watch([str(VM1), str(VM2)])
+    running = asyncio.create_task(watch.run())
+    async with asyncio.timeout(10):
+        for state in ("Suspended", "Error", "Resynchronizing"):
+            put(powershell, hyper_v, H2, VM2, ReplicationState=state)
+            while not sent.reports or sent.last() != (False, [(str(VM2), H2, state)]):
+                sent.heard.clear()
+                await sent.heard.wait()
+        assert hanging.asked == 1, "a host that hangs is not asked again beside"
+        hanging.ends.set()
+        while not sent.last()[0]:
+            sent.heard.clear()
+            await sent.heard.wait()
+    assert {state.host for state in sent.reports[-1].states} == {H1, H2}
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
