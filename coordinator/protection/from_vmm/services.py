@@ -38,7 +38,10 @@ def follow_requests_of(fabric: Fabric, now: datetime) -> None:
 
     Idempotent. Source: SPEC RE-3.
     """
-    changed = VirtualMachine.objects.filter(fabric=fabric, revision__gt=fabric.followed_revision)
+    # One that VMM has lost sight of tells nothing of its mark: it may be back in a moment.
+    changed = VirtualMachine.objects.filter(
+        fabric=fabric, revision__gt=fabric.followed_revision, gone_at=None
+    )
     machines = list(changed.select_related("vmm_request", "fabric"))
     protected = _protected(machines)
     for machine in machines:
@@ -56,7 +59,9 @@ def retry_vmm_requests(now: datetime) -> None:
 
     The pauses grow to an hour. Nothing is sent to a host by trying.
     """
-    due = VmmRequest.objects.filter(answered_at=None, withdrawn_at=None, retry_at__lte=now)
+    due = VmmRequest.objects.filter(
+        answered_at=None, withdrawn_at=None, retry_at__lte=now, machine__gone_at=None
+    )
     rows = list(
         due.select_for_update(of=("self",), skip_locked=True)
         .select_related("machine__fabric")
@@ -94,7 +99,7 @@ def _required(machine: VirtualMachine) -> bool:
     """A replica is marked as its machine was, and is no machine to protect."""
     told = machine.details
     replica = told.get("recovery") or told.get("test_replica")
-    return machine.gone_at is None and bool(told.get(MARK)) and not replica
+    return bool(told.get(MARK)) and not replica
 
 
 def _protected(machines: Iterable[VirtualMachine]) -> set[str]:

@@ -183,6 +183,21 @@ def test_a_mark_that_cannot_be_cleared_keeps_no_protection(paired: World) -> Non
 
 
 @pytest.mark.spec("RE-7")
+def test_a_machine_that_vmm_loses_sight_of_is_not_protected_anew_when_it_is_back(
+    paired: World,
+) -> None:
+    require(paired)
+    paired.hyperv.broken["clear_dr_protection"] = broken()
+    with transaction.atomic():
+        services.disable_protection(paired.item(), ORIGIN, paired.now)
+    paired.turn()
+    assert items() == []
+    for gone_at in (paired.now, None):
+        VirtualMachine.objects.filter(name="GoldVM1").update(gone_at=gone_at)
+        require(paired)
+    assert items() == []
+
+
 def test_the_commands_to_clean_up_by_hand_clear_the_mark(paired: World) -> None:
     require(paired)
     with transaction.atomic():
