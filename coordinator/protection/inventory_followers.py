@@ -8,7 +8,7 @@ from typing import TypeAlias
 from uuid import UUID
 
 import structlog
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from coordinator.fabrics.models import Fabric
 from coordinator.jobs.services import QueueName, enqueue
@@ -44,7 +44,12 @@ def inventory_changed(fabric_id: UUID, now: datetime) -> None:
 def follow_inventory(
     now: datetime, fabric_id: str, followers: Mapping[str, InventoryFollower] | None = None
 ) -> None:
-    """Calls every follower for a fabric; what one of them breaks keeps no other from its work."""
+    """Calls every follower for a fabric; what one of them breaks keeps no other from its work.
+
+    Raises:
+        OperationalError, InterfaceError: The database went away, or two waited for each other; what
+            was begun is undone, and all of it is done again later.
+    """
     fabric = Fabric.objects.filter(id=UUID(fabric_id)).first()
     if fabric is None:
         return
@@ -52,6 +57,8 @@ def follow_inventory(
         try:
             with transaction.atomic():
                 follower(fabric, now)
+        except (OperationalError, InterfaceError):
+            raise
         except Exception:
             # A border: the others go on, and the next change calls this one again.
             log.exception("inventory.not_followed", follower=name, fabric_id=fabric_id)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 
 import pytest
+from django.db import OperationalError
 
 from coordinator.fabrics.models import Fabric
+from coordinator.jobs.domain_tasks import carry_out
 from coordinator.jobs.models import OutboxMessage
 from coordinator.protection.inventory_followers import (
     FOLLOW_TASK,
@@ -31,6 +34,20 @@ def test_one_that_breaks_undoes_its_own_work_only(world: World) -> None:
     follow_inventory(world.now, str(fabric.id), {"breaks": breaks, "looks": looks})
     assert seen == [fabric.name]
     assert not OutboxMessage.objects.filter(task=FOLLOW_TASK).exists()
+
+
+@pytest.mark.django_db
+def test_what_the_database_broke_off_is_done_again(world: World) -> None:
+    fabric = Fabric.objects.all()[0]
+
+    def breaks(looked_at: Fabric, _now: datetime) -> None:
+        raise OperationalError(looked_at.name)
+
+    inventory_changed(fabric.id, world.now)
+    message = OutboxMessage.objects.get(task=FOLLOW_TASK)
+    follow = partial(follow_inventory, followers={"breaks": breaks})
+    carry_out(message.pk, {FOLLOW_TASK: follow}, world.clock)
+    assert OutboxMessage.objects.get(task=FOLLOW_TASK).failures == 1
 
 
 @pytest.mark.django_db
