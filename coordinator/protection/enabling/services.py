@@ -9,15 +9,17 @@ from coordinator.fabrics.models import Cloud, VirtualMachine
 from coordinator.failures import Failure, RefusedError, refuse
 from coordinator.jobs.models import Job
 from coordinator.jobs.services import begun_job, refuse_if_busy
+from coordinator.protection.discovery.facts import fabric_facts, facts_of
 from coordinator.protection.enabling.planner import (
     FRIENDLY_NAME,
     SCENARIO,
     EnablingSnapshot,
     plan_enabling,
 )
-from coordinator.protection.enabling.situation import situation_of
+from coordinator.protection.enabling.situation import recovery_hosts, situation_of
+from coordinator.protection.enabling.surroundings import Surroundings
 from coordinator.protection.enabling.variants import Choice, Variant, choose_variant
-from coordinator.protection.inventory import cloud_of, machine_facts, provider_of
+from coordinator.protection.inventory import cloud_of, provider_of
 from coordinator.protection.item_jobs import ItemJob, begin_item_job
 from coordinator.protection.models import Pairing, ProtectedItem
 from coordinator.protection.policies.rules import Authentication
@@ -36,11 +38,20 @@ from coordinator.protection.transitions import change_state, item_lock, lock_ite
 
 
 def enable_protection(
-    request: ProtectionRequest, origin: RequestOrigin, now: datetime
+    request: ProtectionRequest,
+    origin: RequestOrigin,
+    now: datetime,
+    around: Surroundings | None = None,
 ) -> tuple[ProtectedItem, Job]:
     """Makes a machine a protected item and begins the job that enables its replication.
 
     An item whose enabling failed is taken up again.
+
+    Args:
+        request: The machine, and by which policy.
+        origin: Who asked.
+        now: The time.
+        around: What was read for other machines in this transaction.
 
     Returns:
         The item and the job EnableDr.
@@ -64,11 +75,16 @@ def enable_protection(
             return known, job
         refuse_if_busy(item_lock(known.id))
         _refuse_protected(known)
-    _refuse_unready(machine)
-    pairing = _pairing_of(machine)
+    around = around or Surroundings()
+    _refuse_unready(machine, around)
+    where = (machine.fabric_id, machine.cloud_external_id)
+    pairing = around.once(("pairing", where), lambda: _pairing_of(machine))
     _refuse_other_policy(pairing, request)
-    side = side_of_host(pairing, ActiveLocation.PRIMARY, machine.host_fqdn)
-    choice = _choose_variant(machine, pairing, side)
+    side = around.once(
+        ("side", pairing.id, machine.host_fqdn),
+        lambda: side_of_host(pairing, ActiveLocation.PRIMARY, machine.host_fqdn),
+    )
+    choice = _choose_variant(machine, pairing, side, around)
     item = _take_item(request, pairing, side, now)
     snapshot = _snapshot(item, pairing, side, machine)
     enabling = ItemJob(
@@ -113,8 +129,10 @@ def _refuse_protected(item: ProtectedItem) -> None:
     )
 
 
-def _refuse_unready(machine: VirtualMachine) -> None:
-    errors = readiness_errors(machine_facts(machine))
+def _refuse_unready(machine: VirtualMachine, around: Surroundings) -> None:
+    fabric_id = machine.fabric_id
+    facts = around.once(("fabric", fabric_id), lambda: fabric_facts(fabric_id))
+    errors = readiness_errors(facts_of(machine, facts))
     if errors:
         raise RefusedError(errors[0], status=409)
 
@@ -210,13 +228,16 @@ def _take_item(
     return item
 
 
-def _choose_variant(machine: VirtualMachine, pairing: Pairing, side: ItemSide) -> Choice:
+def _choose_variant(
+    machine: VirtualMachine, pairing: Pairing, side: ItemSide, around: Surroundings
+) -> Choice:
     """How the first copy comes to be.
 
     Raises:
         RefusedError: What is there already cannot be used, with what to do about it.
     """
-    choice = choose_variant(situation_of(machine, pairing, side))
+    names = around.once(("recovery hosts", pairing.id), lambda: recovery_hosts(pairing))
+    choice = choose_variant(situation_of(machine, pairing, side, names))
     if isinstance(choice, Failure):
         raise RefusedError(choice, status=409)
     return choice

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from coordinator.fabrics import queries as fabrics
-from coordinator.fabrics.models import Host, VirtualMachine
+from coordinator.fabrics.models import VirtualMachine
 from coordinator.protection.enabling.variants import (
     DiskShape,
     KnownCopy,
@@ -18,16 +18,17 @@ from coordinator.protection.policies.rules import InitialReplicationMethod
 from coordinator.protection.sides import ItemSide
 
 
-def situation_of(machine: VirtualMachine, pairing: Pairing, side: ItemSide) -> Situation:
+def situation_of(
+    machine: VirtualMachine, pairing: Pairing, side: ItemSide, names: Mapping[str, Collection[str]]
+) -> Situation:
     """Gathers what the choice of the first copy's variant depends on.
 
     Args:
         machine: The one to protect.
         pairing: Its clouds' pairing, with the policy.
         side: The host that has it, as the pairing configured it.
+        names: Of the recovery cloud's hosts, see `recovery_hosts`.
     """
-    hosts = _recovery_hosts(pairing)
-    names = _names(hosts, pairing)
     copies = _copies(machine, pairing, set(names))
     by_name = {name: fqdn for fqdn, known in names.items() for name in known}
     # A broker stands for all hosts of its cluster: the one that has the copy is meant.
@@ -56,19 +57,13 @@ def situation_of(machine: VirtualMachine, pairing: Pairing, side: ItemSide) -> S
     )
 
 
-def _recovery_hosts(pairing: Pairing) -> list[Host]:
+def recovery_hosts(pairing: Pairing) -> Mapping[str, Collection[str]]:
+    """Names others replicate to the recovery cloud's hosts under, by the hosts' FQDNs."""
     hosts = fabrics.hosts_of_cloud(pairing.recovery_cloud)
+    names: dict[str, set[str]] = {}
     paired = PairedHost.objects.filter(pairing=pairing, host__in=hosts)
-    known = set(paired.values_list("host_id", flat=True))
-    return [host for host in hosts if host.pk in known]
-
-
-def _names(hosts: Collection[Host], pairing: Pairing) -> dict[str, set[str]]:
-    """Names others replicate to hosts under, by the hosts' FQDNs."""
-    names = {host.name: {host.name.lower()} for host in hosts}
-    paired = PairedHost.objects.filter(pairing=pairing, host__in=hosts).exclude(connection_point="")
     for name, point in paired.values_list("host__name", "connection_point"):
-        names[name].add(point.lower())
+        names.setdefault(name, {name.lower()}).update({point.lower()} if point else ())
     return names
 
 
