@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import structlog
 from opensiterecovery.provider.v1 import first_copy_pb2, session_pb2
@@ -12,6 +13,7 @@ from opensiterecovery.provider.v1 import first_copy_pb2, session_pb2
 from agent.clock import Clock, utc_now
 from agent.fabric.first_copy_folders import Folder, folder_of, read_folders
 from agent.fabric.inventory_watch import SendMessage
+from agent.fabric.patient_reads import PatientReads
 from agent.powershell.errors import PowerShellError
 from agent.powershell.interface import PowerShell
 from agent.powershell.records import PropertyError
@@ -21,6 +23,10 @@ log = structlog.get_logger(__name__)
 INTERVAL_SECONDS = 30.0
 LOOKS_EVERY = 3
 READ_LIMIT_SECONDS = 120.0
+PATHS_AT_ONCE = 4
+
+# Looks come an interval apart but for the clock's grain.
+_SETTLED_SHARE = 0.9
 
 
 @dataclass(frozen=True)
@@ -32,11 +38,20 @@ class Place:
     path: str
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """A folder as it is, and since when it has been seen to be so."""
+
+    folder: Folder | None
+    since: datetime
+
+
 class FirstCopyWatch:
     """Looks at each path once an interval, for however many machines, and tells what changed.
 
-    A folder counts as settled when it is as it was at the look before: whoever copies into it, or
-    exports to it, has stopped for that long.
+    A folder counts as settled when it has been the same for an interval: whoever copies into it, or
+    exports to it, has stopped for that long. Looks that come closer together, because the list is
+    new or a session began, settle nothing. A path that does not answer holds up no other.
 
     Args:
         powershell: Where to run.
@@ -52,13 +67,16 @@ class FirstCopyWatch:
         interval_seconds: float = INTERVAL_SECONDS,
         clock: Clock = utc_now,
     ) -> None:
-        self._powershell = powershell
+        async def read(place: tuple[str, str], _: None) -> list[Folder]:
+            return await read_folders(powershell, *place, time_limit_seconds=READ_LIMIT_SECONDS)
+
+        self._reads = PatientReads(read, PATHS_AT_ONCE)
         self._send = send
         self._interval_seconds = interval_seconds
         self._clock = clock
         self._wanted = asyncio.Event()
         self._places: frozenset[Place] = frozenset()
-        self._seen: dict[Place, Folder | None] = {}
+        self._seen: dict[Place, _Seen] = {}
         self._told: dict[Place, bytes] = {}
 
     def session_opened(self, replication_interval_seconds: float) -> None:
@@ -81,6 +99,34 @@ class FirstCopyWatch:
 
     async def run(self) -> None:
         """Looks when the list is new and at each interval; a path that fails is logged."""
+        try:
+            await self._look_again_and_again()
+        finally:
+            self._reads.cancel()
+
+    async def look(self, patience_seconds: float | None = None) -> None:
+        """Reads every path once and tells what is new.
+
+        Args:
+            patience_seconds: What is read later than this is taken in by the next look; None:
+                every path is waited for.
+        """
+        found: dict[Place, first_copy_pb2.FirstCopyFolder] = {}
+        by_path: dict[tuple[str, str], list[Place]] = {}
+        for place in self._places:
+            by_path.setdefault((place.host, place.path), []).append(place)
+        answers = await self._reads.ask(dict.fromkeys(by_path), patience_seconds)
+        for (host, path), answer in answers.items():
+            if isinstance(answer.found, (PowerShellError, PropertyError)):
+                log.warning("first_copies.unread", host=host, path=path, error=str(answer.found))
+            elif isinstance(answer.found, BaseException):
+                raise answer.found
+            else:
+                for place in by_path[host, path]:
+                    found[place] = self._note(place, folder_of(place.vm_id, answer.found))
+        await self._tell(found)
+
+    async def _look_again_and_again(self) -> None:
         while True:
             try:
                 async with asyncio.timeout(self._interval_seconds):
@@ -88,32 +134,17 @@ class FirstCopyWatch:
             except TimeoutError:
                 log.debug("first_copies.due")
             self._wanted.clear()
-            await self.look()
-
-    async def look(self) -> None:
-        """Reads every path once and tells what is new."""
-        found: dict[Place, first_copy_pb2.FirstCopyFolder] = {}
-        by_path: dict[tuple[str, str], list[Place]] = {}
-        for place in self._places:
-            by_path.setdefault((place.host, place.path), []).append(place)
-        for (host, path), places in by_path.items():
-            try:
-                folders = await read_folders(
-                    self._powershell, host, path, time_limit_seconds=READ_LIMIT_SECONDS
-                )
-            except (PowerShellError, PropertyError) as error:
-                log.warning("first_copies.unread", host=host, path=path, error=str(error))
-                continue
-            for place in places:
-                found[place] = self._note(place, folder_of(place.vm_id, folders))
-        await self._tell(found)
+            await self.look(self._interval_seconds)
 
     def _note(self, place: Place, folder: Folder | None) -> first_copy_pb2.FirstCopyFolder:
+        now, seen = self._clock(), self._seen.get(place)
+        if seen is None or seen.folder != folder:
+            seen = self._seen[place] = _Seen(folder, now)
         answer = first_copy_pb2.FirstCopyFolder(vm_id=place.vm_id, host=place.host, path=place.path)
         if folder is not None:
             folder.add_to(answer)
-            answer.settled = folder == self._seen.get(place)
-        self._seen[place] = folder
+            long_enough = timedelta(seconds=_SETTLED_SHARE * self._interval_seconds)
+            answer.settled = now - seen.since >= long_enough
         return answer
 
     async def _tell(self, found: dict[Place, first_copy_pb2.FirstCopyFolder]) -> None:

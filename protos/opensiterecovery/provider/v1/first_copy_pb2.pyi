@@ -341,7 +341,7 @@ class FirstCopyFolder(_message.Message):
     files: _builtins.int
     size_bytes: _builtins.int
     settled: _builtins.bool
-    """Nothing of it has changed since the last look."""
+    """Nothing of it has been seen to change for as long as it usually is between two looks."""
     @_builtins.property
     def newest_write(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(

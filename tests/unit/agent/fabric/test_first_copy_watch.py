@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from opensiterecovery.provider.v1 import first_copy_pb2, session_pb2
 
-from agent.fabric.first_copy_watch import FirstCopyWatch
+from agent.fabric.first_copy_watch import INTERVAL_SECONDS, FirstCopyWatch
 from agent.powershell.cmdlet import Cmdlet
 from agent.powershell.errors import PowerShellGone
 from agent.powershell.records import PSRecord
@@ -39,15 +40,30 @@ class FakeFolders:
         ]
 
 
+class Clock:
+    """Stands still until it is put forward."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_interval(self) -> None:
+        self.now += timedelta(seconds=INTERVAL_SECONDS)
+
+
 class Sent:
     def __init__(self) -> None:
         self.connected = True
         self.folders: list[Sequence[first_copy_pb2.FirstCopyFolder]] = []
+        self.heard = asyncio.Event()
 
     async def send(self, message: session_pb2.AgentMessage) -> bool:
         if self.connected:
-            assert message.first_copies.observed_at.ToDatetime(tzinfo=UTC) == NOON
+            assert message.first_copies.observed_at.ToDatetime(tzinfo=UTC) >= NOON
             self.folders.append(list(message.first_copies.folders))
+            self.heard.set()
         return self.connected
 
     def last(self) -> list[tuple[str, str, int, bool]]:
@@ -67,8 +83,13 @@ def sent() -> Sent:
 
 
 @pytest.fixture
-def watch(folders: FakeFolders, sent: Sent) -> FirstCopyWatch:
-    made = FirstCopyWatch(folders, sent.send, clock=lambda: NOON)
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def watch(folders: FakeFolders, sent: Sent, clock: Clock) -> FirstCopyWatch:
+    made = FirstCopyWatch(folders, sent.send, INTERVAL_SECONDS, clock)
     made.watch(
         first_copy_pb2.FirstCopyPlace(vm_id=vm_id, host=HOST, path=PATH) for vm_id in (VM1, VM2)
     )
@@ -77,13 +98,14 @@ def watch(folders: FakeFolders, sent: Sent) -> FirstCopyWatch:
 
 @pytest.mark.spec("OF-1")
 async def test_a_path_is_read_once_for_all_machines_and_only_news_is_told(
-    watch: FirstCopyWatch, folders: FakeFolders, sent: Sent
+    watch: FirstCopyWatch, folders: FakeFolders, sent: Sent, clock: Clock
 ) -> None:
     name = f"App_{VM1.upper()}"
     folders.folders = {name: (1, 100)}
     await watch.look()
     assert folders.calls == 1
     assert sent.last() == [(VM1, name, 100, False), (VM2, "", 0, False)]
+    clock.pass_interval()
     await watch.look()
     assert sent.last() == [(VM1, name, 100, True)]
     await watch.look()
@@ -125,3 +147,44 @@ async def test_nothing_is_asked_when_nothing_is_watched(
     watch.watch([])
     await watch.look()
     assert (folders.calls, sent.folders) == (0, [])
+
+
+@pytest.mark.spec("OF-1")
+async def test_two_looks_close_together_do_not_make_a_folder_settled(
+    watch: FirstCopyWatch, folders: FakeFolders, sent: Sent, clock: Clock
+) -> None:
+    """The list is new each time a machine is added: whoever copies has not stopped meanwhile."""
+    folders.folders = {f"App_{VM1}": (1, 100)}
+    await watch.look()
+    clock.now += timedelta(seconds=1)
+    await watch.look()
+    assert sent.last()[0] == (VM1, f"App_{VM1}", 100, False)
+    assert len(sent.folders) == 1
+    clock.pass_interval()
+    await watch.look()
+    assert sent.last() == [(VM1, f"App_{VM1}", 100, True)]
+
+
+class HangingPath:
+    """A PowerShell whose pipelines for one host never end."""
+
+    async def run(self, *pipeline: Cmdlet, time_limit_seconds: float) -> list[PSRecord]:
+        assert time_limit_seconds > 0
+        if pipeline[0].parameters["ComputerName"] == HOST:
+            await asyncio.Event().wait()
+        return []
+
+
+@pytest.mark.spec("OF-1")
+async def test_a_path_that_does_not_answer_holds_up_no_other(sent: Sent, clock: Clock) -> None:
+    watch = FirstCopyWatch(HangingPath(), sent.send, 0.05, clock)
+    watch.watch(
+        first_copy_pb2.FirstCopyPlace(vm_id=VM1, host=host, path=PATH) for host in (HOST, "hv2")
+    )
+    running = asyncio.create_task(watch.run())
+    async with asyncio.timeout(10):
+        await sent.heard.wait()
+    assert [each.host for each in sent.folders[0]] == ["hv2"]
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
