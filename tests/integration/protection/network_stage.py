@@ -88,7 +88,7 @@ class Stage:
         found = self.world.cloud(cloud)
         place = found.fabric.name.removeprefix("vmm-").title()
         found.details["logical_networks"] = [f"LogicalNetwork{n}-{place}" for n in numbers]
-        Cloud.objects.filter(pk=found.pk).update(details=found.details)
+        Cloud.objects.filter(pk=found.pk).update(details=found.details, revision=found.revision + 1)
 
     def machine_on(self, network: str, *, static: bool) -> None:
         """Puts the machine's adapter on a network, here and in the inventory; its replica's is

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from django.db import transaction
 from opensiterecovery.provider.v1 import network_pb2
+from pytest_django import DjangoAssertNumQueries
 
 from coordinator.fabrics.models import Provider
 from coordinator.jobs.models import Job
@@ -195,6 +196,23 @@ def test_a_replica_is_connected_once_its_cloud_has_the_logical_network(stage: St
     stage.attach_pending()
     assert stage.replica.vm_network_id == "bj1"
     assert stage.row.problem == ""
+
+
+@pytest.mark.spec("NW-3")
+def test_an_inventory_in_which_no_network_changed_costs_nothing(
+    stage: Stage, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    stage.world.protect()
+    stage.world.pair("SilverCloud1", "SilverCloud2", policy="Silver")
+    stage.world.turn()
+    stage.associate("GoldCloud2", 2)
+    stage.map()
+    stage.world.turn()
+    assert stage.row.problem
+    beijing = stage.world.fabric("vmm-beijing")
+    beijing.followed_revision = beijing.inventory_revision = 99
+    with django_assert_max_num_queries(2):
+        follow_networks(beijing, stage.world.now)
 
 
 @pytest.mark.spec("SS-1", "NW-1", "NW-3")
