@@ -116,6 +116,7 @@ async def test_a_deleted_machine_is_gone_and_one_made_anew_is_another(
     assert anew.vm_id != vm_id
 
 
+@pytest.mark.spec("RE-3")
 async def test_what_keeps_a_machine_from_being_protected_is_seen(
     site: Site, reader: FabricReader
 ) -> None:

@@ -69,6 +69,7 @@ def of_kind(inventory: Inventory, kind: str) -> list[object]:
     return [getattr(item, kind) for key, item in inventory.items() if key.kind == kind]
 
 
+@pytest.mark.spec("DI-1")
 async def test_the_whole_fabric_is_discovered(site: Site, pool: PowerShellPool) -> None:
     inventory = await read_inventory(pool)
     counts = {key.kind: 0 for key in inventory}

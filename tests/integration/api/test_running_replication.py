@@ -95,6 +95,10 @@ def test_an_item_shows_rpo_disks_window_counters_and_health(
 ) -> None:
     properties = shown(program, sites, item)
     details = properties.provider_specific_details
+    assert (properties.protection_state, properties.policy_friendly_name) == (
+        "Protected",
+        "Policy-1",
+    )
     assert details.vm_protection_state == "Replicating"
     assert 25 <= details["rpoInSeconds"] < 60
     assert details.last_replicated_time is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -129,6 +130,21 @@ async def test_a_session_needs_a_certificate_of_our_authority(
     )
     pem = foreign.public_bytes(Encoding.PEM)
     assert await refusal_of(site.door.channel(SESSION, key_pem(key), pem)) is no_handshake
+
+
+@pytest.mark.spec("PV-1")
+@pytest.mark.parametrize(
+    "greeting", [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n"]
+)
+async def test_nothing_is_said_to_who_speaks_no_tls(site: Site, greeting: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.door.port)
+    writer.write(greeting)
+    await writer.drain()
+    async with asyncio.timeout(LIMIT_SECONDS):
+        answer = await reader.read()
+    writer.close()
+    # At most a TLS alert (record type 21), and the end.
+    assert answer[:1] in {b"", b"\x15"}
 
 
 async def test_the_servers_own_certificate_opens_no_session(

@@ -164,6 +164,24 @@ async def test_both_servers_watch_a_protected_machine_and_what_they_see_is_kept(
 
 
 @pytest.mark.spec("RE-4")
+async def test_a_report_whose_time_is_none_counts_as_of_now(site: Site, shanghai: Agent) -> None:
+    beijing = await site.register("VMM-Beijing")
+    await site.run(
+        lambda: protect(
+            Fabric.objects.get(pk=shanghai.fabric_id), Fabric.objects.get(pk=beijing.fabric_id)
+        )
+    )
+    began = datetime.now(UTC)
+    state = ReplicationState(
+        vm_id=MACHINE, host="hv1.shanghai.example.com", mode="Primary", state="Replicating"
+    )
+    report = ReplicationReport(observed_at=Timestamp(seconds=10**15), states=[state])
+    async with shanghai.session() as session:
+        await session.say(replication=report)
+        await site.until(lambda: ReplicationSide.objects.filter(observed_at__gte=began).exists())
+
+
+@pytest.mark.spec("RE-4")
 async def test_only_all_parts_of_a_complete_report_together_say_what_is_gone(
     site: Site, shanghai: Agent
 ) -> None:

@@ -53,9 +53,27 @@ def test_pairing_configures_every_host_of_both_clouds(world: World) -> None:
         assert server.port == 8084
         assert server.certificate_thumbprint == paired.certificate_thumbprint
         assert server.default_storage_location == r"C:\Hyper-V\Disks" == paired.storage_location
-        assert len(server.authorizations) == 2
+        others = {other.host.name for other in hosts if other.location != paired.location}
+        assert {each.allowed_primary_server for each in server.authorizations} == others
+        assert world.hyperv.open_ports[paired.host.name] == {8084}
         [certificate] = world.hyperv.certificates[paired.host.name]
         assert certificate.not_valid_after_utc == paired.certificate_not_after
+
+
+@pytest.mark.spec("PA-1")
+def test_more_clouds_are_associated_with_a_policy_later(world: World) -> None:
+    first, _ = world.pair("GoldCloud1", "GoldCloud2")
+    world.turn()
+    later, job = world.pair("SilverCloud1", "SilverCloud2")
+    world.turn()
+    job.refresh_from_db()
+    assert job.state == JobState.SUCCEEDED, job.errors
+    for pairing in (first, later):
+        pairing.refresh_from_db()
+        assert pairing.state == PairingState.PAIRED
+        assert pairing.hosts.count() == 4
+    assert later.policy == first.policy
+    assert world.vault.policies.count() == 1
 
 
 @pytest.mark.spec("RE-1", "RE-2", "FO-2", "FO-4", "FO-5")

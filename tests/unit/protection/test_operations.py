@@ -35,6 +35,20 @@ def test_a_state_allows_what_the_table_says_and_this_version_carries_out(
     assert list(allowed_operations(state)) == EXPECTED.get(state, [])
 
 
+@pytest.mark.spec("RE-2")
+@pytest.mark.parametrize("operation", [Operation.PLANNED_FAILOVER, Operation.UNPLANNED_FAILOVER])
+def test_before_protection_is_finalized_nothing_fails_over(operation: Operation) -> None:
+    before = (
+        ProtectionState.ENABLING,
+        ProtectionState.ENABLING_FAILED,
+        ProtectionState.READY_TO_COPY,
+        ProtectionState.INITIAL_REPLICATION,
+        ProtectionState.INITIAL_REPLICATION_COMPLETED,
+    )
+    assert [state for state in before if operation in ALLOWED.get(state, ())] == []
+    assert operation in ALLOWED[ProtectionState.PROTECTED]
+
+
 def test_asr_allows_these_operations_of_a_protected_item() -> None:
     assert ALLOWED[ProtectionState.PROTECTED] == (
         "PlannedFailover",

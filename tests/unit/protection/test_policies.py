@@ -48,6 +48,13 @@ def test_the_recorded_request_of_asr_is_read() -> None:
     )
 
 
+@pytest.mark.parametrize("seconds", [30, 300, 900])
+@pytest.mark.spec("PO-1")
+def test_machines_are_copied_every_half_minute_five_or_fifteen_minutes(seconds: int) -> None:
+    fields = read_policy({"instanceType": R2, "replicationFrequencyInSeconds": seconds})
+    assert fields.replication_frequency_seconds == seconds
+
+
 @pytest.mark.parametrize(("number", "port"), [(1, 8083), (2, 8084), (None, 8084)])
 @pytest.mark.spec("PO-1")
 def test_the_port_follows_the_authentication_when_it_is_not_given(

@@ -60,7 +60,19 @@ def test_each_prerequisite_that_is_not_met_is_told_with_four_things(
 
 
 @pytest.mark.spec("PR-1")
-@pytest.mark.parametrize("version", ["3.1.6011.0", "3.2.7510.0", "4.0.2043.0", "10.25.1.0", ""])
+@pytest.mark.parametrize(
+    "version",
+    [
+        # 2012 SP1, 2012 R2, 2016, 2019, 2022, 2025, not known.
+        "3.1.6011.0",
+        "3.2.7510.0",
+        "4.0.2043.0",
+        "10.19.1013.0",
+        "10.22.1287.0",
+        "10.25.1.0",
+        "",
+    ],
+)
 def test_vmm_2012_sp1_and_later_are_fit(version: str) -> None:
     assert cloud_failures(replace(GOLD, vmm_version=version)) == ()
 

@@ -66,7 +66,7 @@ def test_all_reasons_are_told_at_once() -> None:
         ("10.0.17763.0", InstanceType.WINDOWS_2012_R2),
     ],
 )
-@pytest.mark.spec("PO-2")
+@pytest.mark.spec("PO-1", "PO-2")
 def test_a_host_fits_the_policy_of_its_generation_only(
     version: str, instance_type: InstanceType
 ) -> None:

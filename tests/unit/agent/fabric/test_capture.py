@@ -36,6 +36,7 @@ def owner(machine: PSRecord) -> dict[str, object]:
     return {"VMId": machine.text("VMId"), "HostName": machine.text("HostName")}
 
 
+@pytest.mark.spec("DI-1")
 def test_every_machine_is_read(capture: dict[str, list[PSRecord]]) -> None:
     drives = [
         PSRecord({**drive.properties, **owner(machine)})
@@ -106,6 +107,7 @@ def test_devices_are_modified_with_their_machine_and_not_by_every_refresh(
                 assert device.moment("ModifiedTime") - at < timedelta(seconds=1)
 
 
+@pytest.mark.spec("DI-1")
 def test_every_host_cluster_and_volume_is_read(capture: dict[str, list[PSRecord]]) -> None:
     found = {item.host.fqdn: item.host for item in map(hosts.host, capture["hosts"])}
     west = found["SFBronagh.manageiq.com"]
@@ -126,6 +128,7 @@ def test_every_host_cluster_and_volume_is_read(capture: dict[str, list[PSRecord]
     assert all(volume.host_fqdns and volume.capacity_bytes for volume in volumes)
 
 
+@pytest.mark.spec("DI-1")
 def test_logical_networks_hidden_in_the_hosts_are_read() -> None:
     [content] = read_document(CAPTURE.read_text(encoding="utf-8"))
     assert isinstance(content, dict)

@@ -199,6 +199,7 @@ async def inventory(shanghai: Any) -> Inventory:
     return await read_inventory(shanghai, vmm_server="vmm.shanghai")
 
 
+@pytest.mark.spec("DI-1")
 async def test_a_machine_comes_with_its_disks_and_adapters(inventory: Inventory) -> None:
     machine = inventory[ObjectKey("virtual_machine", str(VM))].virtual_machine
     assert machine.vm_id == str(VM_ID)
@@ -261,14 +262,21 @@ async def test_a_machine_without_cloud_host_disks_or_plain_letters_is_read(
     assert (machine.state, len(machine.disks)) == ("HostNotResponding", 0)
 
 
+@pytest.mark.spec("DI-1")
 async def test_clouds_and_hosts(inventory: Inventory) -> None:
     cloud = inventory[ObjectKey("cloud", str(CLOUD))].cloud
     assert (cloud.name, cloud.description) == ("GoldCloud1", "")
     assert list(cloud.host_group_paths) == ["All Hosts\\Gold"]
+    assert list(cloud.capability_profiles) == ["Hyper-V"]
+    assert list(cloud.logical_networks) == ["Tenant"]
     assert list(cloud.storage_classifications) == ["GOLD", "SILVER"]
     host = inventory[ObjectKey("host", str(HOST))].host
     assert (host.fqdn, host.cluster_fqdn) == ("h1.shanghai", "Cluster.shanghai")
     assert host.operating_system == "Microsoft Windows Server 2019 Datacenter"
+    assert (host.operating_system_version, host.host_group_path) == (
+        "10.0.17763",
+        "All Hosts\\Gold",
+    )
     assert (host.communication_state, host.overall_state) == ("Responding", "OK")
     assert (host.total_memory_bytes, host.available_memory_bytes) == (8589467648, 6564 * 1024**2)
     assert host.available_for_placement
@@ -276,8 +284,10 @@ async def test_clouds_and_hosts(inventory: Inventory) -> None:
     assert (cluster.fqdn, cluster.host_group_path) == ("cluster.shanghai", "All Hosts\\Gold")
 
 
+@pytest.mark.spec("DI-1")
 async def test_networks_come_with_their_subnets(inventory: Inventory) -> None:
     network = inventory[ObjectKey("vm_network", str(NETWORK))].vm_network
+    assert network.isolation_type == "NoIsolation"
     [subnet] = network.subnets
     assert (subnet.name, list(subnet.subnets), subnet.vlan_id) == ("Web", ["10.0.1.0/24"], 7)
     assert inventory[ObjectKey("logical_network", str(LOGICAL))].logical_network.name == "Tenant"
@@ -286,11 +296,14 @@ async def test_networks_come_with_their_subnets(inventory: Inventory) -> None:
     assert (pool.vm_subnet, pool.logical_network) == ("Web", "Tenant_0")
 
 
+@pytest.mark.spec("DI-1")
 async def test_storage_knows_the_hosts_that_reach_it(inventory: Inventory) -> None:
     share = inventory[ObjectKey("storage_location", str(SHARE))].storage_location
     assert (share.file_share, share.path) == (True, "\\\\fs.shanghai\\GoldShare")
     assert (share.classification, share.capacity_bytes, share.free_bytes) == ("GOLD", 1000, 400)
     assert list(share.host_fqdns) == ["h1.shanghai"]
+    gold = inventory[ObjectKey("storage_classification", str(CLASSIFICATION))]
+    assert gold.storage_classification.name == "GOLD"
     volume = inventory[ObjectKey("storage_location", str(VOLUME))].storage_location
     assert volume.cluster_shared_volume
     assert (volume.path, volume.classification) == ("C:\\ClusterStorage\\Volume1\\", "SILVER")
