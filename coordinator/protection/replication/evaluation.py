@@ -11,6 +11,7 @@ from django.db import connection
 from django.db.models import Max
 from opensiterecovery.provider.v1 import replication_pb2
 
+from coordinator.jobs.services import QueueName, enqueue
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.replication.health import FAR_BEHIND, ItemHealth, SideHealth, evaluate
 from coordinator.protection.replication.picture import Picture
@@ -25,6 +26,9 @@ REPLICATING = MEASURED - {
 } | {ProtectionState.READY_TO_COPY, ProtectionState.INITIAL_REPLICATION}
 CLOCK_TASK = "protection.look_at_the_clock"
 CLOCK_PERIOD = timedelta(minutes=1)
+# So many items are held in one transaction: after an outage of an hour all of them are behind at
+# once, and reports and failovers of theirs wait for it.
+AT_ONCE = 500
 _BEHIND = [{"errorCode": "ReplicaBehind"}]
 WRITE = """
 UPDATE protection_protecteditem AS item
@@ -122,20 +126,34 @@ def picture_of(item: ProtectedItem) -> Picture:
     return Picture(states.get(active, ""), states.get(active.other, ""))
 
 
-def look_at_the_clock(now: datetime) -> None:
+def look_at_the_clock(now: datetime, after: str = "", at_once: int = AT_ONCE) -> None:
     """Sums up items again whose health time alone has changed: far behind, though nobody reports.
 
-    Called from time to time. Source: SPEC RE-8.
+    Called from time to time; goes on in another transaction when there are many.
+
+    Args:
+        now: The time.
+        after: Id of the last item that was looked at before; empty for the first time.
+        at_once: So many items at most.
+
+    Source: SPEC RE-8.
     """
     limit = now - FAR_BEHIND
     items = ProtectedItem.objects.filter(state__in=[str(state) for state in REPLICATING])
+    if after:
+        items = items.filter(id__gt=UUID(after))
     measured = items.annotate(newest=Max("sides__last_replicated_at"))
     behind = measured.filter(newest__lt=limit).exclude(health_errors__contains=_BEHIND)
     # One that caught up and whose sides are otherwise as they were.
     caught_up = measured.filter(newest__gte=limit, health_errors__contains=_BEHIND)
-    item_ids = [*behind.values_list("id", flat=True), *caught_up.values_list("id", flat=True)]
-    if item_ids:
-        sum_up(lock_items(item_ids), now)
+    item_ids = sorted(
+        [*behind.values_list("id", flat=True), *caught_up.values_list("id", flat=True)]
+    )
+    due = item_ids[:at_once]
+    if due:
+        sum_up(lock_items(due), now)
+    if len(item_ids) > len(due):
+        enqueue(CLOCK_TASK, QueueName.INVENTORY, str(due[-1]), now=now)
 
 
 def _follow(item: ProtectedItem, location: ActiveLocation, seen: ProtectedItem) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from django.db import transaction
 from opensiterecovery.provider.v1 import replication_pb2
 
 from coordinator.protection import services
-from coordinator.protection.models import RpoHistory
+from coordinator.protection.models import ProtectedItem, RpoHistory
 from coordinator.protection.queries import rpo_course
+from coordinator.protection.replication.evaluation import look_at_the_clock
 from coordinator.protection.replication.rpo import SPAN, span_number, span_start
 from coordinator.protection.states import ProtectionState
 from coordinator.protection.steps import TASKS
@@ -173,3 +175,22 @@ def test_an_hour_without_news_is_a_warning_and_the_next_report_takes_it_back(
     TASKS["protection.look_at_the_clock"](protected.now)
     item = protected.item()
     assert (item.replication_health, item.health_errors) == ("Normal", [])
+
+
+@pytest.mark.spec("RE-8")
+def test_when_all_are_behind_at_once_some_are_held_at_a_time(protected: World) -> None:
+    replicate(protected)
+    item = protected.item()
+    sides = list(item.sides.all())
+    for number in range(1, 5):
+        item.pk, item.vm_id, item.name = UUID(int=number), str(number), str(number)
+        item.save(force_insert=True)
+        for side in sides:
+            side.pk, side.item = None, item
+            side.save(force_insert=True)
+    protected.pass_(3601)
+    look_at_the_clock(protected.now, at_once=2)
+    behind = ProtectedItem.objects.filter(health_errors__contains=[{"errorCode": "ReplicaBehind"}])
+    assert [found.id.int for found in behind.order_by("id")] == [1, 2]
+    protected.work()
+    assert behind.count() == 5
