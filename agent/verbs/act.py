@@ -65,10 +65,14 @@ async def reach(context: VerbContext, goal: Goal[T], act: Callable[[T], Awaitabl
     the meantime is not believed at once.
     """
     observed = await goal.observe()
+    # Of a call made before, the effect may still be about to show.
+    begun_before = context.resumed or goal.under_way(observed)
+    if goal.under_way(observed):
+        observed = await _wait(context, goal, while_under_way=True)
     if goal.reached(observed):
         log.info("goal.found_reached", command_id=str(context.command_id), action=goal.action)
         return observed
-    lost_at = context.clock() if context.resumed else None
+    lost_at = context.clock() if begun_before else None
     while not goal.under_way(observed):
         if (refusal := goal.refuse(observed)) is not None:
             raise CommandError(refusal)
@@ -128,12 +132,18 @@ async def _again_or_raise(
     raise CommandError(told(to_failure(error), state)) from error
 
 
-async def _wait(context: VerbContext, goal: Goal[T]) -> T:
-    """Looks until the goal is reached, at most until the deadline."""
+async def _wait(context: VerbContext, goal: Goal[T], *, while_under_way: bool = False) -> T:
+    """Looks until the goal is reached, at most until the deadline.
+
+    Args:
+        context: The command.
+        goal: What is to be.
+        while_under_way: Looks no longer than the state is on its way to the goal.
+    """
     said = ""
     while True:
         observed = await goal.observe()
-        if goal.reached(observed):
+        if goal.reached(observed) or (while_under_way and not goal.under_way(observed)):
             return observed
         if (seen := goal.describe(observed)) != said:
             said = seen

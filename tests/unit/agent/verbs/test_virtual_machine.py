@@ -217,3 +217,20 @@ async def test_people_are_told_what_is_being_done(
     assert told[0] == "Stop-VM"
     await stop_virtual_machine(StopVirtualMachine(vm=primary), replace(context(), tell=tell))
     assert told.count("Stop-VM") == 1
+
+
+async def test_a_stop_that_somebody_began_and_that_came_to_nothing_is_begun_anew(
+    hyperv: FakeHyperV, context: MakeContext, primary: VirtualMachineRef
+) -> None:
+    """A machine that was on its way when the agent came back, and then went on running."""
+    machine = hyperv.add(SHANGHAI, FakeMachine(VM_ID, "App", state="Stopping"))
+    looks = iter(["Stopping", "Stopping"])
+
+    def give_up(seen: FakeMachine) -> None:
+        seen.state = next(looks, "Running")
+
+    hyperv.transitions["Stopping"] = give_up
+    request = StopVirtualMachine(vm=primary)
+    stopped = await stop_virtual_machine(request, context(resumed=True))
+    assert (stopped.state, machine.state) == ("Off", "Off")
+    assert hyperv.effects == [("vm.stopped", str(VM_ID))]
