@@ -5,6 +5,10 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+import structlog
+
+log = structlog.get_logger(__name__)
+
 Place = TypeVar("Place")
 Question = TypeVar("Question")
 Found = TypeVar("Found")
@@ -60,6 +64,7 @@ class PatientReads(Generic[Place, Question, Found]):
         Returns:
             The answers there are, of this look's reads and of late ones.
         """
+        self._drop_stale(asked)
         turns = asyncio.Semaphore(self._at_once)
         for place, question in asked.items():
             if place not in self._reads:
@@ -81,6 +86,15 @@ class PatientReads(Generic[Place, Question, Found]):
             if read.task is not None:
                 read.task.cancel()
         self._reads.clear()
+
+    def _drop_stale(self, asked: Mapping[Place, Question]) -> None:
+        """Late answers of places that nobody asks any more would be old when somebody does."""
+        for place in [place for place in self._reads if place not in asked]:
+            task = self._reads[place].task
+            if task is not None and task.done():
+                del self._reads[place]
+                if not task.cancelled() and (error := task.exception()) is not None:
+                    log.info("read.dropped", place=str(place), error=str(error))
 
     def _begin(self, place: Place, question: Question, turn: asyncio.Semaphore) -> None:
         read: _Read[Question, Found] = _Read(question)
