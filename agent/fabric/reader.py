@@ -133,7 +133,7 @@ class FabricReader:
             whole_at=started_at,
         )
         await self._ask_clusters(memory, around, clusters_of(around))
-        await self._ask_hosts(memory, hosts_of(around), answering_hosts(around))
+        await self._ask_hosts(memory, around, answering_hosts(around))
         self._memory = memory
         return self._told(around, memory)
 
@@ -175,7 +175,7 @@ class FabricReader:
         without = [name for name in clusters_of(around) if not after.brokers.get(name)]
         await self._ask_clusters(after, around, without)
         await self._ask_hosts(
-            after, hosts_of(around), replicating_hosts(known, records) & answering_hosts(around)
+            after, around, replicating_hosts(known, records) & answering_hosts(around)
         )
         log.debug("inventory.changes_read", machines=len(records))
         self._memory = after
@@ -199,14 +199,19 @@ class FabricReader:
         built = await asyncio.to_thread(lambda: list(machines(found, around, disks)))
         return {item.virtual_machine.id: item for item in built}
 
-    async def _ask_hosts(
-        self, memory: Memory, present: Collection[str], asked: Iterable[str]
-    ) -> None:
-        """Learns relationships; a host that cannot be asked keeps what it said before."""
+    async def _ask_hosts(self, memory: Memory, around: Surroundings, asked: Iterable[str]) -> None:
+        """Learns relationships; a host that cannot be asked keeps what it said before.
+
+        It counts as unread until it has been asked: a look at what has changed asks few hosts.
+        """
+        present = hosts_of(around)
         answer: HostRelationships = await read_relationships(
             self._vmm.powershell, asked, time_limit_seconds=self._vmm.time_limit_seconds
         )
-        self.unread_hosts = answer.unread
+        silent = present - answering_hosts(around)
+        self.unread_hosts = (self.unread_hosts - answer.read.keys() | answer.unread | silent) & (
+            present
+        )
         memory.relationships.update(answer.read)
         for host in [host for host in memory.relationships if host not in present]:
             del memory.relationships[host]

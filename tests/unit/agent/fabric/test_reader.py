@@ -233,6 +233,35 @@ async def test_relationships_that_others_made_come_with_their_machines(
     assert reader.unread_hosts == {"hv2.example"}
 
 
+@pytest.mark.spec("DI-4")
+async def test_a_host_counts_as_unread_until_it_has_answered(
+    site: Site, reader: FabricReader, powershell: Any, failure: PowerShellFailure
+) -> None:
+    """A look at what has changed does not ask it, and says nothing of what it would have said."""
+    powershell.answer("Get-VMReplication", failure, "hv2.example")
+    await reader.look()
+    await reader.look()
+    assert reader.unread_hosts == {"hv2.example"}
+    powershell.answer("Get-VMReplication", [], "hv2.example")
+    await reader.look(whole=True)
+    assert reader.unread_hosts == frozenset()
+
+
+@pytest.mark.spec("DI-4")
+async def test_a_host_that_vmm_does_not_reach_counts_as_unread(
+    site: Site, reader: FabricReader, powershell: Any, record: Record
+) -> None:
+    silent = record(
+        ID=UUID(int=51),
+        FullyQualifiedDomainName="hv1.example",
+        VMHostGroup="All Hosts\\Gold",
+        CommunicationState="NotResponding",
+    )
+    powershell.answer("Get-SCVMHost", [silent])
+    await reader.look()
+    assert reader.unread_hosts == {"hv1.example"}
+
+
 async def test_a_host_that_cannot_be_asked_keeps_what_it_said(
     site: Site, reader: FabricReader, powershell: Any, record: Record, failure: PowerShellFailure
 ) -> None:
