@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from coordinator.protection.models import OfflineCopy
-from coordinator.protection.offline.rules import CopyFacts, FolderFacts
+from coordinator.protection.copy_line.rules import DOUBTFUL_FOR
+from coordinator.protection.models import OfflineCopy, ReplicationSide
+from coordinator.protection.offline.rules import BROKEN_OFF, CopyFacts, FolderFacts
 from coordinator.protection.states import ActiveLocation
 
 
@@ -37,7 +38,7 @@ def copy_facts(copy: OfflineCopy, *, importing: bool = False) -> CopyFacts:
         import_path=copy.import_path,
         primary_host=item.primary_host,
         recovery_host=item.recovery_host,
-        primary_state="" if seen is None else seen.state,
+        primary_state="" if primary is None or _is_old(copy, primary) else primary.state,
         percent=seen.copy_percent if seen is not None and seen.HasField("copy_percent") else None,
         replica_state="Replicating" if copy.imported_at else "" if there is None else there.state,
         import_percent=(
@@ -49,3 +50,8 @@ def copy_facts(copy: OfflineCopy, *, importing: bool = False) -> CopyFacts:
         importing=importing,
         failed=copy.problem is not None,
     )
+
+
+def _is_old(copy: OfflineCopy, primary: ReplicationSide) -> bool:
+    """Whether what speaks against the export may have been seen before it began."""
+    return primary.state in BROKEN_OFF and primary.observed_at - copy.began_at <= DOUBTFUL_FOR

@@ -25,6 +25,7 @@ from tests.integration.protection.world import GIBIBYTE, ORIGIN, World, details
 pytestmark = pytest.mark.django_db
 
 EXPORT, IMPORT = r"\\FilesSh\Out", r"\\FilesBj\In"
+BROKEN_OFF = Stage.EXPORT_BROKEN_OFF
 OFFLINE = {
     "initialReplicationMethod": "Offline",
     "offlineReplicationExportPath": EXPORT,
@@ -135,12 +136,31 @@ def test_nothing_is_enabled_while_a_path_or_a_delegation_is_missing(offline: Wor
 
 
 @pytest.mark.spec("OF-1")
+def test_what_was_seen_before_an_export_began_does_not_begin_it_again(offline: World) -> None:
+    item = begin(offline)
+    side = item.side("Primary")
+    assert side is not None
+    began_at = the_copy().began_at
+    for seconds, expected in ((-5, Stage.EXPORTING), (20, Stage.EXPORTING), (31, BROKEN_OFF)):
+        side.state, side.observed_at = "ReadyForInitialReplication", began_at
+        side.observed_at += timedelta(seconds=seconds)
+        told = side.wire()
+        told.state = side.state
+        side.observed = told.SerializeToString()
+        side.save()
+        follow_offline_copies(offline.now)
+        assert stage() is expected
+    assert Job.objects.filter(scenario="ExportInitialReplication").count() == 1
+
+
+@pytest.mark.spec("OF-1")
 def test_an_export_that_broke_off_begins_again_by_itself_then_only_when_asked(
     offline: World,
 ) -> None:
     item = begin(offline)
     for number in (2, 3):
         offline.hyperv.copies[HV1, item.vm_id].state = "Error"
+        offline.pass_(30)
         offline.report()
         assert stage() is Stage.EXPORT_BROKEN_OFF
         follow_offline_copies(offline.now)
@@ -149,6 +169,7 @@ def test_an_export_that_broke_off_begins_again_by_itself_then_only_when_asked(
         assert the_copy().exports == number
         assert stage() is Stage.EXPORTING
     offline.hyperv.copies[HV1, item.vm_id].state = "Error"
+    offline.pass_(30)
     offline.report()
     follow_offline_copies(offline.now)
     assert the_copy().exports == 3
