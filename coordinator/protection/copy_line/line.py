@@ -9,7 +9,8 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import connection
-from django.db.models import Max
+from django.db.models import Max, Window
+from django.db.models.functions import RowNumber
 
 from coordinator.failures import refuse
 from coordinator.jobs.models import Job
@@ -161,9 +162,26 @@ def starts_at(moment: datetime) -> str:
     return f"First copy begins at {moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def waiting_copies(vault_id: UUID, now: datetime) -> list[WaitingCopy]:
-    """Copies of a vault that are in line."""
+def waiting_copies(
+    vault_id: UUID, now: datetime, *, most_alike: int | None = None
+) -> list[WaitingCopy]:
+    """Copies of a vault that are in line.
+
+    Args:
+        vault_id: The vault.
+        now: The time.
+        most_alike: So many of one request between the same hosts, the first ones: no more than a
+            host takes can have their turn now, and a line of hundreds is decided upon with each
+            copy that ends. None: all.
+    """
     rows = FirstCopy.objects.filter(WAITING, vault_id=vault_id, since__lte=now)
+    if most_alike is not None:
+        alike = Window(
+            RowNumber(),
+            partition_by=["request", "source_host", "recovery_host"],
+            order_by=["since", "id"],
+        )
+        rows = rows.annotate(number=alike).filter(number__lte=most_alike)
     columns = ("id", "request", "since", "source_host", "recovery_host", "passed_at")
     return [
         WaitingCopy(key, request, since, CopyHosts(source, recovery), passed_at)
@@ -211,7 +229,7 @@ def _has_room(hosts: CopyHosts, running: Running) -> bool:
 
 def _grant(vault_id: UUID, running: Running, now: datetime) -> set[UUID]:
     """Gives turns; returns the jobs that have one now."""
-    waiting = waiting_copies(vault_id, now)
+    waiting = waiting_copies(vault_id, now, most_alike=limits().source)
     if not waiting:
         return set()
     turns = decide_turns(
