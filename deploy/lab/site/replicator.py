@@ -83,9 +83,8 @@ async def _step(site: SiteCore, vm: VirtualMachine, replication: Replication, *,
         await _copy(site, vm, replication)
     elif replication.state is ReplicationState.REPLICATING and due:
         await _cycle(site, vm, replication)
-    elif due:
-        _start_what_is_scheduled(site, vm, replication)
-        _look_again(site, vm, replication.frequency_seconds)
+    elif due and not _start_what_is_scheduled(site, vm, replication):
+        _wait_for_what_is_scheduled(site, vm, replication)
 
 
 def _look_again(site: SiteCore, vm: VirtualMachine, interval_seconds: float) -> None:
@@ -108,7 +107,21 @@ def _renew_statistics(site: SiteCore, vm: VirtualMachine, replication: Replicati
         )
 
 
-def _start_what_is_scheduled(site: SiteCore, vm: VirtualMachine, replication: Replication) -> None:
+def _wait_for_what_is_scheduled(
+    site: SiteCore, vm: VirtualMachine, replication: Replication
+) -> None:
+    """Looks again when the next cycle would be due, or at the first start scheduled before."""
+    _look_again(site, vm, replication.frequency_seconds)
+    runtime, loop = site.runtime(vm), asyncio.get_running_loop()
+    now = site.now_at(vm.host_fqdn)
+    for start in (replication.initial_replication_start_time, replication.resynchronize_start_time):
+        if start is not None and start > now:
+            at = loop.time() + (start - now).total_seconds()
+            runtime.next_cycle = min(runtime.next_cycle, at)
+
+
+def _start_what_is_scheduled(site: SiteCore, vm: VirtualMachine, replication: Replication) -> bool:
+    """Starts a copy or a comparison whose time has come; whether it did."""
     now = site.now_at(vm.host_fqdn)
     start = replication.initial_replication_start_time
     if (
@@ -118,13 +131,14 @@ def _start_what_is_scheduled(site: SiteCore, vm: VirtualMachine, replication: Re
     ):
         replication.initial_replication_start_time = None
         apply_event(replication, Event.INITIAL_STARTED)
-        site.save_vm(vm)
-        send_now(site, vm)
-    if _is_resynchronization_due(replication, now):
+    elif _is_resynchronization_due(replication, now):
         replication.resynchronize_start_time = None
         apply_event(replication, Event.RESYNC_STARTED)
-        site.save_vm(vm)
-        send_now(site, vm)
+    else:
+        return False
+    site.save_vm(vm)
+    send_now(site, vm)
+    return True
 
 
 def _is_resynchronization_due(replication: Replication, now: datetime) -> bool:
