@@ -54,3 +54,13 @@ def test_the_manifest_exports_what_the_module_does() -> None:
 def test_no_parameter_becomes_script_text() -> None:
     text = MODULE.read_text(encoding="utf-8")
     assert not re.search(r"Invoke-Expression|\biex\b|\[scriptblock\]::Create|-Command\s+\"", text)
+
+
+def test_nothing_that_runs_on_another_computer_asks_the_domain() -> None:
+    """The session there has no credentials to pass on: LDAP from it would be a second hop."""
+    text = MODULE.read_text(encoding="utf-8")
+    remote = re.findall(
+        r"Invoke-Command .*?-ScriptBlock \{(.*?)^    \}", text, re.MULTILINE | re.DOTALL
+    )
+    assert len(remote) == text.count("Invoke-Command ")
+    assert not [block for block in remote if re.search(r"adsi|DirectoryEntry|Get-AD", block)]

@@ -182,14 +182,35 @@ filter Split-OsrPath ([string] $Path) {
     else { '', '', '' }
 }
 
+# The identifiers of an account and of the domain groups it is in; none for an account that only
+# another computer knows. Asked here: on another computer the domain would be a second hop, which
+# the session's credentials do not make. Not exported.
+filter Get-OsrAccountSid ([string] $Account) {
+    $sidType = [System.Security.Principal.SecurityIdentifier]
+    try {
+        $own = ([System.Security.Principal.NTAccount] $Account).Translate($sidType).Value
+        $own
+        $found = ([adsisearcher] "(objectSid=$own)").FindOne()
+        if ($null -ne $found) {
+            $entry = $found.GetDirectoryEntry()
+            $entry.RefreshCache([string[]] 'tokenGroups')
+            foreach ($group in $entry.Properties['tokenGroups']) {
+                (New-Object $sidType.FullName -ArgumentList $group, 0).Value
+            }
+        }
+    }
+    catch { Write-Verbose "The account $Account cannot be resolved here: $_" }
+}
+
 function Test-OsrReplicationPath {
     <#
     .SYNOPSIS
         Tells what accounts may do in a path of an offline first copy: NTFS rights, share permission.
     .DESCRIPTION
-        Looks at a share on the computer that shares it, and at a local path on the host, so that no
-        second hop is needed. Gives one object for each account, also when the path is not there.
-        Rights are those of the account and of the domain groups it is in; a Deny rule counts.
+        Looks at a share on the computer that shares it, and at a local path on the host, and asks
+        the domain from here, so that no second hop is needed. Gives one object for each account,
+        also when the path is not there. Rights are those of the account, of the domain groups it
+        is in, and of the administrative local groups that these are in; a Deny rule counts.
     #>
     [CmdletBinding()]
     [OutputType([pscustomobject])]
@@ -200,8 +221,10 @@ function Test-OsrReplicationPath {
     )
     $server, $share, $rest = Split-OsrPath -Path $Path
     $target = if ($server) { $server } else { $ComputerName }
-    Invoke-Command -ComputerName $target -ArgumentList $Path, $server, $share, $rest, $Account -ScriptBlock {
-        param([string] $Path, [string] $Server, [string] $Share, [string] $Rest, [string[]] $Account)
+    $known = @{}
+    foreach ($name in $Account) { $known[$name] = [string[]] @(Get-OsrAccountSid -Account $name) }
+    Invoke-Command -ComputerName $target -ArgumentList $Path, $server, $share, $rest, $Account, $known -ScriptBlock {
+        param([string] $Path, [string] $Server, [string] $Share, [string] $Rest, [string[]] $Account, [hashtable] $Known)
         $ErrorActionPreference = 'Stop'
         $local = $Path
         $shared = $null
@@ -213,26 +236,19 @@ function Test-OsrReplicationPath {
         $sidType = [System.Security.Principal.SecurityIdentifier]
         $everybody = 'S-1-1-0', 'S-1-5-11'
         foreach ($name in $Account) {
-            $sids = @()
-            try {
-                $own = ([System.Security.Principal.NTAccount] $name).Translate($sidType).Value
-                $sids = @($own) + $everybody
-                $searcher = [adsisearcher] "(objectSid=$own)"
-                $found = $searcher.FindOne()
-                if ($null -ne $found) {
-                    $entry = $found.GetDirectoryEntry()
-                    $entry.RefreshCache([string[]] 'tokenGroups')
-                    $sids += @($entry.Properties['tokenGroups'] | ForEach-Object { (New-Object $sidType.FullName $_, 0).Value })
-                }
+            $sids = @($Known[$name])
+            if ($sids.Count -eq 0) {
+                try { $sids = @(([System.Security.Principal.NTAccount] $name).Translate($sidType).Value) }
+                catch { Write-Verbose "The account $name cannot be resolved: $_" }
             }
-            catch { Write-Verbose "The account $name cannot be resolved: $_" }
+            if ($sids.Count -gt 0) { $sids += $everybody }
             $groups = @()
-            if ($Server) {
-                # Administrators, Power Users, Server Operators, Print Operators.
-                foreach ($group in 'S-1-5-32-544', 'S-1-5-32-547', 'S-1-5-32-549', 'S-1-5-32-550') {
-                    $members = @(Get-LocalGroupMember -SID $group -ErrorAction SilentlyContinue | ForEach-Object { $_.SID.Value })
-                    if (@($members | Where-Object { $sids -contains $_ }).Count -gt 0) {
-                        $sids += $group
+            # Administrators, Power Users, Server Operators, Print Operators.
+            foreach ($group in 'S-1-5-32-544', 'S-1-5-32-547', 'S-1-5-32-549', 'S-1-5-32-550') {
+                $members = @(Get-LocalGroupMember -SID $group -ErrorAction SilentlyContinue | ForEach-Object { $_.SID.Value })
+                if (@($members | Where-Object { $sids -contains $_ }).Count -gt 0) {
+                    $sids += $group
+                    if ($Server) {
                         $groups += (New-Object $sidType.FullName $group).Translate([System.Security.Principal.NTAccount]).Value.Split('\')[-1]
                     }
                 }
