@@ -63,7 +63,7 @@ def granted(sites: Sites) -> list[str]:
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.spec("NW-1", "NW-2", "NW-3", "NW-4", "NW-5", "NW-8", "NW-9")
+@pytest.mark.spec("NW-1", "NW-2", "NW-3", "NW-4", "NW-5", "NW-8", "NW-9", "DI-4")
 def test_networks_are_mapped_and_replicas_follow(stage: Stage, paired: Story, sites: Sites) -> None:
     offered = osr(
         stage, "network", "targets", "VMNetwork1-Shanghai", "--recovery-server", "VMM-Beijing"
@@ -87,6 +87,10 @@ def test_networks_are_mapped_and_replicas_follow(stage: Stage, paired: Story, si
         assert networks_of_effects(sites)[-1] == "VMNetwork2-Beijing"
         [kept] = granted(sites)[len(before) :]
         assert kept.startswith("10.2.2.")
+        for server in ("VMM-Shanghai", "VMM-Beijing"):
+            checked = osr(stage, "server", "check", server)
+            assert MACHINE not in checked
+            assert "mappings:" not in checked
     finally:
         osr(stage, "network", "unmap", "VMNetwork1-Shanghai", "--yes")
     assert is_on(stage, "VMNetwork2")
