@@ -57,7 +57,9 @@ def test_every_route_in_a_vault_hides_the_vaults_of_others(
         if "/vaults/" not in path or (method, path.count("/")) == ("DELETE", 8):
             continue
         tail = path.partition("/vaults/x")[2]
-        body = {"location": "here", "properties": {}} if method in {"PUT", "POST", "PATCH"} else None
+        body = (
+            {"location": "here", "properties": {}} if method in {"PUT", "POST", "PATCH"} else None
+        )
         answer = stranger.send(method, program.vault_path + tail, json=body)
         if answer.status_code == 400 and body is not None:
             # The body is read before the vault is looked for; nothing of the vault is told.
