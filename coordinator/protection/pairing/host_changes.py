@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,6 +11,7 @@ from coordinator.fabrics.models import Host
 from coordinator.failures import Failure, RefusedError
 from coordinator.protection.inventory import connection_points, host_message
 from coordinator.protection.models import PairedHost, Pairing
+from coordinator.protection.pairing.prerequisites import shared_hosts_failure
 from coordinator.protection.pairing.receivers import point_of
 from coordinator.protection.pairing.services import refuse_other_listener
 from coordinator.protection.policies.rules import InstanceType
@@ -56,13 +57,15 @@ def find_changes(pairing: Pairing, now: datetime) -> FoundChanges:
     if any(cloud.gone_at is not None for cloud in clouds.values()):
         # A cloud that VMM lost has no hosts to compare with; its pairing is told of elsewhere.
         return FoundChanges({}, [], rows, [])
+    found = {location: fabrics.hosts_of_cloud(cloud) for location, cloud in clouds.items()}
+    present = {host.pk: host.name for hosts in found.values() for host in hosts}
+    shared = _in_both(found)
     joined: dict[ActiveLocation, list[Host]] = {}
-    unfit: list[Failure] = []
-    present: set[int] = set()
-    for location, cloud in clouds.items():
-        hosts = fabrics.hosts_of_cloud(cloud)
-        present |= {host.pk for host in hosts}
-        fit, failures = _fit(pairing, [host for host in hosts if _new(host, by_host)])
+    # A host of both clouds stays on the side it is on.
+    unfit = [shared_hosts_failure(present[pk] for pk in shared)] if shared else []
+    for location, hosts in found.items():
+        new = [host for host in hosts if host.pk not in shared and _new(host, by_host)]
+        fit, failures = _fit(pairing, new)
         joined[location] = [
             host for host, point in fit if _differs(by_host.get(host.pk), point, location)
         ]
@@ -70,6 +73,14 @@ def find_changes(pairing: Pairing, now: datetime) -> FoundChanges:
     left = [row for row in rows if row.host_id not in present and _has_left(pairing, row, now)]
     gone = {row.pk for row in left}
     return FoundChanges(joined, left, [row for row in rows if row.pk not in gone], unfit)
+
+
+def _in_both(found: Mapping[ActiveLocation, Sequence[Host]]) -> set[int]:
+    primary, recovery = (
+        {host.pk for host in found[location]}
+        for location in (ActiveLocation.PRIMARY, ActiveLocation.RECOVERY)
+    )
+    return primary & recovery
 
 
 def _new(host: Host, known: dict[int, PairedHost]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from coordinator.failures import Failure
@@ -79,20 +79,23 @@ def pair_failures(
     found = [*_own_failures(source), *_own_failures(target)]
     shared = {host.fqdn for host in source.hosts} & {host.fqdn for host in target.hosts}
     if shared:
-        found.append(
-            Failure(
-                "CloudsShareHost",
-                f"Hosts belong to both clouds: {', '.join(sorted(shared))}.",
-                ("A host cannot hold a machine and its replica.",),
-                "Choose clouds whose host groups have no host in common.",
-            )
-        )
+        found.append(shared_hosts_failure(shared))
     versions = tuple(
         (host.fqdn, host.operating_system_version) for host in (*source.hosts, *target.hosts)
     )
     if instance_type is not None:
         found += host_generation_errors(instance_type, versions)
     return tuple(dict.fromkeys(found))
+
+
+def shared_hosts_failure(names: Iterable[str]) -> Failure:
+    """Hosts are in both clouds of a pair."""
+    return Failure(
+        "CloudsShareHost",
+        f"Hosts belong to both clouds: {', '.join(sorted(names))}.",
+        ("A host cannot hold a machine and its replica.",),
+        "Choose clouds whose host groups have no host in common.",
+    )
 
 
 def wanted_updates(*, clustered: bool, versions: Sequence[str]) -> tuple[str, ...]:

@@ -49,6 +49,24 @@ def look_again(world: World) -> None:
     world.turn()
 
 
+def cluster(world: World) -> None:
+    """Shanghai's gold hosts are nodes of one, with a broker."""
+    fabric = world.fabric("vmm-shanghai")
+    FabricObject.objects.create(
+        vault=world.vault,
+        fabric=fabric,
+        kind="host_cluster",
+        external_id="cluster",
+        name="c1.shanghai.contoso.com",
+        details={
+            "fqdn": "c1.shanghai.contoso.com",
+            "replica_broker_fqdn": "broker1.shanghai.contoso.com",
+        },
+    )
+    Host.objects.filter(name__in=SHANGHAI).update(cluster_fqdn="c1.shanghai.contoso.com")
+    add_shared_volume(world, fabric, *SHANGHAI, NEW)
+
+
 def jobs() -> int:
     return Job.objects.filter(scenario="UpdateCloudPairing").count()
 
@@ -196,20 +214,7 @@ def test_an_offline_provider_is_waited_for_without_a_job(paired: World) -> None:
 def test_a_node_that_joins_a_cluster_gives_the_whole_cluster_a_certificate_with_its_name(
     world: World,
 ) -> None:
-    fabric = world.fabric("vmm-shanghai")
-    FabricObject.objects.create(
-        vault=world.vault,
-        fabric=fabric,
-        kind="host_cluster",
-        external_id="cluster",
-        name="c1.shanghai.contoso.com",
-        details={
-            "fqdn": "c1.shanghai.contoso.com",
-            "replica_broker_fqdn": "broker1.shanghai.contoso.com",
-        },
-    )
-    Host.objects.filter(name__in=SHANGHAI).update(cluster_fqdn="c1.shanghai.contoso.com")
-    add_shared_volume(world, fabric, *SHANGHAI, NEW)
+    cluster(world)
     world.pair()
     world.turn()
     broker = "broker1.shanghai.contoso.com"
@@ -227,3 +232,26 @@ def test_a_node_that_joins_a_cluster_gives_the_whole_cluster_a_certificate_with_
     assert {
         row.certificate_thumbprint for row in PairedHost.objects.filter(location="Primary")
     } == {second}
+
+
+@pytest.mark.spec("SS-1")
+def test_a_host_that_comes_to_be_in_both_clouds_stays_what_it_is_and_is_told_of(
+    world: World,
+) -> None:
+    cluster(world)
+    world.pair("GoldCloud1", "SilverCloud1")
+    world.turn()
+    cloud = world.cloud("SilverCloud1")
+    cloud.details["host_group_paths"] += ["All Hosts\\GoldCloud1"]
+    cloud.save()
+    look(world)
+    for _ in range(3):
+        world.pass_(60)
+        Provider.objects.update(last_heartbeat_at=world.now)
+        look_again(world)
+    assert jobs() == 0
+    sides = dict(PairedHost.objects.values_list("host__name", "location"))
+    assert {sides[host] for host in SHANGHAI} == {"Primary"}
+    [error] = pairing().host_errors
+    assert error["code"] == "CloudsShareHost"
+    assert SHANGHAI[0] in error["message"]
