@@ -23,6 +23,8 @@ def hold_pools(pool_ids: Iterable[str]) -> None:
 
 
 def taken_by_others(row: ItemAdapter) -> list[str]:
-    """Addresses of a pool that other adapters' replicas have, or are about to reserve."""
-    others = ItemAdapter.objects.filter(pool_id=row.pool_id).exclude(pk=row.pk)
+    """Addresses of a pool that a vault's other replicas have, or are about to reserve."""
+    others = ItemAdapter.objects.filter(
+        pool_id=row.pool_id, item__vault__protected_items=row.item_id
+    ).exclude(pk=row.pk)
     return list(others.exclude(address="").values_list("address", flat=True))

@@ -6,6 +6,7 @@ import pytest
 from django.db import transaction
 
 from coordinator.fabrics.models import FabricObject
+from coordinator.jobs.registry import Registry
 from coordinator.protection.models import ItemAdapter
 from coordinator.protection.services import disable_protection
 from coordinator.protection.states import FailoverDirection
@@ -15,7 +16,7 @@ from tests.integration.protection.network_stage import (
     RECOVERY_HOST,
     Stage,
 )
-from tests.integration.protection.world import ORIGIN
+from tests.integration.protection.world import ORIGIN, make_world
 
 pytestmark = pytest.mark.django_db
 
@@ -108,3 +109,17 @@ def test_a_failover_goes_on_although_its_address_cannot_be_written(stage: Stage)
     job = stage.fail_over(FailoverDirection.PRIMARY_TO_RECOVERY)
     assert job.state_description == "CompletedWithInformation"
     assert stage.world.item().active_location == "Recovery"
+
+
+@pytest.mark.spec("NW-8")
+def test_what_another_vault_keeps_of_a_pool_of_the_same_name_is_nobodys_business_here(
+    stage: Stage, registry: Registry
+) -> None:
+    stages = (Stage(make_world(registry)), stage)
+    for each in stages:
+        each.world.protect()
+        each.map()
+        each.world.turn()
+    rows = [ItemAdapter.objects.get(item=each.world.item()) for each in stages]
+    assert rows[0].pool_id == rows[1].pool_id
+    assert rows[0].address == rows[1].address != ""
