@@ -18,16 +18,21 @@ from agent.verbs.context import VerbContext
 from agent.verbs.machines import VIRTUAL_MACHINE_NOT_FOUND, machine_id, read_machine, vm_pipeline
 from agent.verbs.relationship import run_on
 
+_BEING_MOVED = frozenset({"StorageMigrationPhaseOne", "StorageMigrationPhaseTwo"})
+"""VMOperationalStatus of a machine while Hyper-V moves its files; it refuses a second move."""
+
 
 @dataclass(frozen=True)
 class _Disks:
-    """Present paths of a machine's disks, and which of them go where."""
+    """Present paths of a machine's disks, which of them go where, and whether any is on its way."""
 
     paths: tuple[str, ...]
     moves: Mapping[str, str]
+    being_moved: bool = False
 
     def __str__(self) -> str:
-        return f"{len(self.moves)} of {len(self.paths)} disks not where they are to be"
+        moving = ", storage being moved" if self.being_moved else ""
+        return f"{len(self.moves)} of {len(self.paths)} disks not where they are to be{moving}"
 
 
 async def move_replica_storage(request: MoveReplicaStorage, context: VerbContext) -> ReplicaStorage:
@@ -36,7 +41,8 @@ async def move_replica_storage(request: MoveReplicaStorage, context: VerbContext
     They lie there as Hyper-V Replica itself would have put them. Hyper-V moves storage before,
     during and after the first copy; replication waits meanwhile.
 
-    Idempotent: disks that are where they are to be stay.
+    Idempotent: disks that are where they are to be stay. A move that was begun goes on without the
+    agent and is waited for.
 
     Raises:
         CommandError: No host has the replica, it lacks a disk that the command names, or Hyper-V
@@ -68,6 +74,7 @@ async def move_replica_storage(request: MoveReplicaStorage, context: VerbContext
         observe=lambda: _look(request, context, vm),
         reached=lambda disks: not disks.moves,
         describe=str,
+        under_way=lambda disks: disks.being_moved,
     )
     disks = await reach(context, goal, act)
     return ReplicaStorage(vm_id=str(machine_id(vm)), host=vm.host, disk_paths=disks.paths)
@@ -119,7 +126,15 @@ async def _look(request: MoveReplicaStorage, context: VerbContext, vm: VirtualMa
         if not _lies_in(source, folder):
             # Hyper-V demands the very name the file has.
             moves[source] = ntpath.join(folder, ntpath.basename(source))
-    return _Disks(paths, moves)
+    return _Disks(paths, moves, bool(moves) and await _is_being_moved(context, vm))
+
+
+async def _is_being_moved(context: VerbContext, vm: VirtualMachineRef) -> bool:
+    found = await context.reader.run(
+        *vm_pipeline(vm, select("OperationalStatus")),
+        time_limit_seconds=context.read_seconds(),
+    )
+    return any(_BEING_MOVED.intersection(record.strings("OperationalStatus")) for record in found)
 
 
 def _disk_named(paths: list[str], file_name: str, folder: str) -> str | None:

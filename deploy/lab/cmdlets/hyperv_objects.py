@@ -50,12 +50,15 @@ def _run_time_of(site: Site, vm: VirtualMachine) -> dict[str, Value]:
     memory = vm.memory_startup_bytes if running else 0
     heartbeat = enum_value("VMHeartbeatStatus", "OkApplicationsHealthy") if running else None
     now = site.clock.now()
+    status = (
+        ["InService", "StorageMigrationPhaseOne"] if site.runtime(vm).storage_is_moved else ["Ok"]
+    )
     return {
         "Uptime": now - (vm.started or now),
         "Heartbeat": heartbeat,
         "Status": "Operating normally",
-        "OperationalStatus": [enum_value("VMOperationalStatus", "Ok")],
-        "PrimaryOperationalStatus": enum_value("VMOperationalStatus", "Ok"),
+        "OperationalStatus": [enum_value("VMOperationalStatus", each) for each in status],
+        "PrimaryOperationalStatus": enum_value("VMOperationalStatus", status[0]),
         "PrimaryStatusDescription": "Operating normally",
         "StatusDescriptions": ["Operating normally"],
         "MemoryAssigned": I64(memory),

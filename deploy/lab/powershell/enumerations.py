@@ -90,7 +90,10 @@ _ENUMERATIONS: dict[str, tuple[str, dict[str, int]]] = {
             " OkApplicationsHealthy OkApplicationsCritical Paused"
         ),
     ),
-    "VMOperationalStatus": (_HYPER_V + "VMOperationalStatus", {"Ok": 2, "Degraded": 3}),
+    "VMOperationalStatus": (
+        _HYPER_V + "VMOperationalStatus",
+        {"Ok": 2, "Degraded": 3, "InService": 11, "StorageMigrationPhaseOne": 32778},
+    ),
     "ControllerType": (_HYPER_V + "ControllerType", _counted("IDE SCSI PMEM")),
     "CheckpointType": (
         _HYPER_V + "CheckpointType",

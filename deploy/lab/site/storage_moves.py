@@ -10,7 +10,12 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from deploy.lab.site import disk as disk_files
-from deploy.lab.site.errors import HyperVError, invalid_parameter, operation_failed
+from deploy.lab.site.errors import (
+    HyperVError,
+    invalid_parameter,
+    invalid_state,
+    operation_failed,
+)
 from deploy.lab.site.model import VMState
 from deploy.lab.site.space import has_room, place_at
 
@@ -43,7 +48,8 @@ async def move(
 
     Raises:
         HyperVError: A path that the host does not reach or that is the present one, a full place,
-            another file there, a disk the VM does not have, a changed file name.
+            another file there, a disk the VM does not have, a changed file name; the VM's storage
+            is being moved already.
     """
     if vm.state is not VMState.OFF:
         # Hyper-V moves a running VM's storage too; the lab's guests hold on to their files.
@@ -52,6 +58,19 @@ async def move(
             "NotImplemented",
             f"The lab does not emulate moving the storage of '{vm.name}' while it runs.",
         )
+    runtime = site.runtime(vm)
+    if runtime.storage_is_moved:
+        raise invalid_state(f"The storage of '{vm.name}' is being moved already.")
+    runtime.storage_is_moved = True
+    try:
+        await _move(site, host, vm, wanted, command_id)
+    finally:
+        runtime.storage_is_moved = False
+
+
+async def _move(
+    site: SiteCore, host: Host, vm: VirtualMachine, wanted: StorageMove, command_id: str | None
+) -> None:
     async with site.runtime(vm).lock:
         moves = _moves(site, host, vm, wanted)
         if wanted.configuration and place_at(site, host.fqdn, wanted.configuration) is None:

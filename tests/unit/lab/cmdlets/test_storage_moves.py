@@ -208,3 +208,29 @@ async def test_a_first_copy_onto_a_full_volume_waits_for_room(
     with pytest.raises(AssertionError, match="0x80070070"):
         await replicate(pair, step)
     assert west.site.virtual_machines == ()
+
+
+@pytest.mark.spec("ST-2")
+async def test_a_second_move_is_refused_while_the_first_works_and_the_machine_shows_it(
+    pair: tuple[Shell, Shell], step: Any
+) -> None:
+    _, west = pair
+    add_share(west)
+    await replicate(pair, step)
+    [vm] = west.site.virtual_machines
+    machine = step("Get-VM", ComputerName=WEST)
+    pairs = (vm.disks[0].path, rf"{SHARE}\{vm.vm_id}\App.vhdx")
+    runtime = west.site.runtime(vm)
+    async with runtime.lock:
+        first = asyncio.create_task(west.objects(machine, move(step, pairs)))
+        await until(lambda: runtime.storage_is_moved, "the move has begun")
+        [shown] = await west.objects(machine)
+        assert [str(each) for each in shown.OperationalStatus] == [
+            "InService",
+            "StorageMigrationPhaseOne",
+        ]
+        assert "being moved already" in await refusal(west, machine, move(step, pairs))
+    await first
+    [shown] = await west.objects(machine)
+    assert [str(each) for each in shown.OperationalStatus] == ["Ok"]
+    assert vm.disks[0].path == pairs[1]
