@@ -72,14 +72,20 @@ def nothing(job: Job) -> None:
 
 
 def compared(job: Job) -> None:
-    """One machine is on another host than the vault believes."""
+    """One machine is on another host than the vault believes, and a mapped network is gone."""
     machine = {
         "vmName": "GoldVM1",
         "cloudName": "GoldCloud1",
         "details": ["In the vault: on hv1. On premises: on hv2."],
         "errorIds": ["HostDiffers"],
     }
-    details = {"instanceType": "ConsistencyCheckTaskDetails", "vmDetails": [machine]}
+    mappings = {
+        "vmName": "",
+        "cloudName": "",
+        "details": ["In the vault: the mapping map uses it. On premises: gone."],
+        "errorIds": ["MappedNetworkMissing"],
+    }
+    details = {"instanceType": "ConsistencyCheckTaskDetails", "vmDetails": [machine, mappings]}
     Step.objects.filter(job=job, key="check/compare").update(result={"details": details})
 
 

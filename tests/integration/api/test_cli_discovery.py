@@ -25,6 +25,7 @@ def test_a_server_is_refreshed_and_checked(
     checked = program.osr("server", "check", sites.shanghai.friendly_name)
     assert checked.returncode == 0, checked.stderr
     assert "GoldVM1: HostDiffers: In the vault: on hv1. On premises: on hv2." in checked.stdout
+    assert "mappings: MappedNetworkMissing: In the vault: the mapping map" in checked.stdout
 
 
 @pytest.mark.spec("DI-3")
