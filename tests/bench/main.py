@@ -109,6 +109,30 @@ def replication_once(stage: Stage) -> Mapping[tuple[str, str], float]:
     }
 
 
+def enabling_once(stage: Stage) -> Mapping[tuple[str, str], float]:
+    """Protection of 500 machines in one request, hosts and agents that take no time."""
+    stack = prepare_stack(stage.state, environment={})
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.enabling_rate"],
+        env={**os.environ, **configuration_environment(stack.configuration)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"enabling could not be measured:\n{done.stderr}")
+    found = json.loads(done.stdout.splitlines()[-1])
+    return {
+        ("request to all 500 protected", "s"): found["seconds"],
+        ("the request alone", "s"): found["request_seconds"],
+        ("processor a machine, workers", "ms"): found["worker_ms_a_machine"],
+        ("processor a machine, request, commands and reports", "ms"): found["edge_ms_a_machine"],
+        ("processor a machine, PostgreSQL", "ms"): found["database_ms_a_machine"],
+        ("processor in all", "s"): found["coordinator_seconds"],
+        ("first copies at once on a source (limit 3)", "copies"): found["most_at_once"],
+    }
+
+
 def measure_all(runs: int) -> dict[str, list[Figure]]:
     """Every figure, on one lab."""
     stage = Stage(StageOptions(state=Path(tempfile.mkdtemp(prefix="osr-bench-")), speed=60.0))
@@ -126,6 +150,9 @@ def measure_all(runs: int) -> dict[str, list[Figure]]:
             "Discovery of 10,000 machines": measure(runs, lambda: discovery_once(stage)),
             "25,000 machines that replicate every 30 seconds": measure(
                 runs, lambda: replication_once(stage)
+            ),
+            "Protection of 500 machines enabled in one request": measure(
+                runs, lambda: enabling_once(stage)
             ),
             "The agent beside raw psrpcore": measure(
                 runs, lambda: powershell_cost.measure_once(socket)
