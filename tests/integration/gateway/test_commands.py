@@ -7,14 +7,14 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 import pytest
-from opensiterecovery.provider.v1.command_pb2 import Command
+from opensiterecovery.provider.v1.command_pb2 import Command, CommandResult
 from opensiterecovery.provider.v1.session_pb2 import CommandAcknowledgement, CommandProgress
 
 from coordinator.gateway.hints import CHANNEL, HintListener
 from coordinator.gateway.settings import GatewaySettings
 from coordinator.jobs import hints
 from coordinator.jobs.models import Command as StoredCommand
-from coordinator.jobs.models import Step
+from coordinator.jobs.models import Job, Step
 from coordinator.jobs.states import CommandState
 from tests.integration.gateway.agents import Agent, Session
 from tests.integration.gateway.conftest import Site
@@ -49,6 +49,21 @@ async def test_a_command_is_delivered_acknowledged_and_its_result_stored(
         # It is in PostgreSQL before the agent hears so.
         assert await site.run(lambda: state_of(command.command_id)) is CommandState.FINISHED
         assert await site.run(lambda: job_state(job_id)) == "Succeeded"
+
+
+async def test_a_failure_with_a_character_that_cannot_be_kept_ends_the_job_all_the_same(
+    site: Site, shanghai: Agent
+) -> None:
+    async with shanghai.session() as session:
+        job_id = await site.run(begin(site.vault.id, shanghai.provider_id, "hv1"))
+        command = await next_command(session)
+        failed = CommandResult(command_id=command.command_id)
+        failed.failure.code, failed.failure.message = "Host\0Busy", "Not now\0."
+        await session.say(result=failed)
+        await session.next("result_stored")
+    assert await site.run(lambda: job_state(job_id)) == "Failed"
+    errors = await site.run(lambda: Job.objects.get(id=job_id).errors)
+    assert [error["code"] for error in errors] == ["HostBusy"]
 
 
 async def test_commands_come_in_the_order_they_were_written(site: Site, shanghai: Agent) -> None:

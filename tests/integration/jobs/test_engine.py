@@ -412,18 +412,6 @@ def test_providers_with_new_commands_are_announced_after_the_commit(
     assert announced == [frozenset({provider.id})]
 
 
-def test_a_failure_with_a_character_that_cannot_be_kept_ends_the_job_all_the_same(
-    bench: Bench, provider: FakeProvider
-) -> None:
-    job = bench.begin(command("a", provider.id))
-    (sent,) = provider.fetch()
-    provider.answer(sent, bench.clock(), fail(code="Host\0Busy"))
-    bench.advance()
-    job.refresh_from_db()
-    assert job.state == JobState.FAILED
-    assert job.errors[0]["code"] == "HostBusy"
-
-
 def test_a_job_that_does_not_exist_is_left_alone(
     bench: Bench, provider: FakeProvider, clock: Clock
 ) -> None:
