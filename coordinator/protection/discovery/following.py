@@ -117,17 +117,24 @@ def _paired_hosts(items: Iterable[ProtectedItem]) -> Mapping[object, set[str]]:
 def _the_machine(
     item: ProtectedItem, present: Sequence[VirtualMachine], *, both: bool
 ) -> VirtualMachine | None:
-    """The copy that the machine runs on; under one server its replica has the same id."""
-    if not both:
-        return next(iter(present), None)
+    """The copy that the machine runs on.
+
+    Under one server its replica has the same id; and so has an old copy that somebody kept on
+    another host, which is not taken for the machine while the machine is there.
+    """
     primary = item.active_location == ActiveLocation.PRIMARY
-    other_host = item.recovery_host if primary else item.primary_host
+    own_host, other_host = item.primary_host, item.recovery_host
+    if not primary:
+        own_host, other_host = other_host, own_host
     candidates = [
         machine
         for machine in present
-        if machine.host_fqdn != other_host and not (primary and machine.details.get("recovery"))
+        if not both
+        or (machine.host_fqdn != other_host and not (primary and machine.details.get("recovery")))
     ]
-    return next(iter(candidates), None)
+    known = [machine for machine in candidates if machine.external_id == item.protectable_item_id]
+    there = [machine for machine in candidates if machine.host_fqdn == own_host]
+    return next(iter([*(known if primary else ()), *there, *candidates]), None)
 
 
 def _found(machine: VirtualMachine) -> FoundMachine:

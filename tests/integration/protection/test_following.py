@@ -151,3 +151,17 @@ def test_under_one_server_the_machine_is_followed_and_its_replica_is_not(protect
     gone = change(protected, machine, gone_at=protected.now)
     assert codes(gone) == ["VirtualMachineDeleted"]
     assert gone.friendly_name == "SQL-Gold"
+
+
+def test_an_old_copy_of_the_same_id_on_another_host_is_not_taken_for_the_machine(
+    protected: World,
+) -> None:
+    machine = protected.machine("GoldVM1")
+    host = machine.host_fqdn
+    # Discovered before the machine itself.
+    machine.pk, machine.external_id = -1, "vmm-copy"
+    machine.name, machine.host_fqdn = "GoldVM1-old", "goldcloud1-hv2.shanghai.contoso.com"
+    machine.save(force_insert=True)
+    item = change(protected, protected.machine("GoldVM1"), state="Running")
+    assert (item.friendly_name, item.primary_host) == ("GoldVM1", host)
+    assert item.protectable_item_id == "vmm-GoldVM1"
