@@ -60,6 +60,7 @@ async def resume(
         replication = replication_of(vm)
         if resynchronize:
             replication_of(vm, ReplicationMode.PRIMARY)
+            _refuse_without_copy(replication)
         if how.go_on and replication.state is not ReplicationState.RESYNCHRONIZE_SUSPENDED:
             raise wrong_state()
         if how.start_time is not None and how.start_time > site.now_at(host.fqdn):
@@ -78,6 +79,16 @@ async def resume(
         )
         ensure_replicator(site, vm)
         send_now(site, vm)
+
+
+def _refuse_without_copy(replication: Replication) -> None:
+    """Raises HyperVError when the first copy was paused or broke: there is nothing to compare with.
+
+    That Hyper-V refuses it is not documented; it documents comparing only for what has replicated.
+    """
+    begun = replication.state in (ReplicationState.SUSPENDED, ReplicationState.ERROR)
+    if begun and not replication.log.initial_done:
+        raise wrong_state()
 
 
 def _schedule(

@@ -137,3 +137,23 @@ async def test_counters_begin_anew_with_the_host_s_monitoring_interval(lab: Lab)
     assert statistics.misses == 0
     assert statistics.monitoring_start is not None
     assert statistics.monitoring_start <= lab.east.clock.now()
+
+
+@pytest.mark.parametrize("start_time", [None, timedelta(days=1)])
+async def test_a_first_copy_that_is_paused_has_nothing_to_be_compared_with(
+    lab: Lab, start_time: timedelta | None
+) -> None:
+    await lab.enable()
+    east, vm = lab.east, lab.vm(lab.east)
+    host = lab.host(east)
+    await east.start_initial_replication(host, vm, "c")
+    await east.suspend_replication(host, vm, "c")
+    later = None if start_time is None else east.clock.now() + start_time
+    with pytest.raises(HyperVError) as refused:
+        await east.resume_replication(
+            host, vm, "c", Resumption(resynchronize=True, start_time=later)
+        )
+    assert refused.value.error_id == "InvalidState"
+    assert lab.state(east) == "Primary Suspended"
+    await east.resume_replication(host, vm, "c")
+    await lab.in_state(east, ReplicationState.REPLICATING)
