@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 import structlog
 from opensiterecovery.provider.v1 import inventory_pb2
@@ -40,6 +41,9 @@ from agent.fabric.vmm import modified_after, object_id, with_ids
 from agent.powershell.records import PSRecord
 
 log = structlog.get_logger(__name__)
+
+HOST_LIMIT_SECONDS: Final = 60.0
+"""For a host's or cluster's answer: one that hangs holds up what VMM has said of all others."""
 
 
 @dataclass
@@ -87,6 +91,7 @@ class FabricReader:
         self.unread_hosts: frozenset[str] = frozenset()
         self._vmm = vmm
         self._whole_interval_seconds = whole_interval_seconds
+        self._host_limit_seconds = min(vmm.time_limit_seconds, HOST_LIMIT_SECONDS)
         self._monotonic = monotonic
         self._memory: Memory | None = None
         self._merged: dict[
@@ -206,7 +211,7 @@ class FabricReader:
         """
         present = hosts_of(around)
         answer: HostRelationships = await read_relationships(
-            self._vmm.powershell, asked, time_limit_seconds=self._vmm.time_limit_seconds
+            self._vmm.powershell, asked, time_limit_seconds=self._host_limit_seconds
         )
         silent = present - answering_hosts(around)
         self.unread_hosts = (self.unread_hosts - answer.read.keys() | answer.unread | silent) & (
@@ -221,7 +226,7 @@ class FabricReader:
     ) -> None:
         """Learns replica brokers; a cluster that cannot be asked keeps what it said before."""
         answer = await read_brokers(
-            self._vmm.powershell, asked, time_limit_seconds=self._vmm.time_limit_seconds
+            self._vmm.powershell, asked, time_limit_seconds=self._host_limit_seconds
         )
         present = clusters_of(around)
         memory.brokers.update(answer.read)

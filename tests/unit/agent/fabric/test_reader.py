@@ -11,9 +11,10 @@ import pytest
 
 from agent.fabric.discovery import FEW, Vmm
 from agent.fabric.inventory import Inventory
-from agent.fabric.reader import FabricReader
+from agent.fabric.reader import HOST_LIMIT_SECONDS, FabricReader
 from agent.fabric.relationships import relationships
 from agent.fabric.virtual_machines import runs_vmm
+from agent.powershell.cmdlet import Cmdlet
 from agent.powershell.errors import PowerShellFailure
 from agent.powershell.records import PSRecord
 
@@ -231,6 +232,29 @@ async def test_relationships_that_others_made_come_with_their_machines(
     assert (told["VM1"].frequency_seconds, told["VM1"].authentication) == (300, "Kerberos")
     assert not told["VM2"].mode
     assert reader.unread_hosts == {"hv2.example"}
+
+
+class Limits:
+    """A PowerShell that notes how long each first cmdlet may take."""
+
+    def __init__(self, powershell: Any) -> None:
+        self._powershell = powershell
+        self.seconds: dict[str, float] = {}
+
+    async def run(self, *pipeline: Cmdlet, time_limit_seconds: float) -> list[PSRecord]:
+        self.seconds[pipeline[0].name] = time_limit_seconds
+        found: list[PSRecord] = await self._powershell.run(
+            *pipeline, time_limit_seconds=time_limit_seconds
+        )
+        return found
+
+
+@pytest.mark.spec("DI-2")
+async def test_a_host_has_less_time_to_answer_than_vmm(site: Site, powershell: Any) -> None:
+    limits = Limits(powershell)
+    await FabricReader(Vmm(limits)).look()
+    assert limits.seconds["Get-VMReplication"] == HOST_LIMIT_SECONDS
+    assert limits.seconds["Get-SCVMMServer"] > HOST_LIMIT_SECONDS
 
 
 @pytest.mark.spec("DI-4")
