@@ -97,7 +97,7 @@ def pairing_in_use_failure(name: str, machines: tuple[str, ...]) -> Failure | No
     )
 
 
-def is_known_replica(state: ProtectionState, observed_mode: str) -> bool:
+def is_known_replica(state: ProtectionState, observed_mode: str, *, ours: bool = True) -> bool:
     """Whether the copy on the side that the machine does not run on is its replica for certain.
 
     After a failover that was not reversed it is the machine itself as it was before, and after a
@@ -107,10 +107,11 @@ def is_known_replica(state: ProtectionState, observed_mode: str) -> bool:
     Args:
         state: The item's.
         observed_mode: VMReplicationMode that the side's host last showed; empty for none.
+        ours: Nothing that was there before was made the replica, or taken over.
     """
     if state in WITH_REPLICA:
         return True
-    return state is ProtectionState.ENABLING_FAILED and observed_mode == "Replica"
+    return state is ProtectionState.ENABLING_FAILED and observed_mode == "Replica" and ours
 
 
 def replica_deletion_failure(name: str, machine_state: str, replica_state: str) -> Failure | None:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from coordinator.failures import refuse
 from coordinator.jobs.models import Job
+from coordinator.jobs.queries import results_of_steps
 from coordinator.jobs.services import begun_job, refuse_if_busy
 from coordinator.protection.disabling.clean_up import item_clean_up
 from coordinator.protection.disabling.forgetting import forget_item
@@ -40,6 +41,9 @@ from coordinator.protection.transitions import (
     lock_item,
     refuse_unless_allowed,
 )
+
+# What enabling does with a copy, or a replication, that was there before.
+TAKEN_AS_IT_WAS = ("enable_as_replica", "protection.check_existing_replication")
 
 
 def disable_protection(item: ProtectedItem, origin: RequestOrigin, now: datetime) -> Job:
@@ -123,7 +127,11 @@ def _aims(item: ProtectedItem) -> dict[str, object]:
         return dict(item.disabling)
     active = ActiveLocation(item.active_location)
     observed = item.recovery_observed if active is ActiveLocation.PRIMARY else item.primary_observed
-    known = is_known_replica(ProtectionState(item.state), str((observed or {}).get("mode", "")))
+    known = is_known_replica(
+        ProtectionState(item.state),
+        str((observed or {}).get("mode", "")),
+        ours=not any(results_of_steps(str(item.id), action) for action in TAKEN_AS_IT_WAS),
+    )
     return {
         "complete_failover": item.state == ProtectionState.COMMIT_PENDING,
         "delete_replica": item.pairing.policy.delete_replica and known,

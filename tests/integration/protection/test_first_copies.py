@@ -12,7 +12,7 @@ from coordinator.fabrics.models import VirtualMachine
 from coordinator.jobs.models import Job
 from coordinator.jobs.states import JobState
 from coordinator.protection import services
-from coordinator.protection.models import OfflineCopy, ProtectedItem
+from coordinator.protection.models import OfflineCopy, Policy, ProtectedItem
 from coordinator.protection.offline.facts import copy_facts
 from coordinator.protection.offline.rules import Stage, stage_of
 from coordinator.protection.offline.watching import first_copies_to_watch, follow_offline_copies
@@ -299,6 +299,24 @@ def test_the_host_that_kept_the_replica_is_chosen_and_its_copy_used(
     effects = paired.hyperv.effects
     assert f"replica.made {host}" in effects
     assert effects.index(f"replica.made {host}") < effects.index(f"replication.enabled {HV1}")
+
+
+@pytest.mark.spec("RE-7")
+def test_a_copy_that_was_there_before_is_not_deleted_after_enabling_failed(paired: World) -> None:
+    Policy.objects.update(delete_replica=True)
+    copy_of(paired, RECOVERY_HOSTS[0])
+    paired.hyperv.broken["start_initial_replication"] = broken()
+    paired.enable()
+    paired.turn()
+    paired.report()
+    item = paired.item()
+    assert item.state == ProtectionState.ENABLING_FAILED
+    assert (item.recovery_observed or {})["mode"] == "Replica"
+    with transaction.atomic():
+        services.disable_protection(item, ORIGIN, paired.now)
+    paired.turn()
+    assert not ProtectedItem.objects.exists()
+    assert (RECOVERY_HOSTS[0], item.vm_id) in paired.hyperv.copies
 
 
 @pytest.mark.spec("RE-7")
