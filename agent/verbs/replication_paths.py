@@ -14,7 +14,7 @@ from opensiterecovery.provider.v1.first_copy_pb2 import (
 )
 
 from agent.failures import CommandError
-from agent.powershell.cmdlet import cmdlet, select
+from agent.powershell.cmdlet import Cmdlet, cmdlet, select
 from agent.powershell.records import PSRecord
 from agent.verbs.act import Goal, reach
 from agent.verbs.context import VerbContext
@@ -169,14 +169,21 @@ async def _vmm_service_account(context: VerbContext) -> str:
 
 
 async def _run_as_account(context: VerbContext, host: str) -> str:
-    """The account VMM manages the host with; empty when it is VMM's own."""
+    """The account VMM manages the host with; empty when it is VMM's own.
+
+    The RunAs account's own name, which is what the host would show of it, is any name in VMM.
+    """
     found = await context.reader.run(
         cmdlet("Get-SCVMMServer", ComputerName=context.vmm_server),
         cmdlet("Get-SCVMHost", ComputerName=host),
-        select("RunAsAccount"),
+        Cmdlet("Select-Object", {"ExpandProperty": "RunAsAccount"}),
+        select("Domain", "UserName"),
         time_limit_seconds=context.read_seconds(),
     )
-    return (found[0].optional_text("RunAsAccount") or "") if found else ""
+    if not found:
+        return ""
+    domain, user = (found[0].optional_text(name) or "" for name in ("Domain", "UserName"))
+    return rf"{domain}\{user}" if domain and "\\" not in user else user
 
 
 def _host_access(seen: ReplicationPath) -> PathAccess:

@@ -6,8 +6,10 @@ from deploy.lab.cmdlets.vmm_clouds import host_group_at
 from deploy.lab.cmdlets.vmm_objects import (
     by_name_or_id,
     check_connection,
+    derived_id,
     given_id,
     shown_as,
+    vmm_object,
 )
 from deploy.lab.cmdlets.written import Written
 from deploy.lab.invocation import U16, U32, U64, Invocation, PSObject, Value, Version
@@ -47,6 +49,19 @@ def _state_of(host: Host) -> dict[str, Value]:
     }
 
 
+def _run_as_account(site: Site, host: Host) -> PSObject:
+    """Its name is one that somebody gave it in VMM; the account of the domain is inside."""
+    domain, _, user = accounts(site).run_as.partition("\\")
+    properties: dict[str, Value] = {
+        "UserName": user,
+        "Domain": domain,
+        "Enabled": True,
+        "IsBuiltIn": False,
+    }
+    identifier = derived_id(host.vmm_id, "RunAsAccount")
+    return vmm_object(site, "RunAsAccount", identifier, "Hyper-V hosts", properties)
+
+
 def vm_host(site: Site, host: Host) -> PSObject:
     """Microsoft.SystemCenter.VirtualMachineManager.Host."""
     volumes = [volume for volume in site.vmm.volumes if volume.host_fqdn == host.fqdn]
@@ -79,7 +94,7 @@ def vm_host(site: Site, host: Host) -> PSObject:
         "TotalStorageCapacity": U64(capacity),
         "AvailableStorageCapacity": U64(free),
         "UsedStorageCapacity": U64(capacity - free),
-        "RunAsAccount": accounts(site).run_as,
+        "RunAsAccount": _run_as_account(site, host),
     }
     return shown_as(host.fqdn, site, "Host", host.vmm_id, properties | _state_of(host))
 
