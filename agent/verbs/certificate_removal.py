@@ -90,23 +90,27 @@ async def _users(context: VerbContext, host: str, thumbprints: set[str]) -> tupl
         select("ReplicationEnabled", "CertificateThumbprint"),
         time_limit_seconds=context.read_seconds(),
     )
-    machines = await context.reader.run(
-        cmdlet("Get-VMReplication", ComputerName=host),
-        select("VMName", "CertificateThumbprint"),
-        time_limit_seconds=context.read_seconds(),
-    )
     users = [
         "the replication listener"
         for server in servers
         if server.boolean("ReplicationEnabled")
         and (server.optional_text("CertificateThumbprint") or "").upper() in thumbprints
     ]
-    users += [
-        machine.text("VMName")
+    machines = await replicating_with(context, host)
+    return (*users, *(name for name, thumbprint in machines if thumbprint in thumbprints))
+
+
+async def replicating_with(context: VerbContext, host: str) -> list[tuple[str, str]]:
+    """Names of the host's machines, each with the certificate it replicates by (upper case)."""
+    machines = await context.reader.run(
+        cmdlet("Get-VMReplication", ComputerName=host),
+        select("VMName", "CertificateThumbprint"),
+        time_limit_seconds=context.read_seconds(),
+    )
+    return [
+        (machine.text("VMName"), (machine.optional_text("CertificateThumbprint") or "").upper())
         for machine in machines
-        if (machine.optional_text("CertificateThumbprint") or "").upper() in thumbprints
     ]
-    return tuple(users)
 
 
 def _refusal(host: str, found: _Found) -> Failure | None:

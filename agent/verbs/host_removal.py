@@ -14,7 +14,11 @@ from opensiterecovery.provider.v1.command_pb2 import (
 from agent.powershell.cmdlet import Value, cmdlet
 from agent.verbs.act import Goal, reach
 from agent.verbs.authorizations import differing, set_authorizations
-from agent.verbs.certificate_removal import present_certificates, remove_certificate
+from agent.verbs.certificate_removal import (
+    present_certificates,
+    remove_certificate,
+    replicating_with,
+)
 from agent.verbs.context import VerbContext
 from agent.verbs.firewall import close_firewall
 from agent.verbs.replication_server import (
@@ -61,7 +65,8 @@ async def remove_host_replication(
     """Removes one pairing's authorizations, and the rest when nobody else needs it.
 
     Entries that other pairings need pass to their trust groups. Entries that others made stay, and
-    then the host goes on receiving with its certificate and its open port.
+    then the host goes on receiving with its certificate and its open port. A certificate that a
+    machine still replicates by stays too: taking it away would stop that replication.
 
     Idempotent: what is gone already is not removed again.
 
@@ -126,9 +131,19 @@ async def _look(context: VerbContext, request: RemoveHostReplication) -> _Leftov
         passed_on=differing(request.kept_authorizations, server),
         enabled=ends and server.replication_enabled,
         certificates={
-            node: await present_certificates(context, node, thumbprints) for node in _nodes(request)
+            node: await _unused_certificates(context, node, thumbprints) for node in _nodes(request)
         },
     )
+
+
+async def _unused_certificates(
+    context: VerbContext, node: str, thumbprints: set[str]
+) -> tuple[str, ...]:
+    present = await present_certificates(context, node, thumbprints)
+    if not present:
+        return ()
+    used = {thumbprint for _, thumbprint in await replicating_with(context, node)}
+    return tuple(each for each in present if each not in used)
 
 
 def _own(

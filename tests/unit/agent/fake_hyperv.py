@@ -38,6 +38,7 @@ class FakeMachine:
     recovery_points: list[UUID] = field(default_factory=list)
     known_to_vmm: bool = True
     dr_protection_required: bool = False
+    certificate_thumbprint: str = ""
 
 
 @dataclass
@@ -167,9 +168,15 @@ class FakeHyperV:
     def _get_vmharddiskdrive(self, _: Mapping[str, Any], objects: Objects) -> Objects:
         return [{"Path": f"D:\\VMs\\{each['Name']}.vhdx"} for each in objects]
 
-    def _get_vmreplication(self, _: Mapping[str, Any], objects: Objects) -> Objects:
+    def _get_vmreplication(self, parameters: Mapping[str, Any], objects: Objects) -> Objects:
+        if "ComputerName" in parameters:
+            host = self._host(parameters, "Get-VMReplication")
+            objects = [self._vm(host, each) for each in host.machines.values()]
+            objects = [each for each in objects if each["_machine"].mode != "None"]
         return [
             {
+                "VMName": each["Name"],
+                "CertificateThumbprint": each["_machine"].certificate_thumbprint,
                 "VMId": each["Id"],
                 "ReplicationMode": each["_machine"].mode,
                 "ReplicationState": each["_machine"].replication_state,

@@ -8,8 +8,8 @@ import pytest
 from opensiterecovery.provider.v1.command_pb2 import RemoveHostReplication
 
 from agent.verbs.host_removal import remove_host_replication
-from tests.unit.agent.fake_hyperv import FakeHyperV
-from tests.unit.agent.verbs.conftest import SHANGHAI, MakeContext
+from tests.unit.agent.fake_hyperv import FakeHyperV, FakeMachine
+from tests.unit.agent.verbs.conftest import SHANGHAI, VM_ID, MakeContext
 
 pytestmark = pytest.mark.spec("PA-4")
 
@@ -53,6 +53,21 @@ async def test_a_pairing_removed_twice_is_removed_once(
         "certificate.removed",
         "server.set",
     ]
+
+
+async def test_a_certificate_that_a_machine_replicates_by_stays(
+    paired: FakeHyperV, context: MakeContext
+) -> None:
+    """Removed, it would stop a replication that this pairing has nothing to do with."""
+    used = FakeMachine(VM_ID, "App", mode="Primary", replication_state="Replicating")
+    used.certificate_thumbprint = THUMBPRINT.lower()
+    paired.add(SHANGHAI, used)
+    found = await remove_host_replication(REQUEST, context())
+    assert not found.replication_enabled
+    assert THUMBPRINT in paired.hosts[SHANGHAI].certificates
+    used.mode = "None"
+    await remove_host_replication(REQUEST, context())
+    assert THUMBPRINT not in paired.hosts[SHANGHAI].certificates
 
 
 async def test_the_host_goes_on_for_entries_that_somebody_else_made(
