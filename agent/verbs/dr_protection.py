@@ -8,7 +8,8 @@ from uuid import UUID
 from opensiterecovery.provider.v1.command_pb2 import VirtualMachineRef
 from opensiterecovery.provider.v1.dr_protection_pb2 import ClearDrProtection, DrProtection
 
-from agent.powershell.cmdlet import cmdlet, select
+from agent.powershell.cmdlet import Cmdlet, cmdlet, select
+from agent.powershell.records import PSRecord
 from agent.verbs.act import Goal, reach
 from agent.verbs.context import VerbContext
 from agent.verbs.machines import machine_id
@@ -46,21 +47,36 @@ async def clear_dr_protection(request: ClearDrProtection, context: VerbContext) 
 
 
 async def _mark(context: VerbContext, vm: VirtualMachineRef) -> _Mark:
-    found = await context.reader.run(
+    """The mark of the machine on its host, or of the one that has left it for another."""
+    on_host = await _machines(
+        context, vm, cmdlet("Get-SCVMHost", ComputerName=vm.host), cmdlet("Get-SCVirtualMachine")
+    )
+    found = [record for record in on_host if _is_on(record, vm.host)]
+    if not found:
+        # Its replica, which has the same Hyper-V id when one server has both, is another machine.
+        everywhere = await _machines(context, vm, cmdlet("Get-SCVirtualMachine", All=True))
+        found = [record for record in everywhere if not record.optional_boolean("IsRecoveryVM")]
+    for record in found:
+        return _Mark(record.guid("ID"), bool(record.optional_boolean("IsDRProtectionRequired")))
+    return _Mark(UUID(int=0), required=False)
+
+
+async def _machines(
+    context: VerbContext, vm: VirtualMachineRef, *listing: Cmdlet
+) -> list[PSRecord]:
+    """Those of the listed machines that have the Hyper-V id."""
+    records = await context.reader.run(
         cmdlet("Get-SCVMMServer", ComputerName=context.vmm_server),
-        cmdlet("Get-SCVMHost", ComputerName=vm.host),
-        cmdlet("Get-SCVirtualMachine"),
-        select("ID", "VMId", "HostName", "IsDRProtectionRequired"),
+        *listing,
+        select("ID", "VMId", "HostName", "IsRecoveryVM", "IsDRProtectionRequired"),
         time_limit_seconds=context.read_seconds(),
     )
     wanted = machine_id(vm)
-    for record in found:
-        # On one server both copies of a machine have the same Hyper-V id.
-        on_host = (record.optional_text("HostName") or "").casefold() == vm.host.casefold()
-        if on_host and record.optional_guid("VMId") == wanted:
-            required = bool(record.optional_boolean("IsDRProtectionRequired"))
-            return _Mark(record.guid("ID"), required)
-    return _Mark(UUID(int=0), required=False)
+    return [record for record in records if record.optional_guid("VMId") == wanted]
+
+
+def _is_on(record: PSRecord, host: str) -> bool:
+    return (record.optional_text("HostName") or "").casefold() == host.casefold()
 
 
 async def _clear(context: VerbContext, known: UUID) -> None:

@@ -361,6 +361,8 @@ class FakeHyperV:
         ]
         if "ID" in parameters:
             return [each for each in known if each["ID"] == parameters["ID"]]
+        if parameters.get("All"):
+            return known
         return [each for each in known if each["HostName"] == objects[0]["ID"]]
 
     def _in_vmm(self, host: FakeHost, machine: FakeMachine) -> dict[str, Any]:
@@ -371,6 +373,7 @@ class FakeHyperV:
             "ID": uuid5(machine.vm_id, host.fqdn),
             "VMId": str(machine.vm_id).upper(),
             "HostName": host.fqdn,
+            "IsRecoveryVM": machine.mode == "Replica",
             "IsDRProtectionRequired": machine.dr_protection_required,
         }
 

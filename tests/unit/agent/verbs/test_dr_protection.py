@@ -49,3 +49,21 @@ async def test_a_lost_answer_is_looked_up_and_not_asked_again(
     hyperv.trouble("Set-SCVirtualMachine", gone(), after_the_effect=True)
     await clear_dr_protection(ClearDrProtection(vm=primary), context())
     assert len(hyperv.ran("Set-SCVirtualMachine")) == 1
+
+
+async def test_the_mark_of_a_machine_that_left_its_host_is_taken_away_where_it_is_now(
+    hyperv: FakeHyperV, context: MakeContext, primary: VirtualMachineRef
+) -> None:
+    """Left there, it would have the machine protected again."""
+    moved = hyperv.add(BEIJING, machine())
+    assert not (await clear_dr_protection(ClearDrProtection(vm=primary), context())).required
+    assert not moved.dr_protection_required
+
+
+async def test_a_replica_of_the_same_server_is_not_taken_for_the_machine(
+    hyperv: FakeHyperV, context: MakeContext, primary: VirtualMachineRef
+) -> None:
+    replica = hyperv.add(BEIJING, machine())
+    replica.mode = "Replica"
+    await clear_dr_protection(ClearDrProtection(vm=primary), context())
+    assert hyperv.effects == []
