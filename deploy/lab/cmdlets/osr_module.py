@@ -6,7 +6,7 @@ from deploy.lab.cmdlets import arguments
 from deploy.lab.cmdlets.hyperv_targets import host_named
 from deploy.lab.cmdlets.written import Written
 from deploy.lab.invocation import Invocation, PSObject, Value
-from deploy.lab.site.certificates import HostCertificate
+from deploy.lab.site.certificates import REQUIRED_USAGES, HostCertificate
 from deploy.lab.site.errors import HyperVError
 from deploy.lab.site.model import Host
 from deploy.lab.site.site import Site
@@ -16,6 +16,11 @@ _CUSTOM = ("System.Management.Automation.PSCustomObject", "System.Object")
 
 def _host(site: Site, call: Invocation) -> Host:
     return host_named(site, arguments.required_text(call, "ComputerName"))
+
+
+def _has_both_purposes(certificate: HostCertificate) -> bool:
+    """The module lists only what Hyper-V Replica could use."""
+    return all(usage.dotted_string in certificate.usages for usage in REQUIRED_USAGES)
 
 
 def _shown(certificate: HostCertificate, host_time: datetime) -> PSObject:
@@ -45,7 +50,7 @@ async def install_osr_replication_certificate(
         call.command_id,
     )
     for certificate in site.certificates(host):
-        if certificate.thumbprint == thumbprint:
+        if certificate.thumbprint == thumbprint and _has_both_purposes(certificate):
             written.output(_shown(certificate, site.now_at(host.fqdn)))
 
 
@@ -58,7 +63,8 @@ async def install_osr_replication_root(site: Site, call: Invocation, written: Wr
 async def get_osr_replication_certificate(site: Site, call: Invocation, written: Written) -> None:
     host = _host(site, call)
     for certificate in site.certificates(host):
-        written.output(_shown(certificate, site.now_at(host.fqdn)))
+        if _has_both_purposes(certificate):
+            written.output(_shown(certificate, site.now_at(host.fqdn)))
 
 
 async def remove_osr_replication_certificate(

@@ -125,12 +125,12 @@ async def set_firewall_rule(
 
 
 async def open_firewall_port(site: SiteCore, host: Host, port: int, command_id: str | None) -> None:
-    """A rule of our own for a port that no rule covers; an existing one is enabled."""
-    rule = next((each for each in host.firewall_rules if each.local_port == port), None)
+    """The product's own rule for a port is made, or enabled; others stay as they are."""
+    rule = next((each for each in host.firewall_rules if each.name == _own_rule(port)), None)
     if rule is None:
         rule = FirewallRule(
             name=_own_rule(port),
-            display_name=f"Open Site Recovery replication (TCP {port})",
+            display_name=f"Hyper-V Replica on port {port} (TCP-In)",
             local_port=port,
         )
         host.firewall_rules.append(rule)

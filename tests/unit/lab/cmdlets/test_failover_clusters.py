@@ -83,11 +83,17 @@ async def test_only_the_products_own_firewall_rule_is_removed(
     west = pair[1]
     rules = west.site.host(WEST).firewall_rules
     built_in = [rule.name for rule in rules if rule.local_port in (80, 443)]
+    await west.objects(step("Enable-OsrReplicationFirewallRule", ComputerName=WEST, Port=443))
+    https = [(rule.name, rule.enabled) for rule in rules if rule.local_port == 443]
+    assert https == [
+        ("VIRT-HVRHTTPSL-In-TCP-NoScope", False),
+        ("OSR-Replica-443-In-TCP", True),
+    ], "the module makes a rule of its own and leaves Windows' as it is"
     for port in (PORT, 443, PORT):
         await west.objects(step("Remove-OsrReplicationFirewallRule", ComputerName=WEST, Port=port))
     assert [rule.name for rule in west.site.host(WEST).firewall_rules] == built_in
     effects = [each.effect for each in west.site.effects.read()]
-    assert effects.count("firewall_rule.removed") == 1
+    assert effects.count("firewall_rule.removed") == 2
 
 
 @pytest.mark.spec("PO-3")
