@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from coordinator.fabrics.certificates import ProviderIdentity, authenticate
 from coordinator.fabrics.inventory import InventoryOutcome, apply_inventory
+from coordinator.fabrics.observed import machine_deleted, replication_ended
 from coordinator.fabrics.registration import Registration, register_provider
 from coordinator.fabrics.sessions import (
     OpenedSession,
@@ -29,8 +30,10 @@ __all__ = [
     "close_session",
     "heartbeat",
     "heartbeat_many",
+    "machine_deleted",
     "open_session",
     "register_provider",
     "renew_certificate",
+    "replication_ended",
     "unregister_provider",
 ]

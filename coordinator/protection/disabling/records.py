@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from coordinator.fabrics.services import machine_deleted, replication_ended
 from coordinator.failures import Failure
 from coordinator.jobs.registry import FinishedJob, RecordCall, StepFailedError
 from coordinator.jobs.states import JobState
 from coordinator.protection.disabling.forgetting import forget_item
 from coordinator.protection.rules import replica_deletion_failure
-from coordinator.protection.states import ItemEvent, ProtectionState
+from coordinator.protection.sides import fabric_of_side, host_of_side
+from coordinator.protection.states import ActiveLocation, ItemEvent, ProtectionState
 from coordinator.protection.transitions import lock_item, record_event
 
 
@@ -34,8 +36,20 @@ def failover_completed(call: RecordCall) -> Mapping[str, object]:
 
 
 def disabled(call: RecordCall) -> Mapping[str, object]:
-    """Nothing replicates any more: the item goes, its machine can be protected again."""
-    forget_item(lock_item(str(call.arguments["item_id"])), call.now)
+    """Nothing replicates any more: the item goes, its machine can be protected again.
+
+    The inventory, which is looked at every minute or so, is told what the hosts have just said:
+    protecting the machine again at once must not build on a replication, or a copy, that is gone.
+    """
+    item = lock_item(str(call.arguments["item_id"]))
+    pairing = item.pairing
+    replication_ended({pairing.primary_fabric_id, pairing.recovery_fabric_id}, item.vm_id)
+    if (item.disabling or {}).get("delete_replica"):
+        passive = ActiveLocation(item.active_location).other
+        machine_deleted(
+            fabric_of_side(pairing, passive).id, item.vm_id, host_of_side(item, passive), call.now
+        )
+    forget_item(item, call.now)
     return {}
 
 

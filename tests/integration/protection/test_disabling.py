@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from django.db import transaction
 
+from coordinator.fabrics.models import VirtualMachine
 from coordinator.jobs.models import Job, OperationLock
 from coordinator.jobs.queries import job_view
 from coordinator.jobs.states import JobState
@@ -86,6 +87,34 @@ def test_the_machine_can_be_protected_again(protected: World) -> None:
     protected.turn()
     assert protected.item().state == ProtectionState.PROTECTED
     assert protected.item().id != old.id
+
+
+@pytest.mark.spec("RE-7", "RE-6")
+@pytest.mark.parametrize("deleted", [True, False])
+def test_the_inventory_knows_at_once_what_the_hosts_have_said(
+    protected: World, deleted: bool
+) -> None:
+    item = protected.item()
+    Policy.objects.update(delete_replica=deleted)
+    machine = protected.machine("GoldVM1")
+    machine.details["replication"] = {"mode": "Primary", "replica_server": item.recovery_host}
+    machine.save()
+    copy = VirtualMachine.objects.create(
+        vault=protected.vault,
+        fabric=item.pairing.recovery_fabric,
+        external_id="copy",
+        name="GoldVM1",
+        vm_id=item.vm_id,
+        host_fqdn=item.recovery_host,
+        details={"replication": {"mode": "Replica"}},
+    )
+    run(protected)
+    machine.refresh_from_db()
+    copy.refresh_from_db()
+    assert "replication" not in machine.details
+    assert "replication" not in copy.details
+    assert (copy.gone_at is not None) is deleted
+    assert machine.gone_at is None
 
 
 def test_a_policy_that_keeps_replicas_leaves_it_there(protected: World) -> None:
