@@ -21,7 +21,14 @@ RIGHTLY_SKIPPED = {"VmCommit"}
 EFFECTS_OF_PHASE = {
     "failover": ("vm.stopped", "failover.prepared", "failover.started", "vm.started"),
     "reverse": ("failover.completed", "replication.reversed", "replication.became_replica"),
-    "failback": ("vm.stopped", "failover.prepared", "failover.started", "vm.started"),
+    # Back home the machine has its own address again.
+    "failback": (
+        "vm.stopped",
+        "failover.prepared",
+        "failover_address.written",
+        "failover.started",
+        "vm.started",
+    ),
     "commit": ("failover.completed",),
     "restore": ("replication.reversed", "replication.became_replica"),
     "protect": ("replication.enabled", "replica.created", "initial_replication.started"),

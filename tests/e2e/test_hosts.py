@@ -53,6 +53,8 @@ def test_a_host_that_joins_a_paired_cloud_is_configured_and_one_that_leaves_it_c
         }
     finally:
         labctl(stage, "host", "remove", NEW)
+        # Nobody may be told to configure it any more.
+        osr(stage, "server", "refresh", "VMM-Shanghai")
     assert set(hosts(stage)) == before
     assert sites.duplicate_effects() == duplicates
 
