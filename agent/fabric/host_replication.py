@@ -18,7 +18,6 @@ from agent.powershell.cmdlet import Cmdlet, cmdlet, select
 from agent.powershell.interface import PowerShell
 from agent.powershell.records import PSRecord
 
-
 DISK_PROPERTIES = ("VMId", "Path")
 
 
