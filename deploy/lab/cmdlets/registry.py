@@ -111,9 +111,7 @@ CMDLETS: dict[str, Cmdlet] = {
     "Get-SCVirtualHardDisk": vmm_virtual_machines.get_sc_virtual_hard_disk,
     "Get-SCVirtualNetworkAdapter": vmm_virtual_machines.get_sc_virtual_network_adapter,
     "Set-SCVirtualNetworkAdapter": vmm_network_adapters.set_sc_virtual_network_adapter,
-    "Connect-OsrVirtualNetworkAdapter": (
-        vmm_network_adapters.connect_osr_virtual_network_adapter
-    ),
+    "Connect-OsrVirtualNetworkAdapter": (vmm_network_adapters.connect_osr_virtual_network_adapter),
     "Get-SCIPAddress": vmm_addresses.get_sc_ip_address,
     "Revoke-SCIPAddress": vmm_addresses.revoke_sc_ip_address,
     "Grant-OsrIPAddress": vmm_addresses.grant_osr_ip_address,

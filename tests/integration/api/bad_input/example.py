@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 Leaf: TypeAlias = tuple[str | int, ...]
 
@@ -84,20 +84,12 @@ def replaced(body: object, leaf: Leaf, value: object) -> object:
     if not leaf:
         return value
     copy = deepcopy(body)
-    inner: object = copy
+    # A dict or a list of JSON: typed so, as they have nothing in common but this.
+    inner: Any = copy
     for step in leaf[:-1]:
-        inner = _inside(inner, step)
-    if isinstance(inner, dict) or (isinstance(inner, list) and isinstance(leaf[-1], int)):
-        inner[leaf[-1]] = value
+        inner = inner[step]
+    inner[leaf[-1]] = value
     return copy
-
-
-def _inside(value: object, step: str | int) -> object:
-    if isinstance(value, dict):
-        return value[step]
-    if isinstance(value, list) and isinstance(step, int):
-        return value[step]
-    raise TypeError(f"nothing inside {value!r}")
 
 
 def _wrong_references(value: object) -> Iterator[str]:
