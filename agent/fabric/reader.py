@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 from opensiterecovery.provider.v1 import inventory_pb2
 
+from agent.clock import Clock, utc_now
 from agent.fabric.brokers import read_brokers
 from agent.fabric.census import (
     CENSUS,
@@ -79,6 +80,7 @@ class FabricReader:
         vmm: Where questions go.
         whole_interval_seconds: Between two readings of everything.
         monotonic: Seconds, for that interval.
+        clock: The VMM server's, on which this runs.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class FabricReader:
         vmm: Vmm,
         whole_interval_seconds: float = 900.0,
         monotonic: Callable[[], float] = time.monotonic,
+        clock: Clock = utc_now,
     ) -> None:
         self.chosen_clouds_only = False
         self.unread_hosts: frozenset[str] = frozenset()
@@ -93,6 +96,7 @@ class FabricReader:
         self._whole_interval_seconds = whole_interval_seconds
         self._host_limit_seconds = min(vmm.time_limit_seconds, HOST_LIMIT_SECONDS)
         self._monotonic = monotonic
+        self._clock = clock
         self._memory: Memory | None = None
         self._merged: dict[
             str,
@@ -130,7 +134,7 @@ class FabricReader:
         records = found[VIRTUAL_MACHINES]
         known = self._memory or Memory()
         memory = Memory(
-            mark=latest(records, None),
+            mark=latest(records, None, self._clock()),
             places=whereabouts_by_id(records),
             machines=unchanged(known.machines, built),
             relationships=dict(known.relationships),
@@ -169,7 +173,7 @@ class FabricReader:
             known = {key: item for key, item in known.items() if key not in records}
             known.update(unchanged(memory.machines, fresh))
         after = Memory(
-            mark=latest(records.values(), memory.mark),
+            mark=latest(records.values(), memory.mark, self._clock()),
             places=places,
             machines=known,
             relationships=dict(memory.relationships),
@@ -259,10 +263,15 @@ class FabricReader:
         return merged
 
 
-def latest(records: Iterable[PSRecord], mark: datetime | None) -> datetime | None:
-    """The latest time of modification among records and a former one."""
+def latest(records: Iterable[PSRecord], mark: datetime | None, now: datetime) -> datetime | None:
+    """The latest time of modification among records and a former one.
+
+    A time still to come, left by a clock that was wrong, is none: what changes until then would
+    not be asked for.
+    """
     times = [record.optional_moment("ModifiedTime") for record in records]
-    return max((at for at in (*times, mark) if at is not None), default=None)
+    past = [at for at in times if at is not None and at <= now]
+    return max([*past, *([] if mark is None else [mark])], default=None)
 
 
 def unchanged(

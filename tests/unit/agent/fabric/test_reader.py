@@ -136,6 +136,15 @@ async def test_only_machines_that_changed_are_read_again(site: Site, reader: Fab
     assert [key.id for key in again if key.kind == "virtual_machine"] == [str(UUID(int=103))]
 
 
+async def test_a_time_still_to_come_hides_no_change_before_it(
+    site: Site, reader: FabricReader
+) -> None:
+    site.set(1, stamp=False, ModifiedTime=datetime(2999, 1, 1, tzinfo=UTC))
+    await reader.look()
+    site.set(2, Name="Renamed")
+    assert "Renamed" in machines(await reader.look())
+
+
 async def test_what_moves_or_goes_without_a_trace_is_noticed_by_the_census(
     site: Site, reader: FabricReader
 ) -> None:
