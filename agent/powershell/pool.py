@@ -59,7 +59,8 @@ class PowerShellPool:
     """Runs pipelines in the runspaces of one process at a time.
 
     Pipelines run concurrently, as many as there are runspaces; the agent's own (discovery,
-    watching) never take more than half of them, so that commands need not wait for them.
+    watching) never take more than half of them, so that commands need not wait for them, and
+    commands, some of which work for an hour, leave a quarter to the agent, which must go on seeing.
 
     Args:
         powershell: What speaks PSRP: the command line of a program that does so over its standard
@@ -92,6 +93,7 @@ class PowerShellPool:
         self._closed = False
         self._free = asyncio.Semaphore(max_runspaces)
         self._free_for_the_agent = asyncio.Semaphore(max(1, max_runspaces // 2))
+        self._free_for_commands = asyncio.Semaphore(max(1, max_runspaces - max_runspaces // 4))
         self._own = _BoundPowerShell(self, NO_COMMAND)
         # A command's counter lives as long as somebody holds its PowerShell.
         self._bound: WeakValueDictionary[UUID, _BoundPowerShell] = WeakValueDictionary()
@@ -134,10 +136,8 @@ class PowerShellPool:
         """Runs a pipeline under an id of the caller's choice; see PowerShell.run."""
         if not pipeline:
             raise ValueError("a pipeline has at least one cmdlet")
-        if not urgent:
-            async with self._free_for_the_agent:
-                return await self.run_as(pipeline_id, pipeline, time_limit_seconds)
-        async with self._free:
+        share = self._free_for_commands if urgent else self._free_for_the_agent
+        async with share, self._free:
             runspaces = await self._opened()
             started = self._clock()
             try:

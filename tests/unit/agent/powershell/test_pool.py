@@ -138,6 +138,22 @@ async def test_the_agents_own_pipelines_leave_room_for_commands(pool: PowerShell
     )
 
 
+async def test_commands_that_work_for_long_leave_the_agent_its_sight(pool: PowerShellPool) -> None:
+    powershell = pool.for_command(COMMAND)
+    long = [
+        asyncio.create_task(powershell.run(cmdlet("Wait-Forever"), time_limit_seconds=LIMIT))
+        for _ in range(20)
+    ]
+    [echo] = await pool.run(cmdlet("Get-Echo"), time_limit_seconds=LIMIT)
+    assert echo.guid("PipelineId") != numbered(1)
+    for task in long:
+        task.cancel()
+    assert all(
+        isinstance(end, asyncio.CancelledError)
+        for end in await asyncio.gather(*long, return_exceptions=True)
+    )
+
+
 @pytest.mark.parametrize("name", ["Get-Both", "Start-Failing"])
 async def test_an_error_record_fails_the_call_and_is_kept_unchanged(
     pool: PowerShellPool, name: str
