@@ -14,6 +14,7 @@ def item_clean_up(
     *,
     delete_replica: bool,
     clear_mark: bool = False,
+    adapters: Iterable[str] = (),
 ) -> Mapping[str, str]:
     """PowerShell for the hosts of an item, by host.
 
@@ -25,6 +26,7 @@ def item_clean_up(
         passive_host: FQDN of the other copy's host; empty when there is none.
         delete_replica: The other copy is a replica that the policy wants deleted.
         clear_mark: VMM requires the machine's protection.
+        adapters: VMM's ids of the other copy's adapters that an address is kept for.
 
     Source: SPEC RE-7.
     """
@@ -34,7 +36,15 @@ def item_clean_up(
             f"; {_in_vmm(vm_id, active_host)} | Set-SCVirtualMachine -ClearDRProtection"
         )
     if passive_host:
-        commands[passive_host] = _removal(vm_id, passive_host)
+        commands[passive_host] = "; ".join(
+            [
+                _removal(vm_id, passive_host),
+                *(
+                    f"Get-SCIPAddress -GrantToObjectID {adapter} | Revoke-SCIPAddress"
+                    for adapter in adapters
+                ),
+            ]
+        )
         if delete_replica:
             commands[passive_host] += "; " + _deletion(vm_id, passive_host)
     return commands

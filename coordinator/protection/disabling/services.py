@@ -30,6 +30,7 @@ from coordinator.protection.item_jobs import (
 )
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.networks.attaching import reservations_of
+from coordinator.protection.networks.planner import Release
 from coordinator.protection.operations import Operation
 from coordinator.protection.requests import RequestOrigin
 from coordinator.protection.rules import is_known_replica
@@ -97,6 +98,7 @@ def remove_from_vault(item: ProtectedItem, origin: RequestOrigin, now: datetime)
         host_of_side(fresh, active.other),
         delete_replica=bool(_aims(fresh)["delete_replica"]),
         clear_mark=is_required(fresh.vm_id, fabric_of_side(fresh.pairing, active)),
+        adapters=[release.adapter_id for release in _releases(fresh, active)],
     )
     arguments = {"affected_objects": dict(commands)}
     purge = ItemJob(PURGE_SCENARIO, PURGE_FRIENDLY_NAME, plan_purge(), arguments)
@@ -116,6 +118,11 @@ def _free(item: ProtectedItem, now: datetime) -> ProtectedItem:
     end_waiting(fresh, now)
     refuse_if_busy(item_lock(fresh.id))
     return fresh
+
+
+def _releases(item: ProtectedItem, active: ActiveLocation) -> tuple[Release, ...]:
+    """Addresses kept for the replica; after a failover the machine itself uses them."""
+    return tuple(reservations_of(item)) if active is ActiveLocation.PRIMARY else ()
 
 
 def _aims(item: ProtectedItem) -> dict[str, object]:
@@ -148,7 +155,7 @@ def _snapshot(item: ProtectedItem, aims: dict[str, object]) -> DisablingSnapshot
         delete_replica=bool(aims["delete_replica"]),
         clear_mark=is_required(item.vm_id, fabric_of_side(item.pairing, active)),
         # A machine that runs on the recovery side goes on using what was kept for it.
-        releases=tuple(reservations_of(item)) if active is ActiveLocation.PRIMARY else (),
+        releases=_releases(item, active),
     )
 
 

@@ -148,3 +148,10 @@ def test_cleaning_up_by_hand_names_each_host_once_and_deletes_by_policy_only() -
     assert deleted["hv1.sh"] == kept["hv1.sh"]
     assert deleted["hv1.bj"].endswith("| Remove-SCVirtualMachine")
     assert list(item_clean_up("6f9e0c1a", "hv1.sh", "", delete_replica=True)) == ["hv1.sh"]
+    addressed = item_clean_up(
+        "6f9e0c1a", "hv1.sh", "hv1.bj", delete_replica=True, adapters=["4b1f7c2e"]
+    )
+    assert addressed["hv1.sh"] == kept["hv1.sh"]
+    assert (
+        "; Get-SCIPAddress -GrantToObjectID 4b1f7c2e | Revoke-SCIPAddress; " in addressed["hv1.bj"]
+    )
