@@ -173,6 +173,28 @@ def succeeded_steps(job_id: UUID, action: str) -> list[str]:
     return list(steps.order_by("position").values_list("key", flat=True))
 
 
+def arguments_of_succeeded(
+    vault_id: UUID, scenario: str, since: datetime, argument: tuple[str, str]
+) -> list[Mapping[str, object]]:
+    """Arguments of the jobs of a scenario that succeeded since a time.
+
+    Args:
+        vault_id: Their vault.
+        scenario: ASR's name of it.
+        since: They ended then or later.
+        argument: Name and value of an argument that they have.
+    """
+    name, value = argument
+    jobs = Job.objects.filter(
+        vault_id=vault_id,
+        scenario=scenario,
+        state=JobState.SUCCEEDED,
+        finished_at__gte=since,
+        **{f"arguments__{name}": value},
+    )
+    return list(jobs.values_list("arguments", flat=True))
+
+
 def running_job_for(key: str) -> Job | None:
     """The job that holds the lock, for example of "item:<uuid>", or None."""
     lock = OperationLock.objects.select_related("job").filter(key=key).first()

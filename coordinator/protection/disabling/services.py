@@ -72,7 +72,14 @@ def disable_protection(item: ProtectedItem, origin: RequestOrigin, now: datetime
     refuse_unless_allowed(fresh, Operation.DISABLE_PROTECTION)
     aims = _aims(fresh)
     graph = plan_disabling(_snapshot(fresh, aims))
-    job = begin_item_job(fresh, ItemJob(SCENARIO, FRIENDLY_NAME, graph), origin, now)
+    passive = host_of_side(fresh, ActiveLocation(fresh.active_location).other)
+    # For who protects the machine again before the inventory is of a later time than this.
+    arguments = {
+        "vm_id": fresh.vm_id,
+        "deleted_from": passive if aims["delete_replica"] else "",
+    }
+    disabling = ItemJob(SCENARIO, FRIENDLY_NAME, graph, arguments)
+    job = begin_item_job(fresh, disabling, origin, now)
     if job.created_at == now:
         _enter(fresh, aims)
     return job

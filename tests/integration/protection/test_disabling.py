@@ -117,6 +117,30 @@ def test_the_inventory_knows_at_once_what_the_hosts_have_said(
     assert machine.gone_at is None
 
 
+@pytest.mark.spec("RE-7")
+def test_a_look_that_began_before_does_not_bring_back_what_is_gone(protected: World) -> None:
+    item = protected.item()
+    run(protected)
+    machine = protected.machine("GoldVM1")
+    machine.details["replication"] = {"mode": "Primary", "replica_server": item.recovery_host}
+    machine.save()
+    VirtualMachine.objects.create(
+        vault=protected.vault,
+        fabric=protected.fabric("vmm-beijing"),
+        external_id="copy",
+        name="GoldVM1",
+        vm_id=item.vm_id,
+        host_fqdn=item.recovery_host,
+        details={"replication": {"mode": "Replica"}},
+    )
+    protected.enable("GoldVM1")
+    protected.turn()
+    protected.hyperv.finish_copy(item.vm_id)
+    protected.report()
+    protected.turn()
+    assert protected.item().state == ProtectionState.PROTECTED
+
+
 def test_a_policy_that_keeps_replicas_leaves_it_there(protected: World) -> None:
     item = protected.item()
     Policy.objects.update(delete_replica=False)
