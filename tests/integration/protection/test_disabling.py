@@ -128,7 +128,7 @@ def test_a_look_that_began_before_does_not_bring_back_what_is_gone(protected: Wo
         vault=protected.vault,
         fabric=protected.fabric("vmm-beijing"),
         external_id="copy",
-        name="GoldVM1",
+        name="GoldVM1 at Beijing",
         vm_id=item.vm_id,
         host_fqdn=item.recovery_host,
         details={"replication": {"mode": "Replica"}},
