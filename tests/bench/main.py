@@ -31,19 +31,25 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def engine_once(stage: Stage) -> Mapping[tuple[str, str], float]:
-    """One run of the engine beside Celery, in a process that belongs to the stage's stack."""
+def run_beside(stage: Stage, module: str) -> Mapping[str, float]:
+    """Runs a measuring process that belongs to the stage's stack; gives what it found."""
     stack = prepare_stack(stage.state, environment={})
     done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.engine_rate"],
+        [sys.executable, "-m", module],
         env={**os.environ, **configuration_environment(stack.configuration)},
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode != 0:
-        raise RuntimeError(f"the engine could not be measured:\n{done.stderr}")
-    rates = json.loads(done.stdout.splitlines()[-1])
+        raise RuntimeError(f"{module} could not measure:\n{done.stderr}")
+    found: Mapping[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def engine_once(stage: Stage) -> Mapping[tuple[str, str], float]:
+    """One run of the engine beside Celery, in a process that belongs to the stage's stack."""
+    rates = run_beside(stage, "tests.bench.engine_rate")
     return {
         ("engine, steps (command out, result in, next step)", "1/s"): rates["steps"],
         ("raw Celery, no-op tasks", "1/s"): rates["no_ops"],
@@ -53,17 +59,7 @@ def engine_once(stage: Stage) -> Mapping[tuple[str, str], float]:
 
 def discovery_once(stage: Stage) -> Mapping[tuple[str, str], float]:
     """One first sync of 10,000 machines, a look without changes, and one in a hundred changed."""
-    stack = prepare_stack(stage.state, environment={})
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.inventory_rate"],
-        env={**os.environ, **configuration_environment(stack.configuration)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise RuntimeError(f"discovery could not be measured:\n{done.stderr}")
-    found = json.loads(done.stdout.splitlines()[-1])
+    found = run_beside(stage, "tests.bench.inventory_rate")
     return {
         ("first sync of 10,000 machines, PowerShell to tables", "s"): found["first_seconds"],
         ("first sync, processor", "s"): found["first_cpu_seconds"],
@@ -85,17 +81,7 @@ def discovery_once(stage: Stage) -> Mapping[tuple[str, str], float]:
 
 def replication_once(stage: Stage) -> Mapping[tuple[str, str], float]:
     """25,000 machines that replicate every 30 seconds, both sides reporting, for half a minute."""
-    stack = prepare_stack(stage.state, environment={})
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.replication_rate"],
-        env={**os.environ, **configuration_environment(stack.configuration)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise RuntimeError(f"replication could not be measured:\n{done.stderr}")
-    found = json.loads(done.stdout.splitlines()[-1])
+    found = run_beside(stage, "tests.bench.replication_rate")
     return {
         ("sides stored", "1/s"): found["states_a_second"],
         ("coordinator, of one core", "%"): found["coordinator_share"] * 100,
@@ -111,17 +97,7 @@ def replication_once(stage: Stage) -> Mapping[tuple[str, str], float]:
 
 def enabling_once(stage: Stage) -> Mapping[tuple[str, str], float]:
     """Protection of 500 machines in one request, hosts and agents that take no time."""
-    stack = prepare_stack(stage.state, environment={})
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.enabling_rate"],
-        env={**os.environ, **configuration_environment(stack.configuration)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise RuntimeError(f"enabling could not be measured:\n{done.stderr}")
-    found = json.loads(done.stdout.splitlines()[-1])
+    found = run_beside(stage, "tests.bench.enabling_rate")
     return {
         ("request to all 500 protected", "s"): found["seconds"],
         ("the request alone", "s"): found["request_seconds"],
