@@ -33,7 +33,10 @@ class Figure:
 
     def row(self) -> str:
         low, high = min(self.values), max(self.values)
-        return f"| {self.name} | {self.median:,.2f} | {low:,.2f} - {high:,.2f} | {self.unit} |"
+        return (
+            f"| {self.name} | {self.median:,.2f} | {low:,.2f} - {high:,.2f}"
+            f" | {len(self.values)} | {self.unit} |"
+        )
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -73,7 +76,12 @@ def write_page(page: Path, sections: Mapping[str, Sequence[Figure]], now: dateti
     """Replaces the figures between the marks of the page."""
     lines = [START, "", f"{now:%Y-%m-%d}, {describe_machine()}.", ""]
     for title, figures in sections.items():
-        lines += [f"### {title}", "", "| what | median | min - max | unit |", "|---|---|---|---|"]
+        lines += [
+            f"### {title}",
+            "",
+            "| what | median | min - max | runs | unit |",
+            "|---|---|---|---|---|",
+        ]
         lines += [figure.row() for figure in figures]
         lines.append("")
     text = page.read_text(encoding="utf-8")
