@@ -154,9 +154,6 @@ class ProcessGroup:
     def start_program(self, name: str) -> None:
         self._call("startProcess", name)
 
-    def stop_program(self, name: str) -> None:
-        self._call("stopProcess", name)
-
     def kill_program(self, name: str) -> None:
         """Ends a program as a loss of power would, and leaves it dead.
 

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import F
 
 from coordinator.jobs.models import OutboxMessage
+from coordinator.pauses import growing_pause
 
 log = structlog.get_logger(__name__)
 
@@ -17,8 +18,8 @@ log = structlog.get_logger(__name__)
 # its outbox row are one transaction.
 DomainTask = Callable[..., None]
 
-FIRST_PAUSE_SECONDS = 2
-LONGEST_PAUSE_SECONDS = 300
+FIRST_PAUSE = timedelta(seconds=2)
+LONGEST_PAUSE = timedelta(minutes=5)
 
 
 def carry_out(
@@ -58,7 +59,7 @@ def _put_off(message_id: int, now: datetime) -> None:
         message = OutboxMessage.objects.select_for_update().filter(pk=message_id).first()
         if message is None:
             return
-        pause = min(FIRST_PAUSE_SECONDS * 2**message.failures, LONGEST_PAUSE_SECONDS)
+        pause = growing_pause(message.failures + 1, FIRST_PAUSE, LONGEST_PAUSE)
         OutboxMessage.objects.filter(pk=message_id).update(
-            failures=F("failures") + 1, due_at=now + timedelta(seconds=pause)
+            failures=F("failures") + 1, due_at=now + pause
         )

@@ -13,9 +13,7 @@ from opensiterecovery.provider.v1 import inventory_pb2
 from coordinator.fabrics import queries as fabrics
 from coordinator.fabrics.models import Cloud, Fabric, FabricObject, Host, Provider, VirtualMachine
 from coordinator.failures import RefusedError, refuse
-from coordinator.protection.discovery.facts import fabric_facts, facts_of
 from coordinator.protection.pairing.prerequisites import broker_failure
-from coordinator.protection.rules import MachineFacts
 
 
 def host_message(host: Host) -> inventory_pb2.Host:
@@ -28,11 +26,6 @@ def machine_message(machine: VirtualMachine) -> inventory_pb2.VirtualMachine:
     return json_format.ParseDict(
         machine.details, inventory_pb2.VirtualMachine(), ignore_unknown_fields=True
     )
-
-
-def machine_facts(machine: VirtualMachine) -> MachineFacts:
-    """The machine as the readiness rules look at it; its cloud's pairing is not looked at."""
-    return facts_of(machine, fabric_facts(machine.fabric_id))
 
 
 def cloud_of(machine: VirtualMachine) -> Cloud | None:

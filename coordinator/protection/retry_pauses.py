@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from coordinator.pauses import growing_pause
 from coordinator.protection.models import RetryPause
 
 FIRST_PAUSE = timedelta(minutes=1)
@@ -21,7 +22,7 @@ def note_failure(key: str, now: datetime) -> None:
         key=key, defaults={"failures": 0, "until": now}
     )
     pause.failures += 1
-    pause.until = now + min(FIRST_PAUSE * 2 ** min(pause.failures - 1, 10), LONGEST_PAUSE)
+    pause.until = now + growing_pause(pause.failures, FIRST_PAUSE, LONGEST_PAUSE)
     pause.save(update_fields=["failures", "until"])
 
 

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import django
+from django.db import connection
 
 MACHINES = 25_000
 PAIRS = 10
@@ -51,11 +52,25 @@ def main() -> int:
     return 0
 
 
+def postmaster() -> int:
+    """Process id of the PostgreSQL server whose children serve this connection."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        pid = int(cursor.fetchone()[0])
+    stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
+    return int(stat.rpartition(")")[2].split()[1])
+
+
+def table_bytes(table: str) -> float:
+    """What a table takes, with its indexes."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_total_relation_size(%s)", [table])
+        return float(cursor.fetchone()[0])
+
+
 async def run(machines: int, looks: int) -> dict[str, float]:
     """One run."""
     # Models can be imported only after Django is set up.
-    from django.db import connection  # noqa: PLC0415 - see above
-
     from coordinator.gateway.database import Database  # noqa: PLC0415 - see above
     from coordinator.gateway.settings import (  # noqa: PLC0415 - see above
         GatewayContext,
@@ -73,21 +88,6 @@ async def run(machines: int, looks: int) -> dict[str, float]:
         clock=lambda: datetime.now(UTC),
         settings=GatewaySettings(),
     )
-
-    def postmaster() -> int:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_backend_pid()")
-            pid = int(cursor.fetchone()[0])
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
-        return int(stat.rpartition(")")[2].split()[1])
-
-    def table_bytes(*tables: str) -> float:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT sum(pg_total_relation_size(name)) FROM unnest(%s::text[]) AS t (name)",
-                [list(tables)],
-            )
-            return float(cursor.fetchone()[0])
 
     agents = await gateway.database.run(make_agents, machines, PAIRS)
     parent = await gateway.database.run(postmaster)

@@ -11,6 +11,7 @@ from django.db import transaction
 from coordinator.failures import RefusedError, refuse
 from coordinator.jobs.queries import running_job_for
 from coordinator.jobs.services import QueueName, enqueue, refuse_if_busy
+from coordinator.pauses import growing_pause
 from coordinator.protection.enabling.finalizing_planner import (
     PRIMARY_FRIENDLY_NAME,
     PRIMARY_SCENARIO,
@@ -96,7 +97,7 @@ def note_outcome(item: ProtectedItem, now: datetime, *, well: bool) -> None:
 
 def pause_after(failures: int) -> timedelta:
     """How long finalizing waits after so many failures in a row: 10 seconds, doubled to an hour."""
-    return min(FIRST_PAUSE * (1 << min(failures, 20) - 1), LONGEST_PAUSE)
+    return growing_pause(failures, FIRST_PAUSE, LONGEST_PAUSE)
 
 
 def _is_due(item: ProtectedItem, now: datetime) -> bool:

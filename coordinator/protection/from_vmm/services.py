@@ -12,6 +12,7 @@ from django.db import transaction
 
 from coordinator.fabrics.models import Fabric, VirtualMachine
 from coordinator.failures import Failure, RefusedError
+from coordinator.pauses import growing_pause
 from coordinator.protection.enabling.services import enable_protection
 from coordinator.protection.models import ProtectedItem, VmmRequest
 from coordinator.protection.requests import ProtectionRequest, RequestOrigin
@@ -144,7 +145,7 @@ def _answer(row: VmmRequest, now: datetime, *, protected: bool) -> None:
             log.warning("vmm_request.refused", machine=row.machine.name, code=failure.code)
         row.failure = told
         row.attempts += 1
-        row.retry_at = now + min(FIRST_PAUSE * 2 ** min(row.attempts - 1, 10), LONGEST_PAUSE)
+        row.retry_at = now + growing_pause(row.attempts, FIRST_PAUSE, LONGEST_PAUSE)
     row.save()
 
 

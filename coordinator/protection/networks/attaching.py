@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db.models import F
 
+from coordinator.pauses import growing_pause
 from coordinator.protection.inventory import provider_of
 from coordinator.protection.models import ItemAdapter, ItemNetworks, NetworkMapping, ProtectedItem
 from coordinator.protection.networks.addresses import subnet_mask
@@ -17,8 +18,8 @@ from coordinator.protection.networks.planner import AdapterTask, MachineNetworks
 from coordinator.protection.networks.rules import destination
 
 # After a failure a replica is tried again after that long, then after twice as long, ...
-FIRST_PAUSE_SECONDS = 30
-LONGEST_PAUSE_SECONDS = 3600
+FIRST_PAUSE = timedelta(seconds=30)
+LONGEST_PAUSE = timedelta(hours=1)
 
 
 def plan_replica(
@@ -113,9 +114,8 @@ def put_off(item_id: UUID, now: datetime) -> None:
     mark = ItemNetworks.objects.select_for_update().filter(item_id=item_id).first()
     if mark is None:
         return
-    pause = min(FIRST_PAUSE_SECONDS * 2 ** min(mark.failures, 10), LONGEST_PAUSE_SECONDS)
     mark.failures += 1
-    mark.next_attempt_at = now + timedelta(seconds=pause)
+    mark.next_attempt_at = now + growing_pause(mark.failures, FIRST_PAUSE, LONGEST_PAUSE)
     mark.save(update_fields=["failures", "next_attempt_at"])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 CONNECTION_FILE = "connection.json"
@@ -47,6 +47,3 @@ class Connection:
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             json.dump(asdict(self), stream, indent=2)
         fresh.rename(state / CONNECTION_FILE)
-
-    def with_vault(self, vault: str) -> Connection:
-        return replace(self, vault=vault)

@@ -53,7 +53,15 @@ def test_what_the_database_broke_off_is_done_again(world: World) -> None:
 @pytest.mark.django_db
 def test_a_fabric_that_is_gone_is_nothing_to_follow(world: World) -> None:
     fabric = Fabric.objects.all()[0]
+    seen: list[str] = []
+
+    def looks(looked_at: Fabric, _now: datetime) -> None:
+        seen.append(looked_at.name)
+
     inventory_changed(fabric.id, world.now)
     message = OutboxMessage.objects.get(task=FOLLOW_TASK)
-    follow_inventory(world.now, *message.arguments)
-    follow_inventory(world.now, "00000000-0000-0000-0000-000000000000")
+    assert message.arguments == [str(fabric.id)]
+    follow_inventory(world.now, str(fabric.id), {"looks": looks})
+    assert seen == [fabric.name]
+    follow_inventory(world.now, "00000000-0000-0000-0000-000000000000", {"looks": looks})
+    assert seen == [fabric.name]
