@@ -10,11 +10,8 @@ from coordinator.protection.enabling.bulk import MOST_AT_ONCE, Enabled, enable_m
 from coordinator.protection.enabling.finalizing import finalize
 from coordinator.protection.enabling.services import enable_protection
 from coordinator.protection.inventory_followers import inventory_changed
-from coordinator.protection.networks.services import (
-    MappingRequest,
-    map_networks,
-    unmap_networks,
-)
+from coordinator.protection.networks.mapping import MappingRequest
+from coordinator.protection.networks.services import map_networks, unmap_networks
 from coordinator.protection.offline.services import export_first_copy_again, import_first_copy
 from coordinator.protection.offline.watching import ingest_first_copies
 from coordinator.protection.pairing.renewal import renew_certificates

@@ -8,7 +8,7 @@ from coordinator.fabrics.models import Cloud, Fabric, FabricObject
 from coordinator.protection.models import ItemAdapter, ProtectedItem
 from coordinator.protection.networks.attaching import mark_pending, would_change
 from coordinator.protection.networks.known import KnownSites
-from coordinator.protection.networks.services import WITH_REPLICA
+from coordinator.protection.networks.pending import WITH_REPLICA
 from coordinator.protection.states import ActiveLocation
 
 # Of what a fabric holds, what decides where replicas are connected.

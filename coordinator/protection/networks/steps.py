@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from coordinator.jobs.registry import Finisher, RecordFunction
-from coordinator.protection.networks import failover, planner, records, services
+from coordinator.protection.networks import failover, pending, planner, records
 
 RECORDS: Mapping[str, RecordFunction] = {
     "protection.network_mapped": records.network_mapped,
@@ -18,6 +18,6 @@ RECORDS: Mapping[str, RecordFunction] = {
 
 FINISHERS: Mapping[str, Finisher] = {planner.ATTACH_SCENARIO: records.attaching_finished}
 
-TASKS: Mapping[str, Callable[..., None]] = {services.ATTACH_TASK: services.attach_pending}
+TASKS: Mapping[str, Callable[..., None]] = {pending.ATTACH_TASK: pending.attach_pending}
 
-PERIODIC: Mapping[str, timedelta] = {services.ATTACH_TASK: timedelta(seconds=10)}
+PERIODIC: Mapping[str, timedelta] = {pending.ATTACH_TASK: timedelta(seconds=10)}

@@ -15,11 +15,9 @@ from coordinator.failures import RefusedError
 from coordinator.jobs.models import Job
 from coordinator.jobs.states import JobState
 from coordinator.protection.models import ItemAdapter, NetworkMapping
-from coordinator.protection.networks.services import (
-    MappingRequest,
-    attach_pending,
-    map_networks,
-)
+from coordinator.protection.networks.mapping import MappingRequest
+from coordinator.protection.networks.pending import attach_pending
+from coordinator.protection.networks.services import map_networks
 from coordinator.protection.requests import RequestOrigin
 from coordinator.protection.states import FailoverDirection
 from coordinator.recovery import services as recovery

@@ -19,11 +19,8 @@ from coordinator.protection.models import ItemAdapter, ItemNetworks, NetworkMapp
 from coordinator.protection.networks import queries
 from coordinator.protection.networks.attaching import mark_pending
 from coordinator.protection.networks.following import follow_networks
-from coordinator.protection.networks.services import (
-    MappingRequest,
-    map_networks,
-    unmap_networks,
-)
+from coordinator.protection.networks.mapping import MappingRequest
+from coordinator.protection.networks.services import map_networks, unmap_networks
 from coordinator.protection.services import ingest_replication
 from coordinator.recovery import services as recovery
 from tests.integration.protection.fake_hyperv import broken
