@@ -71,6 +71,7 @@ INSTALLED_APPS = [
     "coordinator.fabrics",
     "coordinator.jobs",
     "coordinator.protection",
+    "coordinator.recovery",
     "coordinator.access",
 ]
 MIDDLEWARE = [

@@ -1,0 +1,7 @@
+"""Tables of the recovery domain, a module for each family."""
+
+from __future__ import annotations
+
+from coordinator.recovery.models.plans import PlanMember, PlanRevision, RecoveryPlan
+
+__all__ = ["PlanMember", "PlanRevision", "RecoveryPlan"]

@@ -1,0 +1,1 @@
+"""Recovery plans: what they are made of, their rules, saving and reading them."""
