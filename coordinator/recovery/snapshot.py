@@ -16,12 +16,14 @@ class Side:
         host: FQDN of the host that has the machine or its replica.
         connection_point: The name others replicate to: the host's, or its cluster's broker.
         certificate_thumbprint: Of the host; empty with Kerberos.
+        connected: Whether the provider was connected when the snapshot was made.
     """
 
     provider_id: str
     host: str
     connection_point: str
     certificate_thumbprint: str
+    connected: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
