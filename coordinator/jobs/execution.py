@@ -122,6 +122,7 @@ def _write_command(run: Run, row: Step, inputs: Mapping[str, object]) -> None:
             vault_id=run.job.vault_id,
             provider_id=row.provider_id,
             step=row,
+            root_id=run.job.root_id or run.job.id,
             verb=row.action,
             body=body,
             created_at=run.now,

@@ -70,7 +70,8 @@ def _check_step(step: StepSpec, tasks: Collection[str], actions: Collection[str]
         return
     if step.provider is not None:
         raise GraphError(f"{step.key}: only commands go to a provider")
-    if actions is not None and step.action not in actions:
+    named = step.kind not in {StepKind.MANUAL, StepKind.GROUP}
+    if named and actions is not None and step.action not in actions:
         raise GraphError(f"{step.key}: no action {step.action!r}")
 
 

@@ -51,10 +51,37 @@ class Job(models.Model):
     wake_at = models.DateTimeField(null=True)
     # When the sweep last asked for an advance that has not run yet.
     asked_at = models.DateTimeField(null=True)
+    # What state the operation left, for people; from the finisher.
+    left_text = models.TextField(default="")
+    # How far it has come, 0 to 100; never falls.
+    percent = models.PositiveSmallIntegerField(default=0)
+    # Why nothing more of it begins, see `states.Halt`; empty while it goes on.
+    halt = models.CharField(max_length=8, default="")
+    cancelled_by = models.CharField(max_length=200, default="")
+    # A family: the job it is a part of and its key there; advances lock the root's row only.
+    root = models.ForeignKey(
+        "self", null=True, db_index=False, on_delete=models.CASCADE, related_name="children"
+    )
+    child_key = models.CharField(max_length=200, default="")
+    # Of a child: the GROUP step that waits for it, by open gate; empty when it has been told.
+    gates = models.JSONField(default=dict)
+    # Of a child: a GROUP step has counted its failure.
+    failure_told = models.BooleanField(default=False)
+    # Of a root: how many children have not ended, how many are suspended, how many seconds of work
+    # they have and how much of it is done.
+    children_left = models.PositiveIntegerField(default=0)
+    children_suspended = models.PositiveIntegerField(default=0)
+    children_seconds = models.FloatField(default=0.0)
+    children_seconds_done = models.FloatField(default=0.0)
 
     class Meta:
         indexes = [
             models.Index(fields=["vault", "-created_at"]),
+            models.Index(
+                fields=["root", "wake_at"],
+                name="job_family",
+                condition=models.Q(root__isnull=False),
+            ),
             models.Index(
                 fields=["wake_at"],
                 name="job_unfinished",
@@ -103,6 +130,15 @@ class Step(models.Model):
     # How long a command may wait for a provider that is away; 0: not beyond its time limit.
     patience_seconds = models.PositiveIntegerField(default=0)
     point_of_no_return = models.BooleanField(default=False)
+    gate = models.CharField(max_length=32, default="")
+    slot = models.CharField(max_length=255, default="")
+    expected_seconds = models.FloatField(default=0.0)
+    # Seconds of the longest path from here to the end of its job: what has most before it goes
+    # first.
+    urgency = models.FloatField(default=0.0)
+    undoes = models.CharField(max_length=200, default="")
+    # Of a running GROUP step: how many members are not through its gate.
+    members_left = models.PositiveIntegerField(default=0)
     state = models.CharField(
         max_length=16, choices=choices(StepState), default=StepState.NOT_STARTED
     )
@@ -136,6 +172,16 @@ class Command(models.Model):
     vault = models.ForeignKey(Vault, on_delete=models.CASCADE, related_name="+")
     provider = models.ForeignKey(Provider, on_delete=models.RESTRICT, related_name="commands")
     step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="commands")
+    # The job whose advance takes its result: the step's own, or the root of its family.
+    # Goes with its step, so nothing has to be checked or found by it; the index below is enough.
+    root = models.ForeignKey(
+        Job,
+        null=True,
+        db_index=False,
+        db_constraint=False,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+    )
     verb = models.CharField(max_length=64)
     # The wire's Command, serialized.
     body = models.BinaryField()
@@ -145,6 +191,8 @@ class Command(models.Model):
     # Fence of the session it was last sent in.
     sent_fence = models.BigIntegerField(null=True)
     created_at = models.DateTimeField()
+    # When a session first took it; its time runs from then.
+    claimed_at = models.DateTimeField(null=True)
     acknowledged_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     # The wire's CommandResult, serialized.
@@ -160,7 +208,7 @@ class Command(models.Model):
                 condition=models.Q(state__in=["pending", "sent", "acknowledged"]),
             ),
             models.Index(
-                fields=["step"],
+                fields=["root"],
                 name="command_untaken",
                 condition=models.Q(state="finished", taken_at__isnull=True),
             ),

@@ -9,7 +9,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from coordinator.failures import Failure
-from coordinator.jobs.states import JobState
+from coordinator.jobs.states import JobState, StepState
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class RecordCall:
             a provider is JSON as protobuf writes it: 64-bit integers and timestamps are strings,
             bytes are base64, enums are names.
         now: The time of the change.
+        step_key: The step it is called for.
     """
 
     job_id: UUID
@@ -33,6 +34,7 @@ class RecordCall:
     arguments: Mapping[str, object]
     inputs: Mapping[str, object]
     now: datetime
+    step_key: str = ""
 
 
 class ConditionState(StrEnum):
@@ -60,9 +62,11 @@ class FinishedJob:
     """What a scenario's finisher is called with, in the transaction that ends the job.
 
     Attributes:
-        state: Succeeded, Failed or Cancelled.
+        state: Succeeded, Failed or Cancelled; Failed when a restarter is called.
         failures: Of the steps that failed, and of those that only warned: a job that succeeded may
             have some.
+        steps: How each step ended, by key; one that never began is Skipped or Cancelled.
+        root_id: The job of the family's root when this is a child.
     """
 
     job_id: UUID
@@ -73,6 +77,8 @@ class FinishedJob:
     state: JobState
     failures: tuple[Failure, ...]
     now: datetime
+    steps: Mapping[str, StepState] = field(default_factory=dict)
+    root_id: UUID | None = None
 
 
 # Gives the step's result, JSON. Runs in a savepoint of the transaction that ends the step, with the
@@ -81,7 +87,12 @@ RecordFunction = Callable[[RecordCall], Mapping[str, object]]
 # Looks only; called again every few seconds, or when its last answer says, until it says MET,
 # raises, or the step's time is over.
 Condition = Callable[[RecordCall], ConditionState | Waiting]
-Finisher = Callable[[FinishedJob], None]
+# May say in words what state the operation left.
+Finisher = Callable[[FinishedJob], str | None]
+# Called once when nobody has resumed a MANUAL step within its time; the step goes on waiting.
+Escalation = Callable[[RecordCall], None]
+# Brings the object of a failed job back into the state in which the job runs, when it is restarted.
+Restarter = Callable[[FinishedJob], None]
 
 
 @dataclass(frozen=True)
@@ -92,11 +103,15 @@ class Registry:
         records: By the `action` of RECORD steps.
         conditions: By the `action` of WAIT steps.
         finishers: By scenario; a scenario without one needs none.
+        escalations: By the `action` of MANUAL steps.
+        restarters: By scenario; a scenario without one cannot be restarted.
     """
 
     records: Mapping[str, RecordFunction] = field(default_factory=dict)
     conditions: Mapping[str, Condition] = field(default_factory=dict)
     finishers: Mapping[str, Finisher] = field(default_factory=dict)
+    escalations: Mapping[str, Escalation] = field(default_factory=dict)
+    restarters: Mapping[str, Restarter] = field(default_factory=dict)
 
 
 class StepFailedError(Exception):

@@ -26,7 +26,7 @@ from coordinator.jobs.models import Job, OperationLock, Step
 from coordinator.jobs.outbox import enqueue
 from coordinator.jobs.queues import QueueName
 from coordinator.jobs.states import JobState
-from coordinator.jobs.steps import Graph
+from coordinator.jobs.steps import Graph, JobTarget
 
 __all__ = [
     "BeginJob",
@@ -50,23 +50,6 @@ log = structlog.get_logger(__name__)
 
 # A lock seen held and then not found was released in between: so often it is tried again.
 LOCK_ROUNDS = 5
-
-
-@dataclass(frozen=True)
-class JobTarget:
-    """What a job is about.
-
-    Attributes:
-        type: ASR's targetInstanceType, for example "ProtectionEntity".
-        id: The object's own id, at most 64 characters.
-        name: The object's name for people.
-        resource: ARM id of the resource a client waits for; empty when there is none.
-    """
-
-    type: str
-    id: str
-    name: str
-    resource: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,17 @@ class JobState(StrEnum):
 UNFINISHED_JOBS = tuple(state for state in JobState if not state.ended)
 
 
+class Halt(StrEnum):
+    """Why nothing more of a job begins, but for what takes back what had begun."""
+
+    # It goes on.
+    NONE = ""
+    # Somebody cancelled it.
+    CANCEL = "cancel"
+    # The family it belongs to has failed elsewhere.
+    STOP = "stop"
+
+
 class StepState(StrEnum):
     """State of a step or of a task."""
 

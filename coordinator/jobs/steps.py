@@ -17,6 +17,10 @@ class StepKind(StrEnum):
     # Change of the coordinator's own records, in the transaction that ends the step;
     # `action` is a registered record function.
     RECORD = "record"
+    # Until a person resumes the job; `action` names what is called when that takes too long.
+    MANUAL = "manual"
+    # Opens a gate for child jobs and ends when they are through it.
+    GROUP = "group"
 
 
 class FailureRule(StrEnum):
@@ -62,6 +66,12 @@ class StepSpec:
         patience_seconds: How long a command may wait for a provider that is away, over and above
             its time limit, which then runs only while the provider is connected; 0: not at all.
         point_of_no_return: Once this step has started the job cannot be cancelled.
+        gate: In a child job: the step begins only once a GROUP step of the root has opened this
+            gate for the child; empty: no gate.
+        slot: Commands of one slot run at most so many at once, over all jobs; see `host_slot`.
+        expected_seconds: How long it is likely to take; 0: nobody knows.
+        undoes: Key of the step this one takes back. It runs only when that step has begun and the
+            job is cancelled, or fails before its point of no return.
     """
 
     key: str
@@ -76,6 +86,10 @@ class StepSpec:
     attempts: int = 3
     patience_seconds: int = 0
     point_of_no_return: bool = False
+    gate: str = ""
+    slot: str = ""
+    expected_seconds: float = 0.0
+    undoes: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,8 +105,56 @@ class TaskSpec:
 
 
 @dataclass(frozen=True)
+class JobTarget:
+    """What a job is about.
+
+    Attributes:
+        type: ASR's targetInstanceType, for example "ProtectionEntity".
+        id: The object's own id, at most 64 characters.
+        name: The object's name for people.
+        resource: ARM id of the resource a client waits for; empty when there is none.
+    """
+
+    type: str
+    id: str
+    name: str
+    resource: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChildJob:
+    """A job of its own inside another: one virtual machine of a recovery plan's run.
+
+    Attributes:
+        key: Unique in the family; the members of GROUP steps are named by it.
+        scenario: ASR's scenario name, for its finisher.
+        friendly_name: For people, for example "Planned failover".
+        target: What it is about.
+        graph: Without children of its own.
+        locks: Keys that only one running job may hold.
+        arguments: JSON, handed to its record functions, conditions and finisher.
+        skipped_reason: Why nothing is done: the child ends well at once, as "Skipped".
+    """
+
+    key: str
+    scenario: str
+    friendly_name: str
+    target: JobTarget
+    graph: Graph
+    locks: tuple[str, ...] = ()
+    arguments: Mapping[str, object] = field(default_factory=dict)
+    skipped_reason: str = ""
+
+
+@dataclass(frozen=True)
 class Graph:
-    """Tasks in the order they are shown, steps in any order."""
+    """Tasks in the order they are shown, steps in any order, and the jobs inside."""
 
     tasks: tuple[TaskSpec, ...]
     steps: tuple[StepSpec, ...]
+    children: tuple[ChildJob, ...] = ()
+
+
+def host_slot(fqdn: str) -> str:
+    """The slot of what works on one Hyper-V host."""
+    return f"host:{fqdn.lower()}"
