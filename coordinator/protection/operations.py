@@ -24,6 +24,10 @@ class Operation(StrEnum):
     PLANNED_FAILOVER = "PlannedFailover"
     UNPLANNED_FAILOVER = "UnplannedFailover"
     TEST_FAILOVER = "TestFailover"
+    TEST_FAILOVER_CLEANUP = "TestFailoverCleanup"
+    # Change recovery point.
+    CHANGE_PIT = "ChangePit"
+    CANCEL_FAILOVER = "CancelFailover"
     COMMIT = "Commit"
     REVERSE_REPLICATE = "ReverseReplicate"
     DISABLE_PROTECTION = "DisableProtection"
@@ -37,22 +41,6 @@ class Operation(StrEnum):
     # Of a first copy that waits for its time of day.
     START_FIRST_COPY = "StartInitialReplication"
 
-
-# What this version carries out; the table below says what the state itself would allow.
-CARRIED_OUT = frozenset(
-    {
-        Operation.PLANNED_FAILOVER,
-        Operation.COMMIT,
-        Operation.REVERSE_REPLICATE,
-        Operation.DISABLE_PROTECTION,
-        Operation.REPAIR_REPLICATION,
-        Operation.PAUSE_REPLICATION,
-        Operation.RESUME_REPLICATION,
-        Operation.RESYNCHRONIZE,
-        Operation.CHANGE_DISKS,
-        Operation.START_FIRST_COPY,
-    }
-)
 
 _S = ProtectionState
 _O = Operation
@@ -72,8 +60,33 @@ ALLOWED: dict[ProtectionState, tuple[Operation, ...]] = {
     _S.PLANNED_FAILOVER: (),
     _S.PLANNED_FAILOVER_COMPLETING: (),
     # Which copy is the machine is unknown, so protection cannot be disabled.
-    _S.PLANNED_FAILOVER_FAILED: (_O.PLANNED_FAILOVER, _O.UNPLANNED_FAILOVER),
-    _S.COMMIT_PENDING: (_O.COMMIT, _O.REVERSE_REPLICATE, _O.DISABLE_PROTECTION),
+    _S.PLANNED_FAILOVER_FAILED: (
+        _O.PLANNED_FAILOVER,
+        _O.UNPLANNED_FAILOVER,
+        _O.CANCEL_FAILOVER,
+    ),
+    _S.UNPLANNED_FAILOVER: (),
+    _S.UNPLANNED_FAILOVER_COMPLETING: (),
+    _S.UNPLANNED_FAILOVER_FAILED: (_O.UNPLANNED_FAILOVER, _O.CANCEL_FAILOVER),
+    _S.COMMIT_PENDING: (
+        _O.COMMIT,
+        _O.CHANGE_PIT,
+        _O.CANCEL_FAILOVER,
+        _O.REVERSE_REPLICATE,
+        _O.DISABLE_PROTECTION,
+    ),
+    _S.UNPLANNED_COMMIT_PENDING: (
+        _O.COMMIT,
+        _O.CHANGE_PIT,
+        _O.CANCEL_FAILOVER,
+        _O.REVERSE_REPLICATE,
+        _O.DISABLE_PROTECTION,
+    ),
+    _S.CHANGING_POINT: (),
+    # The copy may be a replica again, so there may be nothing to commit.
+    _S.CHANGING_POINT_FAILED: (_O.CHANGE_PIT, _O.CANCEL_FAILOVER),
+    _S.CANCELLING: (),
+    _S.CANCELLING_FAILED: (_O.CANCEL_FAILOVER,),
     _S.COMMITTING: (),
     _S.COMMITTED: (_O.REVERSE_REPLICATE, _O.DISABLE_PROTECTION),
     _S.REVERSING: (),
@@ -137,11 +150,43 @@ _BLOCKED: dict[ProtectionState, tuple[str, str]] = {
     ),
     _S.PLANNED_FAILOVER_FAILED: (
         "The last planned failover did not end well.",
-        "Run the planned failover again: it takes up where it stopped.",
+        "Run the planned failover again: it takes up where it stopped; or cancel the failover.",
+    ),
+    _S.UNPLANNED_FAILOVER: (
+        "A failover is in progress.",
+        "Wait until the failover ends.",
+    ),
+    _S.UNPLANNED_FAILOVER_COMPLETING: (
+        "A failover is in progress.",
+        "Wait until the failover ends.",
+    ),
+    _S.UNPLANNED_FAILOVER_FAILED: (
+        "The last failover did not end well.",
+        "Run the failover again: it takes up where it stopped; or cancel the failover.",
     ),
     _S.COMMIT_PENDING: (
         "The machine has been failed over and replicates nowhere.",
-        "Commit, then reverse replicate.",
+        "Commit, then reverse replicate; or cancel the failover.",
+    ),
+    _S.UNPLANNED_COMMIT_PENDING: (
+        "The machine has been failed over and replicates nowhere.",
+        "Commit, then reverse replicate; or cancel the failover.",
+    ),
+    _S.CHANGING_POINT: (
+        "The machine is being taken to another recovery point.",
+        "Wait until the recovery point is changed.",
+    ),
+    _S.CHANGING_POINT_FAILED: (
+        "The machine could not be taken to another recovery point.",
+        "Change the recovery point again, or cancel the failover.",
+    ),
+    _S.CANCELLING: (
+        "The failover is being cancelled.",
+        "Wait until the job ends; the machine is then protected as before the failover.",
+    ),
+    _S.CANCELLING_FAILED: (
+        "The failover was cancelled in part.",
+        "Cancel the failover again: it takes up where it stopped.",
     ),
     _S.COMMITTING: (
         "The failover is being committed.",
@@ -170,6 +215,76 @@ _BLOCKED: dict[ProtectionState, tuple[str, str]] = {
 }
 
 
+# Where an operation has an answer of its own, whatever the state's is; by operation, then by state.
+_NO_WAITING_COPY = (
+    "No first copy waits for its time or its turn.",
+    "Nothing has to be done: a first copy that has not begun is started by this.",
+)
+_UNCERTAIN = (
+    "Which of the two copies is the machine is not certain.",
+    "Finish the failover by running it again, or cancel it; then disable protection.",
+)
+_ALREADY_OVER = (
+    "The machine has been failed over already.",
+    "To go back, commit and reverse replicate, then fail over again; or cancel the failover.",
+)
+_POINTS_ARE_GONE = (
+    "The failover is committed: the other recovery points are gone.",
+    "To go back, reverse replicate, then fail over again.",
+)
+_NOT_FAILED_OVER = (
+    "The machine has not been failed over.",
+    "Fail over first.",
+)
+_OWN_ANSWERS: dict[Operation, dict[ProtectionState, tuple[str, str]]] = {
+    _O.START_FIRST_COPY: {
+        state: _NO_WAITING_COPY for state in ProtectionState if state is not _S.READY_TO_COPY
+    },
+    _O.DISABLE_PROTECTION: dict.fromkeys(
+        (
+            _S.PLANNED_FAILOVER_FAILED,
+            _S.UNPLANNED_FAILOVER_FAILED,
+            _S.CHANGING_POINT_FAILED,
+            _S.CANCELLING_FAILED,
+        ),
+        _UNCERTAIN,
+    ),
+    **{
+        operation: dict.fromkeys((_S.COMMIT_PENDING, _S.UNPLANNED_COMMIT_PENDING), _ALREADY_OVER)
+        for operation in (_O.PLANNED_FAILOVER, _O.UNPLANNED_FAILOVER, _O.TEST_FAILOVER)
+    },
+    **{
+        operation: {_S.COMMITTED: _POINTS_ARE_GONE, _S.REVERSING_FAILED: _POINTS_ARE_GONE}
+        for operation in (_O.CHANGE_PIT, _O.CANCEL_FAILOVER)
+    },
+}
+_OWN_ANSWERS[_O.COMMIT] = {
+    _S.COMMITTED: (
+        "The failover is committed already.",
+        "Reverse replicate; once protected again it can fail over.",
+    ),
+    _S.REVERSING_FAILED: (
+        "The failover is committed already.",
+        "Reverse replicate again after removing the cause that the failed job names.",
+    ),
+    _S.PLANNED_FAILOVER_FAILED: _NOT_FAILED_OVER,
+    _S.UNPLANNED_FAILOVER_FAILED: _NOT_FAILED_OVER,
+}
+
+_NO_TEST = (
+    "There is no test virtual machine of the machine.",
+    "Nothing has to be done: a test failover that has made one is cleaned up by this.",
+)
+_TEST_EXISTS = (
+    "A test failover of the machine has not been cleaned up.",
+    "Clean up the test failover first.",
+)
+# What a test virtual machine, whose disks are differences to the replica's, stands against.
+_BARRED_BY_TEST = frozenset(
+    {_O.PLANNED_FAILOVER, _O.UNPLANNED_FAILOVER, _O.TEST_FAILOVER, _O.DISABLE_PROTECTION}
+)
+
+
 @dataclass(frozen=True)
 class WhyNot:
     """Why an operation is refused, and what would allow it."""
@@ -179,7 +294,7 @@ class WhyNot:
 
 
 def allowed_operations(
-    state: ProtectionState, picture: Picture | None = None
+    state: ProtectionState, picture: Picture | None = None, *, testing: bool = False
 ) -> tuple[Operation, ...]:
     """What may be asked of an item that no job works on.
 
@@ -187,29 +302,36 @@ def allowed_operations(
         state: The item's state; the side the machine runs on makes no difference, because every
             failover goes from the active side to the other.
         picture: How replication was seen; None leaves out what depends on it.
+        testing: A test failover has made, or may have made, a test virtual machine.
 
     Returns:
         In ASR's order, then those ASR had not; empty while something is in progress.
     """
-    by_state = tuple(operation for operation in ALLOWED[state] if operation in CARRIED_OUT)
-    return by_state + tuple(
-        operation for operation in _RUNNING if _why_not_running(operation, state, picture) is None
+    in_order = (*ALLOWED[state], _O.TEST_FAILOVER_CLEANUP, *_RUNNING)
+    return tuple(
+        operation
+        for operation in in_order
+        if why_not(operation, state, picture, testing=testing) is None
     )
 
 
 def why_not(
-    operation: Operation, state: ProtectionState, picture: Picture | None = None
+    operation: Operation,
+    state: ProtectionState,
+    picture: Picture | None = None,
+    *,
+    testing: bool = False,
 ) -> WhyNot | None:
     """Why an operation is refused in a state; None when it is allowed. Source: SPEC FO-6."""
+    if operation is _O.TEST_FAILOVER_CLEANUP:
+        return None if testing else WhyNot(*_NO_TEST)
+    if testing and operation in _BARRED_BY_TEST:
+        return WhyNot(*_TEST_EXISTS)
     if operation in _RUNNING:
         return _why_not_running(operation, state, picture)
-    if operation in allowed_operations(state):
+    if operation in ALLOWED[state]:
         return None
-    if operation not in CARRIED_OUT:
-        return WhyNot(
-            f"{operation} is not offered by this version.", "Use another operation of the item."
-        )
-    return WhyNot(*_BLOCKED[state])
+    return WhyNot(*_OWN_ANSWERS.get(operation, {}).get(state, _BLOCKED[state]))
 
 
 def _why_not_running(

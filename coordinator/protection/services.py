@@ -35,10 +35,15 @@ from coordinator.protection.replication.services import (
 from coordinator.protection.requests import PairingRequest, ProtectionRequest, RequestOrigin
 from coordinator.protection.storage.services import map_storage, unmap_storage
 from coordinator.protection.transitions import (
+    by_kind,
     item_lock,
+    lock_item,
     record_committed,
     record_event,
     record_failed_over,
+    record_failover_cancelled,
+    record_point_changed,
+    record_reversed,
     refuse_unless_allowed,
 )
 from coordinator.protection.unregistering.services import unregister_server
@@ -51,6 +56,7 @@ __all__ = [
     "ProtectionRequest",
     "RequestOrigin",
     "change_automatic_resynchronization",
+    "by_kind",
     "change_disks",
     "check_consistency",
     "create_pairing",
@@ -66,12 +72,16 @@ __all__ = [
     "ingest_replication",
     "inventory_changed",
     "item_lock",
+    "lock_item",
     "map_networks",
     "map_storage",
     "pause_replication",
     "record_committed",
     "record_event",
     "record_failed_over",
+    "record_failover_cancelled",
+    "record_point_changed",
+    "record_reversed",
     "refresh_server",
     "refuse_unless_allowed",
     "remove_bandwidth_limit",

@@ -52,6 +52,13 @@ class FailoverDirection(StrEnum):
         return ActiveLocation.RECOVERY
 
 
+class FailoverType(StrEnum):
+    """How a machine came to be where it is failed over to."""
+
+    PLANNED = "Planned"
+    UNPLANNED = "Unplanned"
+
+
 class ProtectionState(StrEnum):
     """State of a protected item; beside each what holds in it."""
 
@@ -75,6 +82,24 @@ class ProtectionState(StrEnum):
     PLANNED_FAILOVER_FAILED = "PlannedFailoverFailed"
     # The replica has become the machine; the active side is the target; its points still exist.
     COMMIT_PENDING = "PlannedFailoverCommitPendingStatesBegin"
+    # The job UnplannedFailover runs; the replica's host has not been told to fail over.
+    UNPLANNED_FAILOVER = "UnplannedFailoverInitiated"
+    # The job runs and the replica's host may have failed over; the active side is the source.
+    UNPLANNED_FAILOVER_COMPLETING = "UnplannedFailoverCompleting"
+    # Failover on the replica's host may or may not have happened; the active side is the source.
+    UNPLANNED_FAILOVER_FAILED = "UnplannedFailoverFailed"
+    # The replica has become the machine, at a point the source may be ahead of; the active side is
+    # the target; the source, when its site is back, is held.
+    UNPLANNED_COMMIT_PENDING = "UnplannedFailoverCommitPendingStatesBegin"
+    # The job ChangePit runs: the failed-over copy is off while it is taken to another point.
+    CHANGING_POINT = "ChangePitInProgress"
+    # At which point the failed-over copy is, or whether it is failed over at all, is unknown; the
+    # source may not run.
+    CHANGING_POINT_FAILED = "ChangePitFailed"
+    # The job CancelFailover runs; the failed-over copy is still the machine.
+    CANCELLING = "CancelFailoverStatesBegin"
+    # The failed-over copy may be off and a replica again; the source has not been started.
+    CANCELLING_FAILED = "CancelFailoverFailed"
     # The points are being removed, by CommitFailover or at the start of ReverseReplication.
     COMMITTING = "CommitFailoverStatesBegin"
     # The points are gone; nothing replicates until the direction is reversed.
@@ -111,11 +136,34 @@ class ItemEvent(StrEnum):
     # Ended after that, with the outcome unknown.
     PLANNED_FAILOVER_FAILED = "planned_failover_failed"
     FAILED_OVER = "failed_over"
+    UNPLANNED_FAILOVER_BEGAN = "unplanned_failover_began"
+    # Ended before the replica's host was told to fail over.
+    UNPLANNED_FAILOVER_STOPPED = "unplanned_failover_stopped"
+    # Ended after that, with the outcome unknown.
+    UNPLANNED_FAILOVER_FAILED = "unplanned_failover_failed"
+    POINT_CHANGE_BEGAN = "point_change_began"
+    # The failed-over copy is as it was.
+    POINT_CHANGE_STOPPED = "point_change_stopped"
+    # Likewise, of a failover that was planned.
+    PLANNED_POINT_CHANGE_STOPPED = "planned_point_change_stopped"
+    POINT_CHANGED = "point_changed"
+    POINT_CHANGE_FAILED = "point_change_failed"
+    CANCELLING_BEGAN = "cancelling_began"
+    # The source is the machine again, the other copy its replica.
+    FAILOVER_CANCELLED = "failover_cancelled"
+    # The failed-over copy is as it was, by the kind of its failover.
+    CANCELLING_STOPPED = "cancelling_stopped"
+    PLANNED_CANCELLING_STOPPED = "planned_cancelling_stopped"
+    CANCELLING_FAILED = "cancelling_failed"
     COMMIT_BEGAN = "commit_began"
     COMMITTED = "committed"
+    # The commit is still pending, by the kind of the failover.
     COMMIT_FAILED = "commit_failed"
+    UNPLANNED_COMMIT_FAILED = "unplanned_commit_failed"
     REVERSING_BEGAN = "reversing_began"
     REVERSED = "reversed"
+    # Both copies are being compared: the replica is not whole yet.
+    REVERSED_TO_COPY = "reversed_to_copy"
     REVERSING_FAILED = "reversing_failed"
     DISABLING_BEGAN = "disabling_began"
     DISABLING_FAILED = "disabling_failed"
@@ -151,23 +199,72 @@ TRANSITIONS: dict[tuple[ProtectionState, ItemEvent], ProtectionState] = {
     (_S.PLANNED_FAILOVER_COMPLETING, _E.FAILOVER_BEGAN): _S.PLANNED_FAILOVER_COMPLETING,
     (_S.PLANNED_FAILOVER_COMPLETING, _E.PLANNED_FAILOVER_FAILED): _S.PLANNED_FAILOVER_FAILED,
     (_S.PLANNED_FAILOVER_COMPLETING, _E.FAILED_OVER): _S.COMMIT_PENDING,
+    # The source could not be brought back.
+    (_S.PLANNED_FAILOVER, _E.PLANNED_FAILOVER_FAILED): _S.PLANNED_FAILOVER_FAILED,
+    (_S.PROTECTED, _E.UNPLANNED_FAILOVER_BEGAN): _S.UNPLANNED_FAILOVER,
+    **{
+        (state, _E.UNPLANNED_FAILOVER_BEGAN): _S.UNPLANNED_FAILOVER_COMPLETING
+        for state in (_S.PLANNED_FAILOVER_FAILED, _S.UNPLANNED_FAILOVER_FAILED)
+    },
+    (_S.UNPLANNED_FAILOVER, _E.UNPLANNED_FAILOVER_STOPPED): _S.PROTECTED,
+    (_S.UNPLANNED_FAILOVER, _E.UNPLANNED_FAILOVER_FAILED): _S.UNPLANNED_FAILOVER_FAILED,
+    (_S.UNPLANNED_FAILOVER, _E.FAILOVER_BEGAN): _S.UNPLANNED_FAILOVER_COMPLETING,
+    (_S.UNPLANNED_FAILOVER_COMPLETING, _E.FAILOVER_BEGAN): _S.UNPLANNED_FAILOVER_COMPLETING,
+    (
+        _S.UNPLANNED_FAILOVER_COMPLETING,
+        _E.UNPLANNED_FAILOVER_FAILED,
+    ): _S.UNPLANNED_FAILOVER_FAILED,
+    (_S.UNPLANNED_FAILOVER_COMPLETING, _E.FAILED_OVER): _S.UNPLANNED_COMMIT_PENDING,
+    **{
+        (state, _E.POINT_CHANGE_BEGAN): _S.CHANGING_POINT
+        for state in (_S.COMMIT_PENDING, _S.UNPLANNED_COMMIT_PENDING, _S.CHANGING_POINT_FAILED)
+    },
+    (_S.CHANGING_POINT, _E.POINT_CHANGED): _S.UNPLANNED_COMMIT_PENDING,
+    (_S.CHANGING_POINT, _E.POINT_CHANGE_STOPPED): _S.UNPLANNED_COMMIT_PENDING,
+    (_S.CHANGING_POINT, _E.PLANNED_POINT_CHANGE_STOPPED): _S.COMMIT_PENDING,
+    (_S.CHANGING_POINT, _E.POINT_CHANGE_FAILED): _S.CHANGING_POINT_FAILED,
+    **{
+        (state, _E.CANCELLING_BEGAN): _S.CANCELLING
+        for state in (
+            _S.COMMIT_PENDING,
+            _S.UNPLANNED_COMMIT_PENDING,
+            _S.CHANGING_POINT_FAILED,
+            _S.CANCELLING_FAILED,
+        )
+    },
+    # The source is still the active side there.
+    **{
+        (state, _E.CANCELLING_BEGAN): _S.CANCELLING
+        for state in (_S.PLANNED_FAILOVER_FAILED, _S.UNPLANNED_FAILOVER_FAILED)
+    },
+    (_S.CANCELLING, _E.FAILOVER_CANCELLED): _S.PROTECTED,
+    (_S.CANCELLING, _E.CANCELLING_STOPPED): _S.UNPLANNED_COMMIT_PENDING,
+    (_S.CANCELLING, _E.PLANNED_CANCELLING_STOPPED): _S.COMMIT_PENDING,
+    (_S.CANCELLING, _E.CANCELLING_FAILED): _S.CANCELLING_FAILED,
     (_S.COMMIT_PENDING, _E.COMMIT_BEGAN): _S.COMMITTING,
+    (_S.UNPLANNED_COMMIT_PENDING, _E.COMMIT_BEGAN): _S.COMMITTING,
+    (_S.COMMITTING, _E.UNPLANNED_COMMIT_FAILED): _S.UNPLANNED_COMMIT_PENDING,
     (_S.COMMITTING, _E.COMMITTED): _S.COMMITTED,
     (_S.COMMITTING, _E.COMMIT_FAILED): _S.COMMIT_PENDING,
     (_S.COMMITTED, _E.REVERSING_BEGAN): _S.REVERSING,
     (_S.REVERSING_FAILED, _E.REVERSING_BEGAN): _S.REVERSING,
     (_S.REVERSING, _E.REVERSED): _S.PROTECTED,
+    (_S.REVERSING, _E.REVERSED_TO_COPY): _S.INITIAL_REPLICATION,
     (_S.REVERSING, _E.REVERSING_FAILED): _S.REVERSING_FAILED,
     (_S.ENABLING_FAILED, _E.DISABLING_BEGAN): _S.DISABLING,
     (_S.INITIAL_REPLICATION, _E.DISABLING_BEGAN): _S.DISABLING,
     (_S.INITIAL_REPLICATION_COMPLETED, _E.DISABLING_BEGAN): _S.DISABLING,
     (_S.PROTECTED, _E.DISABLING_BEGAN): _S.DISABLING,
     (_S.COMMIT_PENDING, _E.DISABLING_BEGAN): _S.DISABLING,
+    (_S.UNPLANNED_COMMIT_PENDING, _E.DISABLING_BEGAN): _S.DISABLING,
     (_S.COMMITTED, _E.DISABLING_BEGAN): _S.DISABLING,
     (_S.REVERSING_FAILED, _E.DISABLING_BEGAN): _S.DISABLING,
     (_S.DISABLING_FAILED, _E.DISABLING_BEGAN): _S.DISABLING,
     (_S.DISABLING, _E.DISABLING_FAILED): _S.DISABLING_FAILED,
 }
+
+# The failed-over copy is the machine, and its other points are still there.
+COMMIT_PENDING_STATES = frozenset({_S.COMMIT_PENDING, _S.UNPLANNED_COMMIT_PENDING})
 
 DESCRIPTIONS: dict[ProtectionState, str] = {
     _S.ENABLING: "Enabling protection",
@@ -180,6 +277,14 @@ DESCRIPTIONS: dict[ProtectionState, str] = {
     _S.PLANNED_FAILOVER_COMPLETING: "Planned failover in progress",
     _S.PLANNED_FAILOVER_FAILED: "Planned failover failed",
     _S.COMMIT_PENDING: "Failover completed",
+    _S.UNPLANNED_FAILOVER: "Failover in progress",
+    _S.UNPLANNED_FAILOVER_COMPLETING: "Failover in progress",
+    _S.UNPLANNED_FAILOVER_FAILED: "Failover failed",
+    _S.UNPLANNED_COMMIT_PENDING: "Failover completed",
+    _S.CHANGING_POINT: "Changing the recovery point",
+    _S.CHANGING_POINT_FAILED: "Changing the recovery point failed",
+    _S.CANCELLING: "Cancelling the failover",
+    _S.CANCELLING_FAILED: "Cancelling the failover failed",
     _S.COMMITTING: "Committing the failover",
     _S.COMMITTED: "Failover committed",
     _S.REVERSING: "Reverse replication in progress",

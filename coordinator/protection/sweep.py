@@ -16,7 +16,7 @@ from coordinator.jobs.queries import running_job_for, running_jobs_for
 from coordinator.protection.copy_line.records import copy_begun
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.states import ItemEvent, ProtectionState
-from coordinator.protection.transitions import change_state, item_lock
+from coordinator.protection.transitions import by_kind, change_state, item_lock
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +32,10 @@ LEFT_BEHIND: Mapping[ProtectionState, ItemEvent] = {
     _S.READY_TO_COPY: _E.ENABLING_FAILED,
     _S.PLANNED_FAILOVER: _E.PLANNED_FAILOVER_STOPPED,
     _S.PLANNED_FAILOVER_COMPLETING: _E.PLANNED_FAILOVER_FAILED,
+    _S.UNPLANNED_FAILOVER: _E.UNPLANNED_FAILOVER_STOPPED,
+    _S.UNPLANNED_FAILOVER_COMPLETING: _E.UNPLANNED_FAILOVER_FAILED,
+    _S.CHANGING_POINT: _E.POINT_CHANGE_FAILED,
+    _S.CANCELLING: _E.CANCELLING_FAILED,
     _S.COMMITTING: _E.COMMIT_FAILED,
     _S.REVERSING: _E.REVERSING_FAILED,
     _S.DISABLING: _E.DISABLING_FAILED,
@@ -56,6 +60,8 @@ def _move_on(item_id: UUID, now: datetime) -> None:
     if item is None or event is None or running_job_for(item_lock(item_id)) is not None:
         return
     log.warning("item.left_behind", item_id=str(item_id), state=item.state)
+    if event is _E.COMMIT_FAILED:
+        event = by_kind(item, event, _E.UNPLANNED_COMMIT_FAILED)
     change_state(item, event)
     item.save(update_fields=["state"])
     # Its place in line, or at its hosts, is not kept for nobody.

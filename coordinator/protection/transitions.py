@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -14,12 +14,23 @@ from coordinator.protection.operations import Operation, why_not
 from coordinator.protection.replication.picture import Picture
 from coordinator.protection.states import (
     ActiveLocation,
+    FailoverType,
     ItemEvent,
     ProtectionState,
     next_state,
 )
 
 log = structlog.get_logger(__name__)
+
+FAILOVER_FIELDS = (
+    "state",
+    "active_location",
+    "role_epoch",
+    "last_failover_at",
+    "failover_type",
+    "sides_in_step",
+    "failover",
+)
 
 
 def item_lock(item_id: UUID) -> str:
@@ -80,8 +91,25 @@ def change_state(item: ProtectedItem, event: ItemEvent) -> None:
     )
 
 
-def record_failed_over(item_id: UUID | str, now: datetime) -> None:
+def record_failed_over(
+    item_id: UUID | str,
+    now: datetime,
+    failover_type: FailoverType = FailoverType.PLANNED,
+    *,
+    in_step: bool = True,
+    facts: Mapping[str, object] | None = None,
+) -> ProtectedItem:
     """The machine now runs on the other side: location, epoch and state change together.
+
+    Args:
+        item_id: The item.
+        now: When.
+        failover_type: How.
+        in_step: The copy it left had nothing more.
+        facts: What was recovered and what was left behind, JSON.
+
+    Returns:
+        The item, locked, as it is now.
 
     Source: DESIGN invariant 7: only failover raises the role epoch.
     """
@@ -90,7 +118,60 @@ def record_failed_over(item_id: UUID | str, now: datetime) -> None:
     item.active_location = ActiveLocation(item.active_location).other
     item.role_epoch += 1
     item.last_failover_at = now
-    item.save(update_fields=["state", "active_location", "role_epoch", "last_failover_at"])
+    item.failover_type = failover_type
+    item.sides_in_step = in_step
+    item.failover = dict(facts or {})
+    item.save(update_fields=FAILOVER_FIELDS)
+    return item
+
+
+def record_point_changed(
+    item_id: UUID | str, now: datetime, facts: Mapping[str, object]
+) -> ProtectedItem:
+    """The failed-over copy is at another point: what it left has more than it.
+
+    The role epoch stays: the same copy is the machine.
+    """
+    item = lock_item(item_id)
+    change_state(item, ItemEvent.POINT_CHANGED)
+    item.last_failover_at = now
+    item.failover_type = FailoverType.UNPLANNED
+    item.sides_in_step = False
+    item.failover = dict(facts)
+    item.save(update_fields=FAILOVER_FIELDS)
+    return item
+
+
+def record_failover_cancelled(item_id: UUID | str) -> ProtectedItem:
+    """The copy that was left is the machine again; the other one is its replica.
+
+    One whose failover never got so far as to change sides keeps its side. The epoch is raised in
+    any case: whoever was told the other copy's role must learn of it.
+    """
+    item = lock_item(item_id)
+    change_state(item, ItemEvent.FAILOVER_CANCELLED)
+    if item.failover_type:
+        item.active_location = ActiveLocation(item.active_location).other
+    item.role_epoch += 1
+    item.failover_type = ""
+    item.sides_in_step = False
+    item.save(update_fields=FAILOVER_FIELDS)
+    return item
+
+
+def record_reversed(item_id: UUID | str, event: ItemEvent) -> ProtectedItem:
+    """The direction of replication is reversed; the failover is history."""
+    item = lock_item(item_id)
+    change_state(item, event)
+    item.failover_type = ""
+    item.sides_in_step = False
+    item.save(update_fields=FAILOVER_FIELDS)
+    return item
+
+
+def by_kind(item: ProtectedItem, planned: ItemEvent, unplanned: ItemEvent) -> ItemEvent:
+    """The event that brings a failed-over item back to where its kind of failover left it."""
+    return planned if item.failover_type == FailoverType.PLANNED else unplanned
 
 
 def record_committed(item_id: UUID | str) -> None:

@@ -35,7 +35,12 @@ from coordinator.protection.operations import Operation
 from coordinator.protection.requests import RequestOrigin
 from coordinator.protection.rules import is_known_replica
 from coordinator.protection.sides import fabric_of_side, host_of_side
-from coordinator.protection.states import ActiveLocation, ItemEvent, ProtectionState
+from coordinator.protection.states import (
+    COMMIT_PENDING_STATES,
+    ActiveLocation,
+    ItemEvent,
+    ProtectionState,
+)
 from coordinator.protection.transitions import (
     change_state,
     item_lock,
@@ -147,7 +152,7 @@ def _aims(item: ProtectedItem) -> dict[str, object]:
         ours=not any(results_of_steps(str(item.id), action) for action in TAKEN_AS_IT_WAS),
     )
     return {
-        "complete_failover": item.state == ProtectionState.COMMIT_PENDING,
+        "complete_failover": item.state in COMMIT_PENDING_STATES,
         "delete_replica": item.pairing.policy.delete_replica and known,
     }
 

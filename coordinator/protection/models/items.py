@@ -57,6 +57,13 @@ class ProtectedItem(models.Model):
     # Revision of the policy that the replication was set up by, or changed to.
     policy_revision = models.PositiveIntegerField(default=1)
     last_failover_at = models.DateTimeField(null=True)
+    # A value of protection.states.FailoverType while the machine is failed over and not yet
+    # protected again; else empty.
+    failover_type = models.CharField(max_length=16, default="")
+    # The failed-over copy and the one it left differ by nothing but what was written since.
+    sides_in_step = models.BooleanField(default=False)
+    # What the last failover recovered and what it left behind; null before the first.
+    failover = models.JSONField(null=True)
     # What disabling protection set out to do, for its repetition after a failure:
     # {"complete_failover", "delete_replica"}; null before.
     disabling = models.JSONField(null=True)

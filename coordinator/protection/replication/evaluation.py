@@ -23,6 +23,8 @@ HOST_LENGTH = 255
 REPLICATING = MEASURED - {
     ProtectionState.PLANNED_FAILOVER_COMPLETING,
     ProtectionState.PLANNED_FAILOVER_FAILED,
+    ProtectionState.UNPLANNED_FAILOVER_COMPLETING,
+    ProtectionState.UNPLANNED_FAILOVER_FAILED,
 } | {ProtectionState.READY_TO_COPY, ProtectionState.INITIAL_REPLICATION}
 CLOCK_TASK = "protection.look_at_the_clock"
 CLOCK_PERIOD = timedelta(minutes=1)

@@ -15,6 +15,9 @@ MEASURED = frozenset(
         ProtectionState.PLANNED_FAILOVER,
         ProtectionState.PLANNED_FAILOVER_COMPLETING,
         ProtectionState.PLANNED_FAILOVER_FAILED,
+        ProtectionState.UNPLANNED_FAILOVER,
+        ProtectionState.UNPLANNED_FAILOVER_COMPLETING,
+        ProtectionState.UNPLANNED_FAILOVER_FAILED,
     }
 )
 

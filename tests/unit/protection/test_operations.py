@@ -6,33 +6,75 @@ import pytest
 
 from coordinator.protection.operations import (
     ALLOWED,
-    CARRIED_OUT,
     Operation,
     allowed_operations,
     why_not,
 )
 from coordinator.protection.states import ProtectionState
 
+PENDING = ["Commit", "ChangePit", "CancelFailover", "ReverseReplicate", "DisableProtection"]
 EXPECTED = {
     ProtectionState.ENABLING_FAILED: ["DisableProtection"],
     ProtectionState.READY_TO_COPY: ["StartInitialReplication", "DisableProtection"],
     ProtectionState.INITIAL_REPLICATION: ["DisableProtection"],
     ProtectionState.INITIAL_REPLICATION_COMPLETED: ["DisableProtection"],
-    ProtectionState.PROTECTED: ["PlannedFailover", "DisableProtection"],
-    ProtectionState.PLANNED_FAILOVER_FAILED: ["PlannedFailover"],
-    ProtectionState.COMMIT_PENDING: ["Commit", "ReverseReplicate", "DisableProtection"],
+    ProtectionState.PROTECTED: [
+        "PlannedFailover",
+        "UnplannedFailover",
+        "TestFailover",
+        "DisableProtection",
+    ],
+    ProtectionState.PLANNED_FAILOVER_FAILED: [
+        "PlannedFailover",
+        "UnplannedFailover",
+        "CancelFailover",
+    ],
+    ProtectionState.UNPLANNED_FAILOVER_FAILED: ["UnplannedFailover", "CancelFailover"],
+    ProtectionState.COMMIT_PENDING: PENDING,
+    ProtectionState.UNPLANNED_COMMIT_PENDING: PENDING,
+    ProtectionState.CHANGING_POINT_FAILED: ["ChangePit", "CancelFailover"],
+    ProtectionState.CANCELLING_FAILED: ["CancelFailover"],
     ProtectionState.COMMITTED: ["ReverseReplicate", "DisableProtection"],
     ProtectionState.REVERSING_FAILED: ["ReverseReplicate", "DisableProtection"],
     ProtectionState.DISABLING_FAILED: ["DisableProtection"],
 }
+# A state that is not there allows nothing: something is in progress.
+IN_PROGRESS = set(ProtectionState) - EXPECTED.keys()
 
 
 @pytest.mark.parametrize("state", list(ProtectionState))
 @pytest.mark.spec("FO-6")
-def test_a_state_allows_what_the_table_says_and_this_version_carries_out(
+def test_a_state_allows_what_the_table_says(state: ProtectionState) -> None:
+    assert list(allowed_operations(state)) == EXPECTED.get(state, [])
+
+
+@pytest.mark.spec("FO-6")
+def test_nothing_is_allowed_only_while_something_is_in_progress() -> None:
+    assert {
+        "UnprotectedStatesBegin",
+        "PlannedFailoverInitiated",
+        "PlannedFailoverCompleting",
+        "UnplannedFailoverInitiated",
+        "UnplannedFailoverCompleting",
+        "ChangePitInProgress",
+        "CancelFailoverStatesBegin",
+        "CommitFailoverStatesBegin",
+        "ReprotectInitiated",
+        "DisableProtectionInitiated",
+    } == IN_PROGRESS
+
+
+@pytest.mark.parametrize("state", list(ProtectionState))
+@pytest.mark.spec("FO-1", "FO-6")
+def test_a_test_virtual_machine_bars_failovers_until_it_is_cleaned_up(
     state: ProtectionState,
 ) -> None:
-    assert list(allowed_operations(state)) == EXPECTED.get(state, [])
+    allowed = allowed_operations(state, testing=True)
+    assert "TestFailoverCleanup" in allowed
+    assert not {"PlannedFailover", "UnplannedFailover", "TestFailover"} & set(allowed)
+    answer = why_not(Operation.UNPLANNED_FAILOVER, state, testing=True)
+    assert answer is not None
+    assert "Clean up" in answer.remedy
 
 
 @pytest.mark.spec("RE-2")
@@ -72,10 +114,3 @@ def test_a_refused_operation_says_why_and_what_would_allow_it(
         assert answer is not None
         assert answer.reason.endswith(".")
         assert answer.remedy.endswith(".")
-
-
-def test_an_operation_of_a_later_version_is_refused_as_such() -> None:
-    answer = why_not(Operation.TEST_FAILOVER, ProtectionState.PROTECTED)
-    assert Operation.TEST_FAILOVER not in CARRIED_OUT
-    assert answer is not None
-    assert "not offered" in answer.reason

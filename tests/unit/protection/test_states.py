@@ -62,6 +62,52 @@ def test_a_failed_planned_failover_can_be_repeated_but_no_longer_counts_as_untou
     assert next_state(state, ItemEvent.FAILED_OVER) is ProtectionState.COMMIT_PENDING
 
 
+UNPLANNED = [
+    (ItemEvent.UNPLANNED_FAILOVER_BEGAN, "UnplannedFailoverInitiated"),
+    (ItemEvent.FAILOVER_BEGAN, "UnplannedFailoverCompleting"),
+    (ItemEvent.UNPLANNED_FAILOVER_FAILED, "UnplannedFailoverFailed"),
+    (ItemEvent.UNPLANNED_FAILOVER_BEGAN, "UnplannedFailoverCompleting"),
+    (ItemEvent.FAILED_OVER, "UnplannedFailoverCommitPendingStatesBegin"),
+    (ItemEvent.POINT_CHANGE_BEGAN, "ChangePitInProgress"),
+    (ItemEvent.POINT_CHANGE_FAILED, "ChangePitFailed"),
+    (ItemEvent.POINT_CHANGE_BEGAN, "ChangePitInProgress"),
+    (ItemEvent.POINT_CHANGED, "UnplannedFailoverCommitPendingStatesBegin"),
+    (ItemEvent.COMMIT_BEGAN, "CommitFailoverStatesBegin"),
+    (ItemEvent.UNPLANNED_COMMIT_FAILED, "UnplannedFailoverCommitPendingStatesBegin"),
+    (ItemEvent.COMMIT_BEGAN, "CommitFailoverStatesBegin"),
+    (ItemEvent.COMMITTED, "CommitFailoverCompleted"),
+    (ItemEvent.REVERSING_BEGAN, "ReprotectInitiated"),
+    (ItemEvent.REVERSED_TO_COPY, "InitialReplicationInProgress"),
+    (ItemEvent.PRIMARY_FINALIZED, "InitialReplicationCompletedOnPrimary"),
+    (ItemEvent.RECOVERY_FINALIZED, "Protected"),
+]
+
+
+@pytest.mark.spec("FO-3", "FO-5")
+def test_the_story_of_an_unplanned_failover_and_back_ends_protected() -> None:
+    state = ProtectionState.PROTECTED
+    for event, expected in UNPLANNED:
+        state = next_state(state, event)
+        assert state == expected
+
+
+@pytest.mark.spec("FO-4")
+@pytest.mark.parametrize(
+    "state",
+    [
+        ProtectionState.COMMIT_PENDING,
+        ProtectionState.UNPLANNED_COMMIT_PENDING,
+        ProtectionState.CHANGING_POINT_FAILED,
+        ProtectionState.PLANNED_FAILOVER_FAILED,
+        ProtectionState.UNPLANNED_FAILOVER_FAILED,
+        ProtectionState.CANCELLING_FAILED,
+    ],
+)
+def test_a_cancelled_failover_leads_back_to_protected(state: ProtectionState) -> None:
+    state = next_state(state, ItemEvent.CANCELLING_BEGAN)
+    assert next_state(state, ItemEvent.FAILOVER_CANCELLED) is ProtectionState.PROTECTED
+
+
 def test_every_state_is_described_and_can_be_reached() -> None:
     reached = {ProtectionState.ENABLING, *TRANSITIONS.values()}
     assert reached == set(ProtectionState)
@@ -79,7 +125,12 @@ def test_only_a_failover_leads_to_commit_pending_unless_a_commit_failed(
         except WrongTransitionError:
             continue
         if after is ProtectionState.COMMIT_PENDING:
-            assert event in {ItemEvent.FAILED_OVER, ItemEvent.COMMIT_FAILED}
+            assert event in {
+                ItemEvent.FAILED_OVER,
+                ItemEvent.COMMIT_FAILED,
+                ItemEvent.PLANNED_POINT_CHANGE_STOPPED,
+                ItemEvent.PLANNED_CANCELLING_STOPPED,
+            }
         state = after
 
 
