@@ -9,7 +9,10 @@ from importlinter import Contract, ContractCheck, fields, output
 
 
 class FrontDoorContract(Contract):
-    """Each of `domains` below `ancestor` may import of another one its `doors`, nothing else."""
+    """Each of `domains` below `ancestor` may import of another one its `doors`, nothing else.
+
+    A door is a module or a package of the domain, or a module in a package: "plans.services".
+    """
 
     ancestor = fields.StringField()
     domains = fields.ListField(subfield=fields.StringField())
@@ -33,7 +36,7 @@ class FrontDoorContract(Contract):
                     continue
                 theirs, _, inner = imported.removeprefix(prefix).partition(".")
                 foreign = theirs in domains and theirs != mine
-                if foreign and inner.split(".")[0] not in doors:
+                if foreign and inner not in doors and inner.split(".")[0] not in doors:
                     bad.append((importer, imported))
         return ContractCheck(kept=not bad, metadata={"bad": sorted(bad)})
 

@@ -19,6 +19,7 @@ from coordinator.protection.operations import Operation, allowed_operations
 from coordinator.protection.policies.rules import WIRE_AUTHENTICATION, Authentication, InstanceType
 from coordinator.protection.replication.rpo import rpo_seconds
 from coordinator.protection.replication.windows import Window
+from coordinator.protection.resource_names import check_resource_name
 from coordinator.protection.states import ProtectionState
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "TargetOffer",
     "Window",
     "allowed_operations",
+    "check_resource_name",
     "failover_network_steps",
     "host_generation_errors",
     "is_known_replica",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from coordinator.jobs.registry import Condition, Finisher, RecordFunction
 from coordinator.recovery import commit, planned_failover, records, reverse_replication
+from coordinator.recovery.plans import steps as plans
 
 RECORDS: Mapping[str, RecordFunction] = {
     "recovery.check_planned_failover": records.check_planned_failover,
@@ -16,6 +17,7 @@ RECORDS: Mapping[str, RecordFunction] = {
     "recovery.check_reversal": records.check_reversal,
     "recovery.reversal_begins": records.reversal_begins,
     "recovery.reversed": records.reversed_replication,
+    **plans.RECORDS,
 }
 
 CONDITIONS: Mapping[str, Condition] = {}

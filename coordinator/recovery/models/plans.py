@@ -25,7 +25,7 @@ class RecoveryPlan(models.Model):
     failover_deployment_model = models.CharField(max_length=32, default="NotApplicable")
     # Phase by phase as in PlanRecord.phases: {"type", "start_actions", "end_actions"}.
     groups = models.JSONField(default=list)
-    # Raised with each save; 0 until the first has been carried out.
+    # Raised with each save.
     revision = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField()
     # When the last run of each type began.
@@ -77,14 +77,12 @@ class PlanRevision(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     plan = models.ForeignKey(RecoveryPlan, on_delete=models.CASCADE, related_name="revisions")
-    # The plan's revision that this made, or is to make once its job has run.
+    # The plan's revision that this made.
     number = models.PositiveIntegerField()
-    # Phase by phase: {"type", "start_actions", "end_actions", "machines": [{"item_id", "name",
-    # "vm_id"}]}.
+    # Phase by phase: {"type", "start_actions", "end_actions", "machines": [{"name", "vm_id"}]}.
     groups = models.JSONField()
     saved_by = models.CharField(max_length=200)
-    # Null while its job runs.
-    saved_at = models.DateTimeField(null=True)
+    saved_at = models.DateTimeField()
 
     class Meta:
         ordering = ["-number"]

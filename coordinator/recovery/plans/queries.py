@@ -1,0 +1,184 @@
+"""Reading recovery plans: by name, as records, by machine."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from coordinator.fabrics.models import Fabric
+from coordinator.jobs.models import Job
+from coordinator.jobs.queries import running_jobs_for
+from coordinator.protection.rules import allowed_operations
+from coordinator.protection.states import ProtectionState
+from coordinator.recovery.models import PlanMember, PlanRevision, RecoveryPlan
+from coordinator.recovery.plans.documents import read_stored_groups
+from coordinator.recovery.plans.records import GoneItem, GroupRecord, GroupType, PlanRecord
+from coordinator.vaults.services import VaultContent
+
+
+@dataclass(frozen=True)
+class MemberName:
+    """What a protected item of a plan is called in resource ids.
+
+    Attributes:
+        fabric: Name of the server of its pairing's primary cloud.
+        container: That cloud's id.
+        item: The item's own name.
+        name: The machine's name for people.
+    """
+
+    item_id: str
+    fabric: str
+    container: str
+    item: str
+    name: str
+    vm_id: str
+
+
+def plan_lock(plan_id: UUID) -> str:
+    """Key of the lock that the one operation of a plan holds: a run, a save, a deletion."""
+    return f"plan:{plan_id}"
+
+
+def plans_of(vault_id: UUID) -> QuerySet[RecoveryPlan]:
+    """Plans of a vault with their servers, by name."""
+    plans = RecoveryPlan.objects.filter(vault_id=vault_id)
+    return plans.select_related("primary_fabric", "recovery_fabric").order_by("name", "id")
+
+
+def find_plan(vault_id: UUID, name: str) -> RecoveryPlan | None:
+    """The vault's plan of that name, whatever the case; None when there is none."""
+    return plans_of(vault_id).filter(name__iexact=name).first()
+
+
+def load_plan(plan: RecoveryPlan) -> PlanRecord:
+    """A plan with all its groups, machines and actions."""
+    return load_plans([plan])[plan.id]
+
+
+def load_plans(plans: Collection[RecoveryPlan]) -> dict[UUID, PlanRecord]:
+    """Several plans by their id, in two queries however large they are."""
+    rows = PlanMember.objects.filter(plan__in=plans).order_by("plan_id", "group", "position")
+    items: defaultdict[tuple[UUID, int], list[str]] = defaultdict(list)
+    gone: defaultdict[tuple[UUID, int], list[GoneItem]] = defaultdict(list)
+    protected = rows.filter(item__isnull=False)
+    for plan_id, group, item_id in protected.values_list("plan_id", "group", "item_id"):
+        items[plan_id, group].append(str(item_id))
+    left_out = rows.filter(item__isnull=True)
+    for plan_id, group, name, vm_id in left_out.values_list("plan_id", "group", "name", "vm_id"):
+        gone[plan_id, group].append(GoneItem(name, vm_id))
+    return {
+        plan.id: _record(
+            plan,
+            [
+                replace(
+                    group,
+                    item_ids=tuple(items[plan.id, group.number]),
+                    gone=tuple(gone[plan.id, group.number]),
+                )
+                for group in read_stored_groups(plan.groups)
+            ],
+        )
+        for plan in plans
+    }
+
+
+def member_names(plan_ids: Collection[UUID]) -> dict[str, MemberName]:
+    """Names of all machines of plans that are still protected, by item id; one query."""
+    rows = PlanMember.objects.filter(plan__in=plan_ids, item__isnull=False)
+    cloud = "item__pairing__primary_cloud"
+    found = rows.values_list(
+        "item_id",
+        f"{cloud}__fabric__name",
+        f"{cloud}__external_id",
+        "item__name",
+        "item__friendly_name",
+        "item__vm_id",
+    )
+    return {str(row[0]): MemberName(str(row[0]), *row[1:]) for row in found}
+
+
+def plans_with(item_ids: Collection[UUID]) -> dict[UUID, list[str]]:
+    """Names of the plans that machines are in, by item id; machines in none have no entry."""
+    rows = PlanMember.objects.filter(item__in=item_ids).order_by("plan__name")
+    found: defaultdict[UUID, list[str]] = defaultdict(list)
+    for item_id, name in rows.values_list("item_id", "plan__name"):
+        found[item_id].append(name)
+    return dict(found)
+
+
+def running_plan_jobs(plan_ids: Collection[UUID]) -> Mapping[UUID, Job]:
+    """The jobs that work on plans, by the plan's id; idle plans have no entry."""
+    keys = {plan_lock(plan_id): plan_id for plan_id in plan_ids}
+    return {keys[key]: job for key, job in running_jobs_for(keys).items()}
+
+
+def plan_operations(plan_ids: Collection[UUID]) -> dict[UUID, list[str]]:
+    """What may be asked of plans that no job works on, by plan: what any of its machines allows.
+
+    Machines that do not allow an operation are skipped by it.
+    """
+    states = PlanMember.objects.filter(plan__in=plan_ids, item__isnull=False)
+    found: dict[UUID, dict[str, None]] = {plan_id: {} for plan_id in plan_ids}
+    distinct = states.order_by("plan_id").values_list("plan_id", "item__state").distinct()
+    for plan_id, state in distinct:
+        found[plan_id] |= dict.fromkeys(
+            str(operation)
+            for operation in allowed_operations(ProtectionState(state))
+            if operation in PLAN_OPERATIONS
+        )
+    order = list(PLAN_OPERATIONS)
+    return {plan_id: sorted(names, key=order.index) for plan_id, names in found.items()}
+
+
+def revisions_of(plan: RecoveryPlan) -> QuerySet[PlanRevision]:
+    """The kept saves of a plan, newest first."""
+    return PlanRevision.objects.filter(plan=plan).order_by("-number")
+
+
+def plans_of_fabric(fabric: Fabric) -> list[str]:
+    """What keeps a server from being removed, as `unregister_server` names it."""
+    either = Q(primary_fabric=fabric) | Q(recovery_fabric=fabric)
+    names = RecoveryPlan.objects.filter(either).order_by("name").values_list("name", flat=True)
+    return [f'the recovery plan "{name}"' for name in names]
+
+
+def vault_contents(vault_id: UUID) -> list[VaultContent]:
+    """Recovery plans, which keep a vault from being deleted (SPEC VA-5)."""
+    names = plans_of(vault_id).values_list("name", flat=True)
+    return [VaultContent("recovery plan", name) for name in names]
+
+
+# Of an item's operations those that a plan has as well, in ASR's order.
+PLAN_OPERATIONS = (
+    "PlannedFailover",
+    "UnplannedFailover",
+    "TestFailover",
+    "TestFailoverCleanup",
+    "Commit",
+    "ChangePit",
+    "CancelFailover",
+    "ReverseReplicate",
+)
+
+
+def _record(plan: RecoveryPlan, groups: Iterable[GroupRecord]) -> PlanRecord:
+    phases = {group.type: group for group in groups if group.type is not GroupType.BOOT}
+    empty = PlanRecord(
+        id=str(plan.id),
+        vault_id=str(plan.vault_id),
+        name=plan.name,
+        revision=plan.revision,
+        primary_fabric_id=str(plan.primary_fabric_id),
+        recovery_fabric_id=str(plan.recovery_fabric_id),
+        groups=tuple(group for group in groups if group.type is GroupType.BOOT),
+    )
+    return replace(
+        empty,
+        shutdown=phases.get(GroupType.SHUTDOWN, empty.shutdown),
+        failover=phases.get(GroupType.FAILOVER, empty.failover),
+    )
