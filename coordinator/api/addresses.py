@@ -61,6 +61,10 @@ class PolicyPath(VaultPath):
     policy_name: str
 
 
+class PlanPath(VaultPath):
+    plan_name: str
+
+
 class JobPath(VaultPath):
     job_name: str
 

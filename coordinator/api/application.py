@@ -23,6 +23,7 @@ from coordinator.api import (
     protectable_items,
     protected_items,
     providers,
+    recovery_plans,
     recovery_points,
     registration_keys,
     running_replication,
@@ -56,6 +57,7 @@ ROUTERS = (
     offline_copies.router,
     bulk_enabling.router,
     recovery_points.router,
+    recovery_plans.router,
     jobs.router,
     long_operations.router,
 )

@@ -19,6 +19,7 @@ from coordinator.api.shapes.fabrics import fabric_resource
 from coordinator.fabrics import queries
 from coordinator.fabrics.models import Fabric
 from coordinator.protection.services import check_consistency, unregister_server
+from coordinator.recovery.plans.queries import plans_of_fabric
 
 router = Router()
 
@@ -88,7 +89,13 @@ def get_fabric_operation(request: HttpRequest, path: Path[FabricOperationPath]) 
 def remove(call: Call, fabric: Fabric, *, vault_only: bool) -> Answer:
     """Begins the removal of a server; its provider's removal is the same."""
     resource_id = call.ids.child(FABRIC, fabric_name=fabric.name)
-    job = unregister_server(fabric, call.origin(resource_id), call.now, vault_only=vault_only)
+    job = unregister_server(
+        fabric,
+        call.origin(resource_id),
+        call.now,
+        vault_only=vault_only,
+        find_more=plans_of_fabric,
+    )
     return accepted(call, resource_id, job)
 
 

@@ -33,6 +33,7 @@ NETWORK = f"{FABRIC}/replicationNetworks/{{network_name}}"
 NETWORK_MAPPING = f"{NETWORK}/replicationNetworkMappings/{{network_mapping_name}}"
 RECOVERY_NETWORK = f"{NETWORK}/recoveryNetworks/{{recovery_network_name}}"
 POLICY = f"{VAULT}/replicationPolicies/{{policy_name}}"
+RECOVERY_PLAN = f"{VAULT}/replicationRecoveryPlans/{{plan_name}}"
 JOB = f"{VAULT}/replicationJobs/{{job_name}}"
 REGISTRATION_KEY = f"{VAULT}/registrationKeys/{{key_name}}"
 
@@ -58,6 +59,10 @@ WORDS: Mapping[str, str] = {
         "replicationNetworks",
         "replicationNetworkMappings",
         "recoveryNetworks",
+        "replicationRecoveryPlans",
+        "clone",
+        "revisions",
+        "restore",
         "replicationJobs",
         "replicationOperationStatus",
         "operationresults",

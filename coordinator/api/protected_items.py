@@ -282,10 +282,12 @@ def read_direction(body: FailoverInput | None) -> FailoverDirection | None:
 
 
 def _narrowed(rows: QuerySet[ProtectedItem], wanted: Mapping[str, str]) -> QuerySet[ProtectedItem]:
-    """What the filter leaves of all items; nothing here comes from Azure, vCenter or a plan."""
+    """What the filter leaves of all items; nothing here comes from Azure or vCenter."""
     if "instanceType" in wanted:
         rows = rows.filter(pairing__policy__instance_type__iexact=wanted["instanceType"])
-    if wanted.keys() & {"vCenterName", "recoveryPlanName", "multiVmGroupCreateOption"}:
+    if "recoveryPlanName" in wanted:
+        rows = rows.filter(plan_members__plan__name__iexact=wanted["recoveryPlanName"])
+    if wanted.keys() & {"vCenterName", "multiVmGroupCreateOption"}:
         return rows.none()
     return rows
 

@@ -18,12 +18,15 @@ from coordinator.api.shapes.vaults import vault_resource
 from coordinator.fabrics import queries as fabrics
 from coordinator.failures import RefusedError, refuse
 from coordinator.protection import queries as protection
+from coordinator.recovery.plans import queries as plans
 from coordinator.vaults import queries as vaults
 from coordinator.vaults import services
 from coordinator.vaults.services import VaultName
 
 router = Router()
 
+# What keeps a vault, in the order in which to take it away.
+CONTENTS = (plans.vault_contents, protection.vault_contents, fabrics.vault_contents)
 VAULTS = f"providers/{NAMESPACE}/vaults"
 
 
@@ -75,7 +78,7 @@ def delete_vault(request: HttpRequest, path: Path[VaultPath]) -> Answer:
         call = open_vault(request, path)
     except RefusedError:
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
-    services.delete_vault(call.vault.id, [fabrics.vault_contents, protection.vault_contents])
+    services.delete_vault(call.vault.id, CONTENTS)
     return HttpResponse(status=HTTPStatus.NO_CONTENT)
 
 

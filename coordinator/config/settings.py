@@ -61,7 +61,8 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
 # ARM paths carry no closing slash, and a POST must not be redirected.
 APPEND_SLASH = False
-DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+# A recovery plan of 2,000 machines, each with its long id, is one body of about a megabyte.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 
 INSTALLED_APPS = [
     "django.contrib.auth",

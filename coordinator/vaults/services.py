@@ -177,7 +177,7 @@ def delete_vault(vault_id: UUID, find_contents: Sequence[FindContents]) -> None:
 
     Args:
         vault_id: The vault.
-        find_contents: One function of each domain that may hold it: fabrics, protection.
+        find_contents: One function of each domain that may hold it: recovery, protection, fabrics.
 
     Raises:
         RefusedError: VaultNotFound (404); VaultNotEmpty (409) naming what is left.
@@ -206,7 +206,8 @@ def vault_not_empty(vault: Vault, contents: Sequence[VaultContent]) -> RefusedEr
         "VaultNotEmpty",
         f'The vault "{vault.name}" cannot be deleted. It still has: {names}{more}.',
         causes=["Servers are registered in the vault, or machines are protected."],
-        action="Disable the protection of the items, unregister the servers, then delete it.",
+        action="Delete the recovery plans, disable the protection of the items, unregister the "
+        "servers, then delete it.",
         status=409,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from django.db.models import Q
@@ -33,8 +33,19 @@ from coordinator.protection.unregistering.planner import (
 NAMED = 20
 
 
+def nothing_else(fabric: Fabric) -> Sequence[str]:
+    """For vaults without anything above protection."""
+    del fabric
+    return ()
+
+
 def unregister_server(
-    fabric: Fabric, origin: RequestOrigin, now: datetime, *, vault_only: bool = False
+    fabric: Fabric,
+    origin: RequestOrigin,
+    now: datetime,
+    *,
+    vault_only: bool = False,
+    find_more: Callable[[Fabric], Sequence[str]] = nothing_else,
 ) -> Job:
     """Removes a server from its vault: its certificate ends at once, its inventory goes.
 
@@ -45,6 +56,8 @@ def unregister_server(
         origin: Who asked.
         now: Time of the change.
         vault_only: Do not mind limits that its hosts still keep to.
+        find_more: What domains above this one have of the server, in words, called while its row
+            is held: recovery plans.
 
     Returns:
         The job UnregisterFabric, which tells what was done.
@@ -57,7 +70,7 @@ def unregister_server(
     """
     # Whoever maps its networks holds its row too, and its clouds are protected by their pairings.
     Fabric.objects.select_for_update(of=("self",), no_key=True).get(id=fabric.id)
-    left = list(_left(fabric, vault_only=vault_only))
+    left = [*find_more(fabric), *_left(fabric, vault_only=vault_only)]
     if left:
         raise _in_use(fabric, left)
     name = fabric.friendly_name
@@ -108,8 +121,8 @@ def _in_use(fabric: Fabric, left: list[str]) -> RefusedError:
         "ServerInUse",
         f"{fabric.friendly_name} cannot be removed. There are still: "
         f"{', '.join(left[:NAMED])}{more}.",
-        causes=["Its clouds, networks, storage or hosts are used for protection."],
-        action="Disable protection of its machines, delete the mappings of its networks and "
+        causes=["Its clouds, networks, storage, hosts or machines are used for protection."],
+        action="Delete its recovery plans, disable protection of its machines, delete the mappings of its networks and "
         "storage, dissociate the policies of its clouds and remove its bandwidth limit; then "
         "remove the server.",
         status=409,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeAlias, cast
 
 from coordinator.protection.states import ActiveLocation, FailoverDirection
@@ -47,6 +48,20 @@ def read_stored_groups(stored: Sequence[Mapping[str, object]]) -> tuple[GroupRec
             )
         )
     return tuple(found)
+
+
+def stored_phases(stored: Sequence[Mapping[str, object]]) -> tuple[GroupRecord, ...]:
+    """A stored revision; for items stand the Hyper-V ids of their machines."""
+    return tuple(
+        replace(
+            group,
+            item_ids=tuple(
+                machine["vm_id"]
+                for machine in cast("Sequence[Mapping[str, str]]", document["machines"])
+            ),
+        )
+        for group, document in zip(read_stored_groups(stored), stored, strict=True)
+    )
 
 
 def _write_action(action: Action) -> Document:

@@ -8,14 +8,17 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Lower
 
 from coordinator.fabrics.models import Fabric
 from coordinator.jobs.models import Job
 from coordinator.jobs.queries import running_jobs_for
+from coordinator.protection.models import ProtectedItem
 from coordinator.protection.rules import allowed_operations
 from coordinator.protection.states import ProtectionState
 from coordinator.recovery.models import PlanMember, PlanRevision, RecoveryPlan
-from coordinator.recovery.plans.documents import read_stored_groups
+from coordinator.recovery.plans.changes import Change, changes
+from coordinator.recovery.plans.documents import read_stored_groups, stored_phases
 from coordinator.recovery.plans.records import GoneItem, GroupRecord, GroupType, PlanRecord
 from coordinator.vaults.services import VaultContent
 
@@ -29,6 +32,7 @@ class MemberName:
         container: That cloud's id.
         item: The item's own name.
         name: The machine's name for people.
+        replication: Instance type of its policy.
     """
 
     item_id: str
@@ -37,6 +41,7 @@ class MemberName:
     item: str
     name: str
     vm_id: str
+    replication: str
 
 
 def plan_lock(plan_id: UUID) -> str:
@@ -89,17 +94,29 @@ def load_plans(plans: Collection[RecoveryPlan]) -> dict[UUID, PlanRecord]:
 
 def member_names(plan_ids: Collection[UUID]) -> dict[str, MemberName]:
     """Names of all machines of plans that are still protected, by item id; one query."""
-    rows = PlanMember.objects.filter(plan__in=plan_ids, item__isnull=False)
-    cloud = "item__pairing__primary_cloud"
-    found = rows.values_list(
-        "item_id",
-        f"{cloud}__fabric__name",
-        f"{cloud}__external_id",
-        "item__name",
-        "item__friendly_name",
-        "item__vm_id",
-    )
-    return {str(row[0]): MemberName(str(row[0]), *row[1:]) for row in found}
+    items = ProtectedItem.objects.filter(plan_members__plan__in=plan_ids)
+    return {name.item_id: name for name in _named(items.distinct())}
+
+
+def find_machines(
+    vault_id: UUID, names: Iterable[tuple[str, str, str]], vm_ids: Iterable[str] = ()
+) -> list[MemberName]:
+    """Protected items that resource ids name, or that protect machines; two queries.
+
+    Args:
+        vault_id: Their vault.
+        names: Of fabric, container and item, whatever their case.
+        vm_ids: Hyper-V's ids of machines.
+
+    Returns:
+        Those that are there, in no order; more than were asked for where items of several clouds
+        have one name.
+    """
+    items = ProtectedItem.objects.filter(vault_id=vault_id)
+    wanted = {item.lower() for _, _, item in names}
+    found = _named(items.alias(lower_name=Lower("name")).filter(lower_name__in=wanted))
+    machines = {vm_id.lower() for vm_id in vm_ids}
+    return found + (_named(items.filter(vm_id__in=machines)) if machines else [])
 
 
 def plans_with(item_ids: Collection[UUID]) -> dict[UUID, list[str]]:
@@ -135,9 +152,26 @@ def plan_operations(plan_ids: Collection[UUID]) -> dict[UUID, list[str]]:
     return {plan_id: sorted(names, key=order.index) for plan_id, names in found.items()}
 
 
-def revisions_of(plan: RecoveryPlan) -> QuerySet[PlanRevision]:
-    """The kept saves of a plan, newest first."""
-    return PlanRevision.objects.filter(plan=plan).order_by("-number")
+def revisions_with_changes(
+    plan: RecoveryPlan,
+) -> list[tuple[PlanRevision, tuple[Change, ...]]]:
+    """The kept saves of a plan, newest first, with what each changed.
+
+    What the oldest one changed is known only when it is the plan's first.
+    """
+    rows = list(PlanRevision.objects.filter(plan=plan).order_by("-number"))
+    phases = [stored_phases(row.groups) for row in rows]
+    names = {
+        machine["vm_id"]: machine["name"]
+        for row in reversed(rows)
+        for group in row.groups
+        for machine in group["machines"]
+    }
+    before = [*phases[1:], ()]
+    return [
+        (row, changes(was, now, names) if was or row.number == 1 else ())
+        for row, now, was in zip(rows, phases, before, strict=True)
+    ]
 
 
 def plans_of_fabric(fabric: Fabric) -> list[str]:
@@ -182,3 +216,17 @@ def _record(plan: RecoveryPlan, groups: Iterable[GroupRecord]) -> PlanRecord:
         shutdown=phases.get(GroupType.SHUTDOWN, empty.shutdown),
         failover=phases.get(GroupType.FAILOVER, empty.failover),
     )
+
+
+def _named(items: QuerySet[ProtectedItem]) -> list[MemberName]:
+    cloud = "pairing__primary_cloud"
+    rows = items.values_list(
+        "id",
+        f"{cloud}__fabric__name",
+        f"{cloud}__external_id",
+        "name",
+        "friendly_name",
+        "vm_id",
+        "pairing__policy__instance_type",
+    )
+    return [MemberName(str(row[0]), *row[1:]) for row in rows]

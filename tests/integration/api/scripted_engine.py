@@ -110,6 +110,8 @@ EFFECTS: Mapping[str, Callable[[Job], None]] = {
     "ChangeAutomaticResynchronization": nothing,
     "PurgeDr": nothing,
     "UnregisterFabric": nothing,
+    "UpdateRecoveryPlan": nothing,
+    "DeleteRecoveryPlan": nothing,
     "ImportInitialReplication": nothing,
     "PurgeProtectionProfile": nothing,
 }
