@@ -14,7 +14,12 @@ import structlog
 import typer
 
 from agent.clock import utc_now
-from agent.configuration import STATE_VARIABLE, ConfigurationError, powershell_command
+from agent.configuration import (
+    STATE_VARIABLE,
+    ConfigurationError,
+    powershell_command,
+    script_library_path,
+)
 from agent.exit_codes import ExitCode
 from agent.identity import IdentityError
 from agent.journal.database import JournalError
@@ -122,6 +127,7 @@ def run(
         folder=folder,
         powershell=_powershell(powershell, folder),
         vmm_server=vmm_server,
+        script_library_path=_script_library_path(folder),
         runspaces=runspaces,
     )
     raise typer.Exit(asyncio.run(_serve(settings)))
@@ -165,6 +171,14 @@ async def _serve(settings: AgentSettings) -> ExitCode:
 def _powershell(flag: str | None, folder: StateFolder) -> tuple[str, ...]:
     try:
         return tuple(powershell_command(flag, os.environ, folder.configuration))
+    except ConfigurationError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(ExitCode.CONFIGURATION_WRONG) from error
+
+
+def _script_library_path(folder: StateFolder) -> str:
+    try:
+        return script_library_path(os.environ, folder.configuration)
     except ConfigurationError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(ExitCode.CONFIGURATION_WRONG) from error

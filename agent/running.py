@@ -61,6 +61,7 @@ class AgentSettings:
     folder: StateFolder
     powershell: Sequence[str] | StartTransport
     vmm_server: str = "localhost"
+    script_library_path: str = ""
     runspaces: int = 8
     clock: Clock = utc_now
 
@@ -159,6 +160,7 @@ def _executor(
         host_keys=HostKeyStore(database, settings.clock),
         verbs=VERBS,
         vmm_server=settings.vmm_server,
+        script_library_path=settings.script_library_path,
         tell=tell,
         refresh=watch.refresh,
     )

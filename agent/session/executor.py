@@ -68,6 +68,7 @@ class Fabric:
         host_keys: Keys of host certificates.
         verbs: Name of the field in Command to the function.
         vmm_server: Name of the VMM server or cluster role.
+        script_library_path: See VerbContext.
         tell: Given what a command is doing, for people; may lose it.
         refresh: See VerbContext.
     """
@@ -76,6 +77,7 @@ class Fabric:
     host_keys: HostKeys
     verbs: Mapping[str, Verb]
     vmm_server: str = "localhost"
+    script_library_path: str = ""
     tell: Callable[[CommandProgress], Awaitable[object]] = tell_nobody
     refresh: Refresh | None = None
 
@@ -234,6 +236,7 @@ class CommandExecutor:
             command_id=command_id,
             deadline=entry.received_at + self._limit(entry.command),
             vmm_server=self._fabric.vmm_server,
+            script_library_path=self._fabric.script_library_path,
             resumed=entry.state is CommandState.STARTED,
             poll_interval_seconds=self._settings.poll_interval_seconds,
             settle_seconds=self._settings.settle_seconds,

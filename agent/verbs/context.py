@@ -55,6 +55,8 @@ class VerbContext:
         command_id: The command.
         deadline: When the command's time is up.
         vmm_server: Name of the VMM server or cluster role.
+        script_library_path: Root of the share with the scripts of recovery plans; empty: the one
+            in Site Recovery's registry value, or else VMM's default share.
         resumed: True when an earlier run of the agent may have acted already.
         poll_interval_seconds: Between two looks at a state that is being waited for.
         settle_seconds: How long a call whose answer was lost is given to show its effect.
@@ -69,6 +71,7 @@ class VerbContext:
     command_id: UUID
     deadline: datetime
     vmm_server: str = "localhost"
+    script_library_path: str = ""
     resumed: bool = False
     poll_interval_seconds: float = 0.5
     settle_seconds: float = 30.0

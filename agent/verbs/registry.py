@@ -17,13 +17,9 @@ from agent.verbs.context import VerbContext
 from agent.verbs.dr_protection import clear_dr_protection
 from agent.verbs.existing_copies import enable_as_replica, set_allowed_primary_server
 from agent.verbs.fabric import refresh_fabric
-from agent.verbs.failover import (
-    complete_failover,
-    prepare_failover,
-    reverse_replication,
-    start_failover,
-)
+from agent.verbs.failover import complete_failover, prepare_failover, start_failover
 from agent.verbs.failover_addresses import write_failover_address
+from agent.verbs.failover_cancellation import cancel_failover
 from agent.verbs.first_copies import (
     export_initial_replication,
     import_initial_replication,
@@ -37,6 +33,7 @@ from agent.verbs.host_replication import (
     refresh_host,
 )
 from agent.verbs.network_adapters import connect_network_adapter, read_network_adapters
+from agent.verbs.plan_scripts import check_plan_scripts, run_plan_script
 from agent.verbs.removal import delete_replica, remove_replication
 from agent.verbs.replica_storage import move_replica_storage
 from agent.verbs.replication import (
@@ -47,6 +44,7 @@ from agent.verbs.replication import (
 )
 from agent.verbs.replication_paths import check_replication_path, grant_replication_path
 from agent.verbs.replication_settings import change_replication
+from agent.verbs.reversal import make_replica, reverse_replication
 from agent.verbs.running_replication import resume_replication, suspend_replication
 from agent.verbs.virtual_machine import (
     read_virtual_machine,
@@ -74,6 +72,8 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "start_virtual_machine": start_virtual_machine,
         "complete_failover": complete_failover,
         "reverse_replication": reverse_replication,
+        "cancel_failover": cancel_failover,
+        "make_replica": make_replica,
         "refresh_host": refresh_host,
         "refresh_fabric": refresh_fabric,
         "remove_replication": remove_replication,
@@ -99,6 +99,8 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "set_allowed_primary_server": set_allowed_primary_server,
         "suspend_replication": suspend_replication,
         "resume_replication": resume_replication,
+        "run_plan_script": run_plan_script,
+        "check_plan_scripts": check_plan_scripts,
     }
 )
 """Name of the field of Command's `verb` to the function; the names are the agent's capabilities."""

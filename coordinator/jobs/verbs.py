@@ -28,6 +28,8 @@ RESULT_FIELDS: Mapping[str, str] = {
     "prepare_failover": "replication",
     "start_failover": "replication",
     "start_virtual_machine": "virtual_machine",
+    "cancel_failover": "replication",
+    "make_replica": "replication",
     "complete_failover": "replication",
     "reverse_replication": "replication",
     "refresh_host": "host_refreshed",
@@ -55,6 +57,8 @@ RESULT_FIELDS: Mapping[str, str] = {
     "read_first_copy": "first_copy",
     "enable_as_replica": "replication",
     "set_allowed_primary_server": "replication",
+    "run_plan_script": "plan_script_run",
+    "check_plan_scripts": "plan_scripts",
 }
 
 

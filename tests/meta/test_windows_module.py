@@ -7,7 +7,8 @@ import re
 
 from tests.runner import ROOT
 
-MODULE = ROOT / "deploy/windows/OpenSiteRecovery/OpenSiteRecovery.psm1"
+FOLDER = ROOT / "deploy/windows/OpenSiteRecovery"
+MANIFEST = FOLDER / "OpenSiteRecovery.psd1"
 FUNCTION = re.compile(r"^function ([A-Za-z-]+) \{(.*?)^\}", re.MULTILINE | re.DOTALL)
 PARAMETER = re.compile(
     r"\[Parameter\(Mandatory = \$true\)\].*?\[([a-z\[\]]+)\] \$(\w+),?$", re.MULTILINE
@@ -23,11 +24,15 @@ TYPES = {
 }
 
 
+def module() -> str:
+    """The text of all the module's files."""
+    return "\n".join(path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.psm1")))
+
+
 def functions() -> dict[str, dict[str, str]]:
     """Names of the module's functions with their parameters' types."""
-    text = MODULE.read_text(encoding="utf-8")
     found = {}
-    for name, body in FUNCTION.findall(text):
+    for name, body in FUNCTION.findall(module()):
         # The function's own parameters come before the block that runs on the host.
         head = body.partition("Invoke-Command")[0]
         found[name] = {n: TYPES[kind] for kind, n in PARAMETER.findall(head)}
@@ -47,18 +52,20 @@ def test_the_lab_knows_exactly_the_functions_of_the_module() -> None:
 
 
 def test_the_manifest_exports_what_the_module_does() -> None:
-    manifest = MODULE.with_suffix(".psd1").read_text(encoding="utf-8")
+    manifest = MANIFEST.read_text(encoding="utf-8")
+    for path in FOLDER.glob("*.psm1"):
+        assert f"'{path.name}'" in manifest
     assert set(re.findall(r"'([A-Za-z]+-Osr\w+)'", manifest)) == set(functions())
 
 
 def test_no_parameter_becomes_script_text() -> None:
-    text = MODULE.read_text(encoding="utf-8")
+    text = module()
     assert not re.search(r"Invoke-Expression|\biex\b|\[scriptblock\]::Create|-Command\s+\"", text)
 
 
 def test_nothing_that_runs_on_another_computer_asks_the_domain() -> None:
     """The session there has no credentials to pass on: LDAP from it would be a second hop."""
-    text = MODULE.read_text(encoding="utf-8")
+    text = module()
     remote = re.findall(
         r"Invoke-Command .*?-ScriptBlock \{(.*?)^    \}", text, re.MULTILINE | re.DOTALL
     )

@@ -175,7 +175,11 @@ def _refuse_empty(command: CommandFacts, parameter: ParameterFacts, value: Value
         kind = "Null"
     elif value == [] and parameter.is_array:
         kind = "EmptyArray"
-    elif parameter.element_type == "String" and value in ("", [""]):
+    elif (
+        parameter.element_type == "String"
+        and value in ("", [""])
+        and not parameter.allow_empty_string
+    ):
         kind = "EmptyString"
     if kind:
         raise BindingError(

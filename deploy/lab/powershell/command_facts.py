@@ -52,6 +52,7 @@ class ParameterFacts:
     values: tuple[str, ...] = ()
     by_value: bool = False
     by_property_name: bool = False
+    allow_empty_string: bool = False
 
     @property
     def is_array(self) -> bool:
@@ -137,6 +138,7 @@ def _parameter(name: str, raw: dict[str, Any]) -> ParameterFacts:
         values=tuple(raw.get("values", ())),
         by_value=raw.get("by_value", False),
         by_property_name=raw.get("by_property_name", False),
+        allow_empty_string=raw.get("allow_empty_string", False),
     )
 
 

@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from agent.configuration import DEFAULT_POWERSHELL, ConfigurationError, powershell_command
+from agent.configuration import (
+    DEFAULT_POWERSHELL,
+    ConfigurationError,
+    powershell_command,
+    script_library_path,
+)
 
 
 @pytest.fixture
@@ -44,3 +49,13 @@ def test_a_file_that_says_nothing_usable_is_refused(content: str, file: Path) ->
     file.write_text(content)
     with pytest.raises(ConfigurationError, match=r"agent\.toml"):
         powershell_command(None, {}, file)
+
+
+def test_the_script_library_is_the_environments_or_the_files_or_unknown(file: Path) -> None:
+    assert script_library_path({}, file) == ""
+    file.write_text("script_library_path = '\\\\files\\Scripts'\n")
+    assert script_library_path({}, file) == r"\\files\Scripts"
+    assert script_library_path({"OSR_AGENT_SCRIPT_LIBRARY": r"\\a\b "}, file) == r"\\a\b"
+    file.write_text("script_library_path = 7\n")
+    with pytest.raises(ConfigurationError, match="script_library_path"):
+        script_library_path({}, file)

@@ -11,16 +11,24 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from opensiterecovery.provider.v1 import bandwidth_pb2 as _bandwidth_pb2
 from opensiterecovery.provider.v1 import dr_protection_pb2 as _dr_protection_pb2
+from opensiterecovery.provider.v1 import failover_pb2 as _failover_pb2
 from opensiterecovery.provider.v1 import failure_pb2 as _failure_pb2
 from opensiterecovery.provider.v1 import first_copy_pb2 as _first_copy_pb2
 from opensiterecovery.provider.v1 import host_pb2 as _host_pb2
 from opensiterecovery.provider.v1 import inventory_pb2 as _inventory_pb2
 from opensiterecovery.provider.v1 import network_pb2 as _network_pb2
 from opensiterecovery.provider.v1 import replication_pb2 as _replication_pb2
+from opensiterecovery.provider.v1 import script_pb2 as _script_pb2
 from opensiterecovery.provider.v1 import storage_pb2 as _storage_pb2
 from opensiterecovery.provider.v1 import virtual_machine_pb2 as _virtual_machine_pb2
 from opensiterecovery.provider.v1.dr_protection_pb2 import ClearDrProtection as ClearDrProtection
 from opensiterecovery.provider.v1.dr_protection_pb2 import DrProtection as DrProtection
+from opensiterecovery.provider.v1.failover_pb2 import CancelFailover as CancelFailover
+from opensiterecovery.provider.v1.failover_pb2 import MakeReplica as MakeReplica
+from opensiterecovery.provider.v1.failover_pb2 import RECOVERY_TAG_LATEST_APPLICATION_CONSISTENT as RECOVERY_TAG_LATEST_APPLICATION_CONSISTENT
+from opensiterecovery.provider.v1.failover_pb2 import RECOVERY_TAG_LATEST_CRASH_CONSISTENT as RECOVERY_TAG_LATEST_CRASH_CONSISTENT
+from opensiterecovery.provider.v1.failover_pb2 import RECOVERY_TAG_UNSPECIFIED as RECOVERY_TAG_UNSPECIFIED
+from opensiterecovery.provider.v1.failover_pb2 import RecoveryTag as RecoveryTag
 from opensiterecovery.provider.v1.first_copy_pb2 import CheckReplicationPath as CheckReplicationPath
 from opensiterecovery.provider.v1.first_copy_pb2 import EnableAsReplica as EnableAsReplica
 from opensiterecovery.provider.v1.first_copy_pb2 import ExportInitialReplication as ExportInitialReplication
@@ -59,6 +67,17 @@ from opensiterecovery.provider.v1.replication_pb2 import ReplicationState as Rep
 from opensiterecovery.provider.v1.replication_pb2 import ReplicationWatch as ReplicationWatch
 from opensiterecovery.provider.v1.replication_pb2 import ResumeReplication as ResumeReplication
 from opensiterecovery.provider.v1.replication_pb2 import SuspendReplication as SuspendReplication
+from opensiterecovery.provider.v1.script_pb2 import CheckPlanScripts as CheckPlanScripts
+from opensiterecovery.provider.v1.script_pb2 import PLAN_SCRIPT_OUTCOME_FAILED as PLAN_SCRIPT_OUTCOME_FAILED
+from opensiterecovery.provider.v1.script_pb2 import PLAN_SCRIPT_OUTCOME_SUCCEEDED as PLAN_SCRIPT_OUTCOME_SUCCEEDED
+from opensiterecovery.provider.v1.script_pb2 import PLAN_SCRIPT_OUTCOME_TIMED_OUT as PLAN_SCRIPT_OUTCOME_TIMED_OUT
+from opensiterecovery.provider.v1.script_pb2 import PLAN_SCRIPT_OUTCOME_UNKNOWN as PLAN_SCRIPT_OUTCOME_UNKNOWN
+from opensiterecovery.provider.v1.script_pb2 import PLAN_SCRIPT_OUTCOME_UNSPECIFIED as PLAN_SCRIPT_OUTCOME_UNSPECIFIED
+from opensiterecovery.provider.v1.script_pb2 import PlanScript as PlanScript
+from opensiterecovery.provider.v1.script_pb2 import PlanScriptOutcome as PlanScriptOutcome
+from opensiterecovery.provider.v1.script_pb2 import PlanScriptRun as PlanScriptRun
+from opensiterecovery.provider.v1.script_pb2 import PlanScripts as PlanScripts
+from opensiterecovery.provider.v1.script_pb2 import RunPlanScript as RunPlanScript
 from opensiterecovery.provider.v1.virtual_machine_pb2 import VirtualMachineRef as VirtualMachineRef
 import builtins as _builtins
 import sys
@@ -121,6 +140,10 @@ class Command(_message.Message):
     ENABLE_AS_REPLICA_FIELD_NUMBER: _builtins.int
     SET_ALLOWED_PRIMARY_SERVER_FIELD_NUMBER: _builtins.int
     CLEAR_DR_PROTECTION_FIELD_NUMBER: _builtins.int
+    RUN_PLAN_SCRIPT_FIELD_NUMBER: _builtins.int
+    CHECK_PLAN_SCRIPTS_FIELD_NUMBER: _builtins.int
+    CANCEL_FAILOVER_FIELD_NUMBER: _builtins.int
+    MAKE_REPLICA_FIELD_NUMBER: _builtins.int
     command_id: _builtins.str
     """UUID whose last four bytes are zero: the agent counts its PowerShell pipelines in them, so that
     the pipeline id of every cmdlet names the command that caused it.
@@ -212,6 +235,14 @@ class Command(_message.Message):
     def set_allowed_primary_server(self) -> _first_copy_pb2.SetAllowedPrimaryServer: ...
     @_builtins.property
     def clear_dr_protection(self) -> _dr_protection_pb2.ClearDrProtection: ...
+    @_builtins.property
+    def run_plan_script(self) -> _script_pb2.RunPlanScript: ...
+    @_builtins.property
+    def check_plan_scripts(self) -> _script_pb2.CheckPlanScripts: ...
+    @_builtins.property
+    def cancel_failover(self) -> _failover_pb2.CancelFailover: ...
+    @_builtins.property
+    def make_replica(self) -> _failover_pb2.MakeReplica: ...
     def __init__(
         self,
         *,
@@ -259,12 +290,16 @@ class Command(_message.Message):
         enable_as_replica: _first_copy_pb2.EnableAsReplica | None = ...,
         set_allowed_primary_server: _first_copy_pb2.SetAllowedPrimaryServer | None = ...,
         clear_dr_protection: _dr_protection_pb2.ClearDrProtection | None = ...,
+        run_plan_script: _script_pb2.RunPlanScript | None = ...,
+        check_plan_scripts: _script_pb2.CheckPlanScripts | None = ...,
+        cancel_failover: _failover_pb2.CancelFailover | None = ...,
+        make_replica: _failover_pb2.MakeReplica | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["change_replication", b"change_replication", "check_replication_path", b"check_replication_path", "clear_dr_protection", b"clear_dr_protection", "complete_failover", b"complete_failover", "configure_replication_server", b"configure_replication_server", "connect_network_adapter", b"connect_network_adapter", "delete_replica", b"delete_replica", "enable_as_replica", b"enable_as_replica", "enable_replication", b"enable_replication", "export_initial_replication", b"export_initial_replication", "grant_replication_path", b"grant_replication_path", "import_initial_replication", b"import_initial_replication", "install_host_certificate", b"install_host_certificate", "move_replica_storage", b"move_replica_storage", "prepare_failover", b"prepare_failover", "prepare_host_certificate", b"prepare_host_certificate", "read_first_copy", b"read_first_copy", "read_host_replication", b"read_host_replication", "read_network_adapters", b"read_network_adapters", "read_replication", b"read_replication", "read_virtual_machine", b"read_virtual_machine", "refresh_fabric", b"refresh_fabric", "refresh_host", b"refresh_host", "release_address", b"release_address", "remove_host_certificates", b"remove_host_certificates", "remove_host_replication", b"remove_host_replication", "remove_replication", b"remove_replication", "reserve_address", b"reserve_address", "resume_replication", b"resume_replication", "reverse_replication", b"reverse_replication", "set_allowed_primary_server", b"set_allowed_primary_server", "set_bandwidth_limit", b"set_bandwidth_limit", "start_failover", b"start_failover", "start_initial_replication", b"start_initial_replication", "start_virtual_machine", b"start_virtual_machine", "stop_initial_replication", b"stop_initial_replication", "stop_virtual_machine", b"stop_virtual_machine", "suspend_replication", b"suspend_replication", "test_replication_connection", b"test_replication_connection", "time_limit", b"time_limit", "verb", b"verb", "write_failover_address", b"write_failover_address"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cancel_failover", b"cancel_failover", "change_replication", b"change_replication", "check_plan_scripts", b"check_plan_scripts", "check_replication_path", b"check_replication_path", "clear_dr_protection", b"clear_dr_protection", "complete_failover", b"complete_failover", "configure_replication_server", b"configure_replication_server", "connect_network_adapter", b"connect_network_adapter", "delete_replica", b"delete_replica", "enable_as_replica", b"enable_as_replica", "enable_replication", b"enable_replication", "export_initial_replication", b"export_initial_replication", "grant_replication_path", b"grant_replication_path", "import_initial_replication", b"import_initial_replication", "install_host_certificate", b"install_host_certificate", "make_replica", b"make_replica", "move_replica_storage", b"move_replica_storage", "prepare_failover", b"prepare_failover", "prepare_host_certificate", b"prepare_host_certificate", "read_first_copy", b"read_first_copy", "read_host_replication", b"read_host_replication", "read_network_adapters", b"read_network_adapters", "read_replication", b"read_replication", "read_virtual_machine", b"read_virtual_machine", "refresh_fabric", b"refresh_fabric", "refresh_host", b"refresh_host", "release_address", b"release_address", "remove_host_certificates", b"remove_host_certificates", "remove_host_replication", b"remove_host_replication", "remove_replication", b"remove_replication", "reserve_address", b"reserve_address", "resume_replication", b"resume_replication", "reverse_replication", b"reverse_replication", "run_plan_script", b"run_plan_script", "set_allowed_primary_server", b"set_allowed_primary_server", "set_bandwidth_limit", b"set_bandwidth_limit", "start_failover", b"start_failover", "start_initial_replication", b"start_initial_replication", "start_virtual_machine", b"start_virtual_machine", "stop_initial_replication", b"stop_initial_replication", "stop_virtual_machine", b"stop_virtual_machine", "suspend_replication", b"suspend_replication", "test_replication_connection", b"test_replication_connection", "time_limit", b"time_limit", "verb", b"verb", "write_failover_address", b"write_failover_address"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_replication", b"change_replication", "check_replication_path", b"check_replication_path", "clear_dr_protection", b"clear_dr_protection", "command_id", b"command_id", "complete_failover", b"complete_failover", "configure_replication_server", b"configure_replication_server", "connect_network_adapter", b"connect_network_adapter", "delete_replica", b"delete_replica", "enable_as_replica", b"enable_as_replica", "enable_replication", b"enable_replication", "export_initial_replication", b"export_initial_replication", "grant_replication_path", b"grant_replication_path", "import_initial_replication", b"import_initial_replication", "install_host_certificate", b"install_host_certificate", "job_id", b"job_id", "move_replica_storage", b"move_replica_storage", "prepare_failover", b"prepare_failover", "prepare_host_certificate", b"prepare_host_certificate", "read_first_copy", b"read_first_copy", "read_host_replication", b"read_host_replication", "read_network_adapters", b"read_network_adapters", "read_replication", b"read_replication", "read_virtual_machine", b"read_virtual_machine", "refresh_fabric", b"refresh_fabric", "refresh_host", b"refresh_host", "release_address", b"release_address", "remove_host_certificates", b"remove_host_certificates", "remove_host_replication", b"remove_host_replication", "remove_replication", b"remove_replication", "reserve_address", b"reserve_address", "resume_replication", b"resume_replication", "reverse_replication", b"reverse_replication", "set_allowed_primary_server", b"set_allowed_primary_server", "set_bandwidth_limit", b"set_bandwidth_limit", "start_failover", b"start_failover", "start_initial_replication", b"start_initial_replication", "start_virtual_machine", b"start_virtual_machine", "step_key", b"step_key", "stop_initial_replication", b"stop_initial_replication", "stop_virtual_machine", b"stop_virtual_machine", "suspend_replication", b"suspend_replication", "test_replication_connection", b"test_replication_connection", "time_limit", b"time_limit", "verb", b"verb", "write_failover_address", b"write_failover_address"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_failover", b"cancel_failover", "change_replication", b"change_replication", "check_plan_scripts", b"check_plan_scripts", "check_replication_path", b"check_replication_path", "clear_dr_protection", b"clear_dr_protection", "command_id", b"command_id", "complete_failover", b"complete_failover", "configure_replication_server", b"configure_replication_server", "connect_network_adapter", b"connect_network_adapter", "delete_replica", b"delete_replica", "enable_as_replica", b"enable_as_replica", "enable_replication", b"enable_replication", "export_initial_replication", b"export_initial_replication", "grant_replication_path", b"grant_replication_path", "import_initial_replication", b"import_initial_replication", "install_host_certificate", b"install_host_certificate", "job_id", b"job_id", "make_replica", b"make_replica", "move_replica_storage", b"move_replica_storage", "prepare_failover", b"prepare_failover", "prepare_host_certificate", b"prepare_host_certificate", "read_first_copy", b"read_first_copy", "read_host_replication", b"read_host_replication", "read_network_adapters", b"read_network_adapters", "read_replication", b"read_replication", "read_virtual_machine", b"read_virtual_machine", "refresh_fabric", b"refresh_fabric", "refresh_host", b"refresh_host", "release_address", b"release_address", "remove_host_certificates", b"remove_host_certificates", "remove_host_replication", b"remove_host_replication", "remove_replication", b"remove_replication", "reserve_address", b"reserve_address", "resume_replication", b"resume_replication", "reverse_replication", b"reverse_replication", "run_plan_script", b"run_plan_script", "set_allowed_primary_server", b"set_allowed_primary_server", "set_bandwidth_limit", b"set_bandwidth_limit", "start_failover", b"start_failover", "start_initial_replication", b"start_initial_replication", "start_virtual_machine", b"start_virtual_machine", "step_key", b"step_key", "stop_initial_replication", b"stop_initial_replication", "stop_virtual_machine", b"stop_virtual_machine", "suspend_replication", b"suspend_replication", "test_replication_connection", b"test_replication_connection", "time_limit", b"time_limit", "verb", b"verb", "write_failover_address", b"write_failover_address"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_verb: _TypeAlias = _typing.Literal["read_host_replication", "prepare_host_certificate", "install_host_certificate", "configure_replication_server", "read_virtual_machine", "test_replication_connection", "enable_replication", "start_initial_replication", "read_replication", "stop_virtual_machine", "prepare_failover", "start_failover", "start_virtual_machine", "complete_failover", "reverse_replication", "refresh_host", "remove_replication", "delete_replica", "remove_host_replication", "read_network_adapters", "connect_network_adapter", "reserve_address", "release_address", "write_failover_address", "move_replica_storage", "set_bandwidth_limit", "remove_host_certificates", "change_replication", "suspend_replication", "resume_replication", "refresh_fabric", "export_initial_replication", "import_initial_replication", "stop_initial_replication", "check_replication_path", "grant_replication_path", "read_first_copy", "enable_as_replica", "set_allowed_primary_server", "clear_dr_protection"]  # noqa: Y015
+    _WhichOneofReturnType_verb: _TypeAlias = _typing.Literal["read_host_replication", "prepare_host_certificate", "install_host_certificate", "configure_replication_server", "read_virtual_machine", "test_replication_connection", "enable_replication", "start_initial_replication", "read_replication", "stop_virtual_machine", "prepare_failover", "start_failover", "start_virtual_machine", "complete_failover", "reverse_replication", "refresh_host", "remove_replication", "delete_replica", "remove_host_replication", "read_network_adapters", "connect_network_adapter", "reserve_address", "release_address", "write_failover_address", "move_replica_storage", "set_bandwidth_limit", "remove_host_certificates", "change_replication", "suspend_replication", "resume_replication", "refresh_fabric", "export_initial_replication", "import_initial_replication", "stop_initial_replication", "check_replication_path", "grant_replication_path", "read_first_copy", "enable_as_replica", "set_allowed_primary_server", "clear_dr_protection", "run_plan_script", "check_plan_scripts", "cancel_failover", "make_replica"]  # noqa: Y015
     _WhichOneofArgType_verb: _TypeAlias = _typing.Literal["verb", b"verb"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_verb) -> _WhichOneofReturnType_verb | None: ...
 
@@ -297,6 +332,8 @@ class CommandResult(_message.Message):
     REPLICATION_PATH_FIELD_NUMBER: _builtins.int
     FIRST_COPY_FIELD_NUMBER: _builtins.int
     DR_PROTECTION_FIELD_NUMBER: _builtins.int
+    PLAN_SCRIPT_RUN_FIELD_NUMBER: _builtins.int
+    PLAN_SCRIPTS_FIELD_NUMBER: _builtins.int
     command_id: _builtins.str
     @_builtins.property
     def started_at(self) -> _timestamp_pb2.Timestamp: ...
@@ -342,6 +379,10 @@ class CommandResult(_message.Message):
     def first_copy(self) -> _first_copy_pb2.FirstCopyFolder: ...
     @_builtins.property
     def dr_protection(self) -> _dr_protection_pb2.DrProtection: ...
+    @_builtins.property
+    def plan_script_run(self) -> _script_pb2.PlanScriptRun: ...
+    @_builtins.property
+    def plan_scripts(self) -> _script_pb2.PlanScripts: ...
     def __init__(
         self,
         *,
@@ -368,12 +409,14 @@ class CommandResult(_message.Message):
         replication_path: _first_copy_pb2.ReplicationPath | None = ...,
         first_copy: _first_copy_pb2.FirstCopyFolder | None = ...,
         dr_protection: _dr_protection_pb2.DrProtection | None = ...,
+        plan_script_run: _script_pb2.PlanScriptRun | None = ...,
+        plan_scripts: _script_pb2.PlanScripts | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["bandwidth_limit", b"bandwidth_limit", "dr_protection", b"dr_protection", "fabric_refreshed", b"fabric_refreshed", "failover_address", b"failover_address", "failure", b"failure", "finished_at", b"finished_at", "first_copy", b"first_copy", "host_certificate", b"host_certificate", "host_certificate_request", b"host_certificate_request", "host_certificates_removed", b"host_certificates_removed", "host_refreshed", b"host_refreshed", "host_replication", b"host_replication", "network_adapter", b"network_adapter", "network_adapters", b"network_adapters", "outcome", b"outcome", "replica_deleted", b"replica_deleted", "replica_storage", b"replica_storage", "replication", b"replication", "replication_connection", b"replication_connection", "replication_path", b"replication_path", "reserved_address", b"reserved_address", "started_at", b"started_at", "virtual_machine", b"virtual_machine"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bandwidth_limit", b"bandwidth_limit", "dr_protection", b"dr_protection", "fabric_refreshed", b"fabric_refreshed", "failover_address", b"failover_address", "failure", b"failure", "finished_at", b"finished_at", "first_copy", b"first_copy", "host_certificate", b"host_certificate", "host_certificate_request", b"host_certificate_request", "host_certificates_removed", b"host_certificates_removed", "host_refreshed", b"host_refreshed", "host_replication", b"host_replication", "network_adapter", b"network_adapter", "network_adapters", b"network_adapters", "outcome", b"outcome", "plan_script_run", b"plan_script_run", "plan_scripts", b"plan_scripts", "replica_deleted", b"replica_deleted", "replica_storage", b"replica_storage", "replication", b"replication", "replication_connection", b"replication_connection", "replication_path", b"replication_path", "reserved_address", b"reserved_address", "started_at", b"started_at", "virtual_machine", b"virtual_machine"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bandwidth_limit", b"bandwidth_limit", "command_id", b"command_id", "dr_protection", b"dr_protection", "fabric_refreshed", b"fabric_refreshed", "failover_address", b"failover_address", "failure", b"failure", "finished_at", b"finished_at", "first_copy", b"first_copy", "host_certificate", b"host_certificate", "host_certificate_request", b"host_certificate_request", "host_certificates_removed", b"host_certificates_removed", "host_refreshed", b"host_refreshed", "host_replication", b"host_replication", "network_adapter", b"network_adapter", "network_adapters", b"network_adapters", "outcome", b"outcome", "replica_deleted", b"replica_deleted", "replica_storage", b"replica_storage", "replication", b"replication", "replication_connection", b"replication_connection", "replication_path", b"replication_path", "reserved_address", b"reserved_address", "started_at", b"started_at", "virtual_machine", b"virtual_machine"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bandwidth_limit", b"bandwidth_limit", "command_id", b"command_id", "dr_protection", b"dr_protection", "fabric_refreshed", b"fabric_refreshed", "failover_address", b"failover_address", "failure", b"failure", "finished_at", b"finished_at", "first_copy", b"first_copy", "host_certificate", b"host_certificate", "host_certificate_request", b"host_certificate_request", "host_certificates_removed", b"host_certificates_removed", "host_refreshed", b"host_refreshed", "host_replication", b"host_replication", "network_adapter", b"network_adapter", "network_adapters", b"network_adapters", "outcome", b"outcome", "plan_script_run", b"plan_script_run", "plan_scripts", b"plan_scripts", "replica_deleted", b"replica_deleted", "replica_storage", b"replica_storage", "replication", b"replication", "replication_connection", b"replication_connection", "replication_path", b"replication_path", "reserved_address", b"reserved_address", "started_at", b"started_at", "virtual_machine", b"virtual_machine"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["failure", "host_replication", "host_certificate_request", "host_certificate", "virtual_machine", "replication", "replication_connection", "host_refreshed", "replica_deleted", "network_adapters", "network_adapter", "reserved_address", "failover_address", "replica_storage", "bandwidth_limit", "host_certificates_removed", "fabric_refreshed", "replication_path", "first_copy", "dr_protection"]  # noqa: Y015
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["failure", "host_replication", "host_certificate_request", "host_certificate", "virtual_machine", "replication", "replication_connection", "host_refreshed", "replica_deleted", "network_adapters", "network_adapter", "reserved_address", "failover_address", "replica_storage", "bandwidth_limit", "host_certificates_removed", "fabric_refreshed", "replication_path", "first_copy", "dr_protection", "plan_script_run", "plan_scripts"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 
@@ -833,16 +876,20 @@ class StartVirtualMachine(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     VM_FIELD_NUMBER: _builtins.int
+    FORMER_STATE_FIELD_NUMBER: _builtins.int
+    former_state: _builtins.str
+    """VMState before the machine was stopped: unless it ran then, it is not started. Empty: start it."""
     @_builtins.property
     def vm(self) -> _virtual_machine_pb2.VirtualMachineRef: ...
     def __init__(
         self,
         *,
         vm: _virtual_machine_pb2.VirtualMachineRef | None = ...,
+        former_state: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["vm", b"vm"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["vm", b"vm"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["former_state", b"former_state", "vm", b"vm"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1098,8 +1145,10 @@ class StartFailover(_message.Message):
 
     VM_FIELD_NUMBER: _builtins.int
     RECOVERY_POINT_ID_FIELD_NUMBER: _builtins.int
+    RECOVERY_TAG_FIELD_NUMBER: _builtins.int
     recovery_point_id: _builtins.str
-    """Id of the VMSnapshot to go to; empty: the latest."""
+    """Id of the VMSnapshot to go to; empty: by the tag."""
+    recovery_tag: _failover_pb2.RecoveryTag.ValueType
     @_builtins.property
     def vm(self) -> _virtual_machine_pb2.VirtualMachineRef: ...
     def __init__(
@@ -1107,10 +1156,11 @@ class StartFailover(_message.Message):
         *,
         vm: _virtual_machine_pb2.VirtualMachineRef | None = ...,
         recovery_point_id: _builtins.str = ...,
+        recovery_tag: _failover_pb2.RecoveryTag.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["vm", b"vm"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["recovery_point_id", b"recovery_point_id", "vm", b"vm"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["recovery_point_id", b"recovery_point_id", "recovery_tag", b"recovery_tag", "vm", b"vm"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

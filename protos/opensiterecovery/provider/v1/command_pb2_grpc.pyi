@@ -7,6 +7,12 @@ from collections import abc as _abc
 from grpc import aio as _aio
 from opensiterecovery.provider.v1.dr_protection_pb2 import ClearDrProtection as ClearDrProtection
 from opensiterecovery.provider.v1.dr_protection_pb2 import DrProtection as DrProtection
+from opensiterecovery.provider.v1.failover_pb2 import CancelFailover as CancelFailover
+from opensiterecovery.provider.v1.failover_pb2 import MakeReplica as MakeReplica
+from opensiterecovery.provider.v1.failover_pb2 import RECOVERY_TAG_LATEST_APPLICATION_CONSISTENT as RECOVERY_TAG_LATEST_APPLICATION_CONSISTENT
+from opensiterecovery.provider.v1.failover_pb2 import RECOVERY_TAG_LATEST_CRASH_CONSISTENT as RECOVERY_TAG_LATEST_CRASH_CONSISTENT
+from opensiterecovery.provider.v1.failover_pb2 import RECOVERY_TAG_UNSPECIFIED as RECOVERY_TAG_UNSPECIFIED
+from opensiterecovery.provider.v1.failover_pb2 import RecoveryTag as RecoveryTag
 from opensiterecovery.provider.v1.first_copy_pb2 import CheckReplicationPath as CheckReplicationPath
 from opensiterecovery.provider.v1.first_copy_pb2 import EnableAsReplica as EnableAsReplica
 from opensiterecovery.provider.v1.first_copy_pb2 import ExportInitialReplication as ExportInitialReplication
@@ -45,6 +51,17 @@ from opensiterecovery.provider.v1.replication_pb2 import ReplicationState as Rep
 from opensiterecovery.provider.v1.replication_pb2 import ReplicationWatch as ReplicationWatch
 from opensiterecovery.provider.v1.replication_pb2 import ResumeReplication as ResumeReplication
 from opensiterecovery.provider.v1.replication_pb2 import SuspendReplication as SuspendReplication
+from opensiterecovery.provider.v1.script_pb2 import CheckPlanScripts as CheckPlanScripts
+from opensiterecovery.provider.v1.script_pb2 import PLAN_SCRIPT_OUTCOME_FAILED as PLAN_SCRIPT_OUTCOME_FAILED
+from opensiterecovery.provider.v1.script_pb2 import PLAN_SCRIPT_OUTCOME_SUCCEEDED as PLAN_SCRIPT_OUTCOME_SUCCEEDED
+from opensiterecovery.provider.v1.script_pb2 import PLAN_SCRIPT_OUTCOME_TIMED_OUT as PLAN_SCRIPT_OUTCOME_TIMED_OUT
+from opensiterecovery.provider.v1.script_pb2 import PLAN_SCRIPT_OUTCOME_UNKNOWN as PLAN_SCRIPT_OUTCOME_UNKNOWN
+from opensiterecovery.provider.v1.script_pb2 import PLAN_SCRIPT_OUTCOME_UNSPECIFIED as PLAN_SCRIPT_OUTCOME_UNSPECIFIED
+from opensiterecovery.provider.v1.script_pb2 import PlanScript as PlanScript
+from opensiterecovery.provider.v1.script_pb2 import PlanScriptOutcome as PlanScriptOutcome
+from opensiterecovery.provider.v1.script_pb2 import PlanScriptRun as PlanScriptRun
+from opensiterecovery.provider.v1.script_pb2 import PlanScripts as PlanScripts
+from opensiterecovery.provider.v1.script_pb2 import RunPlanScript as RunPlanScript
 from opensiterecovery.provider.v1.virtual_machine_pb2 import VirtualMachineRef as VirtualMachineRef
 import abc as _abc_1
 import grpc as _grpc

@@ -1,0 +1,152 @@
+# Scripts of recovery plans. They lie in the library share of the VMM server; only their paths come
+# over the wire. Each runs in a PowerShell process of its own, with one argument: the context, JSON.
+
+Set-StrictMode -Version 3.0
+$ErrorActionPreference = 'Stop'
+
+# Root of the share: what the agent was told, or Site Recovery's registry value, or VMM's own share.
+# Not exported.
+filter Get-OsrScriptLibrary ([string] $LibraryPath, [string] $VMMServer) {
+    $root = $LibraryPath
+    if (-not $root) {
+        $key = 'HKLM:\SOFTWARE\Microsoft\Azure Site Recovery\Registration'
+        $values = Get-ItemProperty -Path $key -ErrorAction SilentlyContinue
+        if ($null -ne $values -and $values.PSObject.Properties.Name -contains 'ScriptLibraryPath') {
+            $root = [string] $values.ScriptLibraryPath
+        }
+    }
+    if (-not $root) { $root = "\\$VMMServer\MSCVMMLibrary" }
+    $root.TrimEnd('\')
+}
+
+# Full name of a script below the root; throws when the path leads out of it, by its dots, by being
+# absolute, or through a link. Not exported.
+filter Resolve-OsrScriptPath ([string] $Root, [string] $Path) {
+    if ($Path -match '^[A-Za-z]:|^\\\\|[<>:"|?*\x00-\x1f]') { throw "The path '$Path' is not relative to the library share." }
+    $base = [System.IO.Path]::GetFullPath($Root).TrimEnd('\')
+    $full = [System.IO.Path]::GetFullPath([System.IO.Path]::Combine($base, $Path.TrimStart('\')))
+    if (-not $full.StartsWith("$base\", [System.StringComparison]::OrdinalIgnoreCase)) {
+        throw "The path '$Path' leads out of the library share."
+    }
+    if ([System.IO.Path]::GetExtension($full) -ne '.ps1') { throw "'$Path' is no PowerShell script (.ps1)." }
+    $part = $full
+    while ($part.Length -gt $base.Length) {
+        if (Test-Path -LiteralPath $part) {
+            if ((Get-Item -LiteralPath $part -Force).LinkType -in 'SymbolicLink', 'Junction') {
+                throw "The path '$Path' leads through a link, '$part'."
+            }
+        }
+        $part = [System.IO.Path]::GetDirectoryName($part)
+    }
+    $full
+}
+
+# The first 64 KiB of a text, as UTF-8 counts. Not exported.
+filter Limit-OsrText ([string] $Text) {
+    $most = 64KB
+    if ([System.Text.Encoding]::UTF8.GetByteCount($Text) -le $most) { return $Text }
+    $bytes = [System.Text.Encoding]::UTF8.GetBytes($Text)
+    # A character that is cut in two becomes the replacement character.
+    [System.Text.Encoding]::UTF8.GetString($bytes, 0, $most).TrimEnd([char] 0xFFFD)
+}
+
+function Get-OsrPlanScript {
+    <#
+    .SYNOPSIS
+        Looks at a script in the library share: whether it is there and readable, and its SHA-256.
+    .DESCRIPTION
+        Changes nothing. A path that cannot be is told in Problem, as is a file that cannot be read.
+    #>
+    [CmdletBinding()]
+    [OutputType([pscustomobject])]
+    param(
+        [Parameter(Mandatory = $true)] [AllowEmptyString()] [string] $LibraryPath,
+        [Parameter(Mandatory = $true)] [string] $VMMServer,
+        [Parameter(Mandatory = $true)] [string] $Path
+    )
+    $root = Get-OsrScriptLibrary -LibraryPath $LibraryPath -VMMServer $VMMServer
+    $exists = $false
+    $hash = ''
+    $problem = ''
+    try {
+        $full = Resolve-OsrScriptPath -Root $root -Path $Path
+        $exists = Test-Path -LiteralPath $full -PathType Leaf
+        if ($exists) { $hash = (Get-FileHash -LiteralPath $full -Algorithm SHA256).Hash.ToLowerInvariant() }
+        elseif (-not (Test-Path -LiteralPath $root -PathType Container)) { $problem = "The library share '$root' cannot be reached." }
+        else { $problem = "There is no file '$full'." }
+    }
+    catch { $problem = "$_" }
+    [pscustomobject]@{
+        Library  = $root
+        Path     = $Path
+        Exists   = $exists
+        Readable = [bool] $hash
+        Sha256   = $hash
+        Problem  = $problem
+    }
+}
+
+function Invoke-OsrPlanScript {
+    <#
+    .SYNOPSIS
+        Runs a script of the library share in a process of its own and tells how it ended.
+    .DESCRIPTION
+        The script gets the context, JSON, as its only argument. It has failed when it wrote to the
+        error stream, called Write-Host, threw, or exited with a code other than 0. At its limit it
+        is ended by force. The computer's execution policy holds. Not idempotent.
+    #>
+    [CmdletBinding()]
+    [OutputType([pscustomobject])]
+    param(
+        [Parameter(Mandatory = $true)] [AllowEmptyString()] [string] $LibraryPath,
+        [Parameter(Mandatory = $true)] [string] $VMMServer,
+        [Parameter(Mandatory = $true)] [string] $Path,
+        [Parameter(Mandatory = $true)] [AllowEmptyString()] [string] $Context,
+        [Parameter(Mandatory = $true)] [ValidateRange(1, 600)] [int] $TimeLimitSeconds,
+        [Parameter(Mandatory = $true)] [AllowEmptyString()] [string] $Sha256
+    )
+    $root = Get-OsrScriptLibrary -LibraryPath $LibraryPath -VMMServer $VMMServer
+    $full = Resolve-OsrScriptPath -Root $root -Path $Path
+    $hash = (Get-FileHash -LiteralPath $full -Algorithm SHA256).Hash.ToLowerInvariant()
+    if ($Sha256 -and $hash -ne $Sha256) { throw "The script '$full' was changed: its SHA-256 is $hash." }
+    # A job is a process of its own, and takes an argument of any length, which a command line does not.
+    $job = Start-Job -ArgumentList $full, $Context -ScriptBlock {
+        param([string] $Script, [string] $Context)
+        $global:LASTEXITCODE = 0
+        & $Script $Context
+        $code = $global:LASTEXITCODE
+        [pscustomobject]@{ OsrExitCode = $code }
+    }
+    try {
+        $ended = $null -ne (Wait-Job -Job $job -Timeout $TimeLimitSeconds)
+        if (-not $ended) { Stop-Job -Job $job }
+        $child = $job.ChildJobs[0]
+        $failures = @($child.Error | ForEach-Object { "$_" })
+        if ($null -ne $child.JobStateInfo.Reason) { $failures += $child.JobStateInfo.Reason.Message }
+        # Write-Host writes information records with this tag.
+        $hosted = @($child.Information | Where-Object { $_.Tags -contains 'PSHOST' })
+        if ($hosted.Count -gt 0) { $failures += "The script called Write-Host: $($hosted[0])" }
+        $exitCode = $null
+        $lines = foreach ($item in $child.Output) {
+            if ($item.PSObject.Properties.Name -contains 'OsrExitCode') { $exitCode = [int] $item.OsrExitCode }
+            else { ($item | Out-String -Width 4096).TrimEnd() }
+        }
+        if (-not $ended) { $failures += "The script was ended by force after $TimeLimitSeconds s." }
+        elseif ($null -ne $exitCode -and $exitCode -ne 0) { $failures += "The script exited with code $exitCode." }
+        $output = @($lines) -join "`r`n"
+        $errorOutput = $failures -join "`r`n"
+        $keptOutput = Limit-OsrText -Text $output
+        $keptErrors = Limit-OsrText -Text $errorOutput
+        [pscustomobject]@{
+            Path        = $Path
+            Sha256      = $hash
+            ExitCode    = $exitCode
+            TimedOut    = -not $ended
+            Succeeded   = $failures.Count -eq 0
+            Output      = $keptOutput
+            ErrorOutput = $keptErrors
+            Cut         = $keptOutput.Length -lt $output.Length -or $keptErrors.Length -lt $errorOutput.Length
+        }
+    }
+    finally { Remove-Job -Job $job -Force }
+}
