@@ -54,6 +54,7 @@ from coordinator.protection.services import (
 )
 from coordinator.protection.states import FailoverDirection, ProtectionState
 from coordinator.recovery import services as recovery
+from coordinator.recovery.plans.queries import plans_with
 
 router = Router()
 
@@ -216,7 +217,13 @@ def remove_item(
     item = find_item(call.vault.id, path.fabric_name, path.container_name, path.item_name)
     if item is None:
         return HttpResponse(status=204)
-    job = disable_protection(item, call.origin(_id(call, path)), call.now)
+    plans = plans_with([item.id]).get(item.id, ())
+    job = disable_protection(
+        item,
+        call.origin(_id(call, path)),
+        call.now,
+        affected={f"Recovery plan {name}": "leaves the machine out" for name in plans},
+    )
     return accepted(call, _id(call, path), job)
 
 
@@ -303,6 +310,7 @@ def _list(call: Call, rows: QuerySet[ProtectedItem]) -> Answer:
 def _resources(call: Call, items: Sequence[ProtectedItem]) -> list[Resource]:
     running = running_jobs([item.id for item in items])
     adapters = adapters_of_items([item.id for item in items])
+    plans = plans_with([item.id for item in items])
     providers = {
         provider.fabric_id: call.ids.child(
             PROVIDER, fabric_name=provider.fabric.name, provider_name=provider.name
@@ -317,6 +325,7 @@ def _resources(call: Call, items: Sequence[ProtectedItem]) -> list[Resource]:
                 _context(item, running, providers.get(item.pairing.primary_fabric_id)),
                 adapters=adapters[item.id],
                 running=running_details(item, call.now),
+                recovery_plans=plans.get(item.id, ()),
             ),
         )
         for item in items

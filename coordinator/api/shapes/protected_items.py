@@ -34,6 +34,7 @@ class ItemContext:
         provider_id: ARM id of the provider of the primary server.
         adapters: What the replica's adapters are connected to.
         running: Of the provider-specific details, how replication runs.
+        recovery_plans: Names of the plans it is in.
     """
 
     allowed_operations: Sequence[str]
@@ -41,6 +42,7 @@ class ItemContext:
     provider_id: str | None = None
     adapters: Sequence[ItemAdapter] = ()
     running: Mapping[str, object] = field(default_factory=dict)
+    recovery_plans: Sequence[str] = ()
 
 
 def protected_item_id(ids: VaultId, item: ProtectedItem) -> str:
@@ -91,6 +93,8 @@ def protected_item_resource(ids: VaultId, item: ProtectedItem, context: ItemCont
             "lastSuccessfulTestFailoverTime": None,
             "currentScenario": current_scenario(ids, context.running_job),
             "failoverRecoveryPointId": None,
+            # Beyond ASR's model, which filters items by a plan's name instead.
+            "recoveryPlans": list(context.recovery_plans),
             "placement": placement(item),
             "storagePlacement": storage_placement(item),
             "providerSpecificDetails": {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from coordinator.failures import refuse
@@ -52,12 +53,25 @@ from coordinator.protection.transitions import (
 TAKEN_AS_IT_WAS = ("enable_as_replica", "protection.check_existing_replication")
 
 
-def disable_protection(item: ProtectedItem, origin: RequestOrigin, now: datetime) -> Job:
+def disable_protection(
+    item: ProtectedItem,
+    origin: RequestOrigin,
+    now: datetime,
+    *,
+    affected: Mapping[str, str] | None = None,
+) -> Job:
     """Begins the job that ends a machine's replication on both sides and forgets the item.
 
     The replica goes too when the policy says so and the other copy is known to be one; the copy
     the machine runs on is never deleted. A provider that is away gets its command when it is back,
     if it takes weeks. A first copy that waits is given up; one that runs is stopped by its host.
+
+    Args:
+        item: The protected item.
+        origin: Who asked.
+        now: The time.
+        affected: What else changes with it, by name, for the job to tell: recovery plans that
+            leave the machine out from then on.
 
     Returns:
         The job DisableDr.
@@ -82,6 +96,7 @@ def disable_protection(item: ProtectedItem, origin: RequestOrigin, now: datetime
     arguments = {
         "vm_id": fresh.vm_id,
         "deleted_from": passive if aims["delete_replica"] else "",
+        "affected_objects": dict(affected or {}),
     }
     disabling = ItemJob(SCENARIO, FRIENDLY_NAME, graph, arguments)
     job = begin_item_job(fresh, disabling, origin, now)

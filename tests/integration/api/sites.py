@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -10,6 +11,7 @@ from uuid import UUID, uuid4
 from coordinator.fabrics.models import Cloud, Fabric, FabricObject, Host, Provider, VirtualMachine
 from coordinator.protection.models import PairedHost, Pairing, Policy, ProtectedItem
 from coordinator.protection.states import PairingState, ProtectionState
+from coordinator.recovery.models import PlanMember, RecoveryPlan
 from coordinator.vaults.models import Vault
 
 GIGABYTE = 1024**3
@@ -192,6 +194,36 @@ def protect(
         replication_health="Normal",
         created_at=now,
     )
+
+
+def make_plan(
+    sites: Sites, name: str, groups: Sequence[Sequence[ProtectedItem]], now: datetime
+) -> RecoveryPlan:
+    """A recovery plan of the two servers, as the job UpdateRecoveryPlan leaves it."""
+    document = [
+        {"type": kind, "start_actions": [], "end_actions": []}
+        for kind in ("Shutdown", "Failover", *("Boot" for _ in groups))
+    ]
+    plan = RecoveryPlan.objects.create(
+        vault=sites.vault,
+        name=name,
+        primary_fabric=sites.shanghai,
+        recovery_fabric=sites.beijing,
+        groups=document,
+        revision=1,
+        created_at=now,
+    )
+    for number, items in enumerate(groups, start=1):
+        for position, item in enumerate(items):
+            PlanMember.objects.create(
+                plan=plan,
+                group=number,
+                position=position,
+                item=item,
+                name=item.friendly_name,
+                vm_id=item.vm_id,
+            )
+    return plan
 
 
 def add_storage(fabric: Fabric, name: str, path: str, *hosts: str) -> FabricObject:

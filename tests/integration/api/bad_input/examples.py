@@ -27,7 +27,82 @@ OPTIONAL_OF_NETWORKS: dict[Leaf, Sequence[object]] = {
     ("properties", "fabricSpecificDetails", "instanceType"): [None],
 }
 
+SCRIPT = {
+    "actionName": "Start the application",
+    "failoverTypes": ["PlannedFailover", "TestFailover"],
+    "failoverDirections": ["PrimaryToRecovery"],
+    "customDetails": {
+        "instanceType": "ScriptActionDetails",
+        "path": "\\RPScripts\\Start.ps1",
+        "timeout": "PT5M",
+        "fabricLocation": "Recovery",
+    },
+    "failureRule": "Stop",
+}
+PLAN_GROUP = {
+    "groupType": "Boot",
+    "replicationProtectedItems": [{"id": f"{{vault}}{ITEM}"}],
+    "startGroupActions": [SCRIPT],
+    "endGroupActions": [
+        {
+            "actionName": "Look at it",
+            "failoverTypes": ["TestFailover"],
+            "failoverDirections": ["RecoveryToPrimary"],
+            "customDetails": {
+                "instanceType": "ManualActionDetails",
+                "description": "See that it runs.",
+                "timeout": 60,
+            },
+        }
+    ],
+}
+PLAN_ACTIONS = tuple(
+    ("properties", "groups", 0, actions, 0) for actions in ("startGroupActions", "endGroupActions")
+)
+OPTIONAL_OF_GROUPS: dict[Leaf, Sequence[object]] = {
+    ("properties", "groups", 0, "startGroupActions"): [None],
+    ("properties", "groups", 0, "endGroupActions"): [None],
+    **{(*action, "failureRule"): [None] for action in PLAN_ACTIONS},
+    **{(*action, "customDetails", "timeout"): [None, 5] for action in PLAN_ACTIONS},
+}
+
 EXAMPLES = (
+    Example(
+        name="make a recovery plan",
+        method="PUT",
+        path="/replicationRecoveryPlans/Another",
+        body={
+            "properties": {
+                "primaryFabricId": "{vault}/replicationFabrics/{shanghai}",
+                "recoveryFabricId": "{vault}/replicationFabrics/{beijing}",
+                "failoverDeploymentModel": "NotApplicable",
+                "groups": [PLAN_GROUP],
+                "providerSpecificInput": [],
+            }
+        },
+        harmless={
+            **OPTIONAL_OF_GROUPS,
+            ("properties", "failoverDeploymentModel"): [None],
+            ("properties", "providerSpecificInput"): [None],
+        },
+    ),
+    Example(
+        name="change a recovery plan",
+        method="PATCH",
+        path="/replicationRecoveryPlans/Plan-1",
+        body={"properties": {"groups": [PLAN_GROUP]}},
+        harmless={
+            **OPTIONAL_OF_GROUPS,
+            ("properties",): [],
+            ("properties", "groups"): [None],
+        },
+    ),
+    Example(
+        name="clone a recovery plan",
+        method="POST",
+        path="/replicationRecoveryPlans/Plan-1/clone",
+        body={"properties": {"name": "Another"}},
+    ),
     Example(
         name="map a network",
         method="PUT",

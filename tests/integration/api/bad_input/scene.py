@@ -16,7 +16,15 @@ from coordinator.fabrics.models import Cloud, FabricObject
 from coordinator.protection.models import NetworkMapping, ProtectedItem, ReplicationSide
 from coordinator.vaults.models import Vault
 from tests.integration.api.programs import Program, Server
-from tests.integration.api.sites import Sites, add_networks, add_storage, make_sites, pair, protect
+from tests.integration.api.sites import (
+    Sites,
+    add_networks,
+    add_storage,
+    make_plan,
+    make_sites,
+    pair,
+    protect,
+)
 
 GROUP = "group-1"
 
@@ -105,7 +113,9 @@ def _furnished(subscription: UUID, name: str, now: datetime) -> Sites:
         created_at=now,
     )
     sites = make_sites(vault, now)
-    _replicate(protect(pair(sites, now), sites.machines[0], now), now)
+    item = protect(pair(sites, now), sites.machines[0], now)
+    _replicate(item, now)
+    make_plan(sites, "Plan-1", [[item]], now)
     add_networks(sites)
     NetworkMapping.objects.create(
         vault=vault,
