@@ -1,38 +1,36 @@
-"""The engine: one advance brings one job as far as it gets without waiting for anybody."""
+"""The engine: one advance brings a family of jobs as far as it gets without waiting for anybody."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID, uuid4
 
 import structlog
 from django.db import transaction
 
-from coordinator.failures import Failure
-from coordinator.jobs.decisions import Decision, JobOutcome, decide
-from coordinator.jobs.execution import guarded, look_at, start_steps
+from coordinator.jobs.actions import act
+from coordinator.jobs.decisions import Decision, decide
+from coordinator.jobs.ending import end_job
+from coordinator.jobs.family import Family
+from coordinator.jobs.job_rows import due_children, write_jobs
 from coordinator.jobs.models import Command, Job, OperationLock, Step
-from coordinator.jobs.patience import put_off
-from coordinator.jobs.registry import FinishedJob, Registry, StepFailedError
-from coordinator.jobs.run import Run, open_run
-from coordinator.jobs.states import (
-    UNFINISHED_COMMANDS,
-    UNFINISHED_JOBS,
-    CommandState,
-    JobState,
-    StepState,
-)
+from coordinator.jobs.registry import Registry
+from coordinator.jobs.results import Result, end_steps, take_results
+from coordinator.jobs.run import Advance, Run
+from coordinator.jobs.states import UNFINISHED_JOBS, JobState, StepState
+from coordinator.jobs.step_rows import write_steps
 from coordinator.jobs.steps import StepKind
-from coordinator.jobs.stored_failures import read_failure
-from coordinator.jobs.verbs import CommandFailure, read_result
 
 log = structlog.get_logger(__name__)
 
 # Tells gateways, after the commit, which providers have commands waiting. May do nothing: gateways
 # look by themselves every second or two.
 Announce = Callable[[Collection[UUID]], None]
+
+# A root that nothing but a result or a person moves is looked at so often all the same.
+IDLE_LOOK = timedelta(minutes=5)
 
 
 def announce_nothing(provider_ids: Collection[UUID]) -> None:
@@ -45,213 +43,144 @@ def advance(
     clock: Callable[[], datetime],
     announce: Announce = announce_nothing,
     new_id: Callable[[], UUID] = uuid4,
+    look: Collection[UUID] = (),
 ) -> None:
-    """Takes what has come for a job and does what is due, in one transaction.
+    """Takes what has come for a family of jobs and does what is due, in one transaction.
 
-    All results waiting for the job are taken together. Steps that only change records are carried
-    out on the way; commands are written for the gateways to send. When nothing is left to do the
-    job ends: its finisher runs and its locks go, in the same transaction.
+    A job without children is a family of one. All results waiting are taken together, and only the
+    children that have something to do are read. Steps that only change records are carried out on
+    the way; commands are written for the gateways to send. A job of which nothing is left to do
+    ends: its finisher runs and its locks go, in the same transaction.
 
     Args:
-        job_id: The job; one that is unknown or has ended is left alone.
+        job_id: The root, or one of its children; one that is unknown or has ended is left alone.
         registry: The functions behind the graph's names.
         clock: Gives the time, UTC.
         announce: Called after the commit with the providers that have new commands.
         new_id: Gives random UUIDs.
+        look: Children whose conditions may be met.
 
     Raises:
         OperationalError, InterfaceError: The database went away; nothing was changed. The sweep
             repeats the advance.
 
     Idempotent: Once begun anew after any crash it goes on from the last commit; several at once
-        for one job wait for each other and the later ones find nothing to do.
+        for one family wait for each other and the later ones find nothing to do.
     """
     with transaction.atomic():
-        job = (
-            Job.objects.select_for_update(no_key=True)
-            .filter(id=job_id, state__in=UNFINISHED_JOBS)
-            .first()
-        )
-        if job is None:
+        root = _lock_root(job_id)
+        if root is None:
             return
-        now = clock()
-        results = _waiting_results(job_id)
-        if not results and not _due(job, now):
+        shared = Advance(registry, clock, clock(), new_id)
+        family = Family(shared, root)
+        if not _take_up(family, look if root.id == job_id else (*look, job_id)):
             return
-        run = open_run(job, clock, now, new_id)
-        _take(run, results)
-        decision = _carry_on(run, registry)
-        run.save()
-        _save_job(run, registry, decision)
-        if run.commands:
-            providers = frozenset(command.provider_id for command in run.commands)
+        _carry_on(family)
+        _save(family)
+        if shared.commands:
+            providers = frozenset(command.provider_id for command in shared.commands)
             transaction.on_commit(partial(announce, providers), robust=True)
 
 
-def _waiting_results(job_id: UUID) -> list[Command]:
-    waiting = Command.objects.filter(
-        step__job_id=job_id, state=CommandState.FINISHED, taken_at=None
-    )
-    return list(waiting.select_related("step").order_by("sequence"))
+def _lock_root(job_id: UUID) -> Job | None:
+    jobs = Job.objects.select_for_update(no_key=True).filter(state__in=UNFINISHED_JOBS)
+    root = jobs.filter(id=job_id, root=None).first()
+    if root is not None:
+        return root
+    # A child's row is never locked before its root's.
+    root_id = Job.objects.filter(id=job_id).values_list("root_id", flat=True).first()
+    return None if root_id is None else jobs.filter(id=root_id).first()
 
 
-def _due(job: Job, now: datetime) -> bool:
-    """Whether there may be something to do although no result has come."""
-    if job.wake_at is None or job.wake_at <= now:
-        return True
-    waits = Step.objects.filter(job_id=job.id, kind=StepKind.WAIT, state=StepState.IN_PROGRESS)
+def _take_up(family: Family, look: Collection[UUID]) -> bool:
+    """Finds out which jobs have something to do; False when none has."""
+    root, now = family.root, family.shared.now
+    results = take_results(root.id, now)
+    by_job: dict[UUID, list[Result]] = {}
+    for result in results:
+        by_job.setdefault(result.job_id, []).append(result)
+    if root.children_left:
+        family.take_up(due_children(root.id, now, [*by_job, *look]))
+    due = root.wake_at is None or root.wake_at <= now
+    if root.id in by_job or due or (not family.runs and _waits(root.id)):
+        family.take_up_root()
+    for job_id, own in by_job.items():
+        if job_id in family.runs:
+            end_steps(family.runs[job_id], own)
+    return bool(results or family.runs)
+
+
+def _waits(job_id: UUID) -> bool:
+    waits = Step.objects.filter(job_id=job_id, kind=StepKind.WAIT, state=StepState.IN_PROGRESS)
     return waits.exists()
 
 
-def _take(run: Run, results: Collection[Command]) -> None:
-    """Makes steps end out of the results of their commands."""
-    for command in results:
-        step = run.adopt(command.step)
-        outcome = read_result(command.verb, bytes(command.result or b""))
-        if isinstance(outcome, CommandFailure):
-            run.fail(step, outcome.failure, transient=outcome.transient)
+def _carry_on(family: Family) -> None:
+    """Decides and acts until nothing more can be done now by any job of the family."""
+    ending: dict[UUID, tuple[Run, Decision]] = {}
+    while family.waiting or ending:
+        run = family.next_run()
+        if run is None:
+            _end_all(family, ending)
+            continue
+        decision = _carry_on_one(family, run)
+        if decision.outcome is not None:
+            ending[run.job.id] = (run, decision)
         else:
-            run.succeed(step, outcome)
-    if results:
-        taken = Command.objects.filter(sequence__in=[command.sequence for command in results])
-        taken.update(taken_at=run.now)
+            _stand(family, run, decision)
 
 
-def _carry_on(run: Run, registry: Registry) -> Decision:
-    """Decides and acts until nothing more can be done now."""
-    looked: set[str] = set()
+def _carry_on_one(family: Family, run: Run) -> Decision:
     while True:
-        decision = decide(run.snapshots.values(), run.now, run.looks)
-        if decision.outcome is not None or not _act(run, registry, decision, looked):
+        decision = decide(run.snapshots.values(), run.now, run.looks, run.situation)
+        if decision.outcome is not None or not act(family, run, decision):
             return decision
 
 
-def _act(run: Run, registry: Registry, decision: Decision, looked: set[str]) -> bool:
-    """Does the most urgent kind of thing the decision asks for; False when it asks for nothing.
-
-    What fails comes first, because it may forbid what would start. Record functions come before
-    commands for the same reason.
-    """
-    if decision.give_up or decision.drop:
-        _end_overdue(run, decision)
-        return True
-    if decision.skip:
-        run.load(decision.skip)
-        for key in decision.skip:
-            run.skip(run.row(key))
-        return True
-    if decision.start:
-        records = [k for k in decision.start if run.snapshots[k].kind is StepKind.RECORD]
-        start_steps(run, registry, records or decision.start)
-        return True
-    fresh = [key for key in decision.look if key not in looked]
-    for key in fresh:
-        looked.add(key)
-        look_at(run, registry, key)
-    return bool(fresh)
-
-
-def _end_overdue(run: Run, decision: Decision) -> None:
-    for key in decision.drop:
-        run.drop(run.row(key))
-    for key in decision.give_up:
-        step = run.row(key)
-        if step.patience_seconds and put_off(run, step):
-            continue
-        waiting_for = Command.objects.filter(step=step, state__in=UNFINISHED_COMMANDS)
-        reached = waiting_for.exclude(state=CommandState.PENDING).exists()
-        abandoned = waiting_for.update(state=CommandState.ABANDONED)
-        late = [] if abandoned else _waiting_results(run.job.id)
-        if any(command.step_id == step.id for command in late):
-            # It came in the very moment.
-            _take(run, [command for command in late if command.step_id == step.id])
-        else:
-            run.fail(step, _overdue(step, reached=reached))
-
-
-def _overdue(step: Step, *, reached: bool) -> Failure:
-    limit = f"{step.time_limit_seconds} seconds"
-    if step.kind != StepKind.COMMAND:
-        return Failure(
-            "StepTimedOut",
-            f"What step {step.key!r} waited for did not come within {limit}.",
-            ("The fabric is slower than expected, or something it depends on does not work.",),
-            "Look at the state of the objects on both sites, then repeat the operation.",
-        )
-    if reached:
-        return Failure(
-            "CommandTimedOut",
-            f"The provider did not answer {step.action} of step {step.key!r} within {limit}. "
-            "Whether it took effect is unknown.",
-            (
-                "The provider's server is overloaded or hangs.",
-                "The connection between provider and coordinator was lost for long.",
-            ),
-            "Check the state of the virtual machine and the provider, then repeat the operation.",
-        )
-    return Failure(
-        "ProviderUnreachable",
-        f"The provider did not fetch {step.action} of step {step.key!r} within {limit}; "
-        "it had no effect.",
-        (
-            "The provider service is not running, or its server is down.",
-            "The network between provider and coordinator is interrupted.",
-        ),
-        "Start the provider, see that it is connected, then repeat the operation.",
-    )
-
-
-def _save_job(run: Run, registry: Registry, decision: Decision) -> None:
+def _stand(family: Family, run: Run, decision: Decision) -> None:
+    """The job waits for something: how it stands until then."""
     job = run.job
-    job.asked_at = None
     job.started_at = job.started_at or run.now
-    job.state = JobState.IN_PROGRESS
+    before = job.state
+    asked = any(
+        step.kind is StepKind.MANUAL and step.state is StepState.IN_PROGRESS
+        for step in run.snapshots.values()
+    )
+    suspended = asked or job.children_suspended > 0
+    job.state = JobState.SUSPENDED if suspended else JobState.IN_PROGRESS
     job.wake_at = decision.wake_at
-    if decision.outcome is not None:
-        _end(run, registry, decision.outcome)
-    job.save(
-        update_fields=[
-            "asked_at",
-            "started_at",
-            "state",
-            "wake_at",
-            "state_description",
-            "finished_at",
-            "errors",
-        ]
-    )
+    if job.root_id is None:
+        job.wake_at = job.wake_at or run.now + IDLE_LOOK
+        return
+    family.note_state(before, job.state)
+    family.tell_groups(run)
 
 
-def _end(run: Run, registry: Registry, outcome: JobOutcome) -> None:
-    job = run.job
-    job.state = outcome.state
-    job.state_description = outcome.description
-    job.finished_at = run.clock()
-    finisher = registry.finishers.get(job.scenario)
-    if finisher is not None:
-        finished = FinishedJob(
-            job_id=job.id,
-            vault_id=job.vault_id,
-            scenario=job.scenario,
-            target_id=job.target_id,
-            arguments=job.arguments,
-            state=outcome.state,
-            failures=tuple(read_failure(error) for error in job.errors),
-            now=run.now,
-        )
-        try:
-            guarded(lambda: finisher(finished), job.scenario)
-        except StepFailedError as error:
-            where = {"task": "", "step": "", "at": job.finished_at.isoformat()}
-            job.errors.append({**error.failure.as_json(), **where})
-            job.state = JobState.FAILED
-            job.state_description = "Failed"
-    OperationLock.objects.filter(job_id=job.id).delete()
-    log.info(
-        "job.ended",
-        vault_id=str(job.vault_id),
-        job_id=str(job.id),
-        scenario=job.scenario,
-        state=str(job.state),
-        seconds=(job.finished_at - job.created_at).total_seconds(),
-    )
+def _end_all(family: Family, ending: dict[UUID, tuple[Run, Decision]]) -> None:
+    """Finishers read what became of the steps, so that is written before."""
+    _save_steps(family)
+    for run, decision in ending.values():
+        before = run.job.state
+        run.job.started_at = run.job.started_at or run.now
+        if decision.outcome is not None:
+            end_job(family, run, decision.outcome)
+        if run.job.root_id is not None:
+            family.note_state(before, run.job.state)
+            family.tell_groups(run)
+    OperationLock.objects.filter(job_id__in=list(ending)).delete()
+    ending.clear()
+
+
+def _save(family: Family) -> None:
+    _save_steps(family)
+    if family.shared.commands:
+        Command.objects.bulk_create(family.shared.commands)
+    family.root.children_seconds_done += family.shared.seconds_done
+    family.jobs[family.root.id] = family.root
+    write_jobs(list(family.jobs.values()))
+
+
+def _save_steps(family: Family) -> None:
+    if family.shared.changed:
+        write_steps(list(family.shared.changed.values()))
+        family.shared.changed.clear()

@@ -18,16 +18,16 @@ from coordinator.jobs.inputs import (
     outputs_in,
     resolve_inputs,
 )
-from coordinator.jobs.models import Command, Step
+from coordinator.jobs.models import Command
 from coordinator.jobs.patience import waits_for_provider
 from coordinator.jobs.registry import (
     ConditionState,
     RecordCall,
-    Registry,
     StepFailedError,
     Waiting,
 )
 from coordinator.jobs.run import Run
+from coordinator.jobs.step_rows import StepRow
 from coordinator.jobs.steps import StepKind
 from coordinator.jobs.verbs import VerbError, build_command
 
@@ -39,34 +39,37 @@ Given = TypeVar("Given")
 PIPELINE_BITS = 0xFFFFFFFF
 
 
-def start_steps(run: Run, registry: Registry, keys: Collection[str]) -> None:
+def start_steps(run: Run, keys: Collection[str]) -> None:
     """Begins an attempt of each step; record functions end within it.
 
     Stops at the first step that fails: whether the others may still begin is decided anew.
     """
     run.load(keys)
-    rows = [run.row(key) for key in keys]
+    rows = [run.rows[key] for key in keys]
     # All results the inputs refer to, in one query.
     run.load({output.step for row in rows for output in outputs_in(decode_inputs(row.inputs))})
     for row in rows:
         run.begin(row)
+        if row.kind not in {StepKind.COMMAND, StepKind.RECORD}:
+            continue
         try:
             inputs = _inputs(run, row)
-            if row.kind == StepKind.COMMAND:
+            if row.kind is StepKind.COMMAND:
                 _write_command(run, row, inputs)
-            elif row.kind == StepKind.RECORD:
-                run.succeed(row, _record(run, registry, row, inputs))
+            else:
+                run.succeed(row, _record(run, row, inputs))
         except StepFailedError as error:
             run.fail(row, error.failure, transient=error.transient)
             return
 
 
-def look_at(run: Run, registry: Registry, key: str) -> None:
+def look_at(run: Run, key: str) -> None:
     """Ends a WAIT step if its condition is met or can never be."""
-    row = run.row(key)
+    row = run.rows[key]
+    run.load([key])
     try:
         inputs = _inputs(run, row)
-        answer = _condition(run, registry, row, inputs)
+        answer = _condition(run, row, inputs)
         if isinstance(answer, Waiting):
             run.looks[key] = answer.look_at
             run.tell(row, answer.activity)
@@ -74,6 +77,23 @@ def look_at(run: Run, registry: Registry, key: str) -> None:
             run.succeed(row, {})
     except StepFailedError as error:
         run.fail(row, error.failure, transient=error.transient)
+
+
+def escalate(run: Run, key: str) -> None:
+    """Has somebody told that nobody has come for a MANUAL step, which goes on waiting."""
+    row = run.rows[key]
+    run.load([key])
+    run.put_off(row, None)
+    escalation = run.shared.registry.escalations.get(row.action)
+    if escalation is None:
+        log.warning("manual.overdue", job_id=str(run.job.id), step_key=row.key)
+        return
+    call = _call(run, row, _inputs(run, row))
+    try:
+        guarded(lambda: escalation(call), row.action)
+    except StepFailedError as error:
+        # The step must not end because nobody could be told.
+        log.warning("manual.not_escalated", step_key=row.key, code=error.failure.code)
 
 
 def guarded(call: Callable[[], Given], name: str) -> Given:
@@ -96,19 +116,21 @@ def guarded(call: Callable[[], Given], name: str) -> Given:
         raise StepFailedError(_broken(name, error)) from error
 
 
-def _inputs(run: Run, row: Step) -> Mapping[str, object]:
+def _inputs(run: Run, row: StepRow) -> Mapping[str, object]:
     inputs = decode_inputs(row.inputs)
-    results = {output.step: run.row(output.step).result or {} for output in outputs_in(inputs)}
+    named = {output.step for output in outputs_in(inputs)}
+    run.load(named)
+    results = {key: run.rows[key].result for key in named}
     try:
         return cast("Mapping[str, object]", resolve_inputs(inputs, results))
     except OutputMissingError as error:
         raise StepFailedError(_unfit(row, str(error))) from error
 
 
-def _write_command(run: Run, row: Step, inputs: Mapping[str, object]) -> None:
+def _write_command(run: Run, row: StepRow, inputs: Mapping[str, object]) -> None:
     if row.provider_id is None:
         raise StepFailedError(_unfit(row, "it names no provider"))
-    command_id = UUID(int=run.new_id().int & ~PIPELINE_BITS)
+    command_id = UUID(int=run.shared.new_id().int & ~PIPELINE_BITS)
     time_limit = timedelta(seconds=row.time_limit_seconds)
     try:
         body = build_command(command_id, run.job.id, row.key, time_limit, (row.action, inputs))
@@ -116,13 +138,13 @@ def _write_command(run: Run, row: Step, inputs: Mapping[str, object]) -> None:
         raise StepFailedError(_unfit(row, str(error))) from error
     if row.patience_seconds:
         run.tell(row, waits_for_provider(row.provider_id, run.now))
-    run.commands.append(
+    run.shared.commands.append(
         Command(
             command_id=command_id,
             vault_id=run.job.vault_id,
             provider_id=row.provider_id,
-            step=row,
-            root_id=run.job.root_id or run.job.id,
+            step_id=row.id,
+            root_id=run.root_id,
             verb=row.action,
             body=body,
             created_at=run.now,
@@ -130,13 +152,11 @@ def _write_command(run: Run, row: Step, inputs: Mapping[str, object]) -> None:
     )
 
 
-def _record(
-    run: Run, registry: Registry, row: Step, inputs: Mapping[str, object]
-) -> Mapping[str, object]:
-    function = registry.records.get(row.action)
+def _record(run: Run, row: StepRow, inputs: Mapping[str, object]) -> Mapping[str, object]:
+    function = run.shared.registry.records.get(row.action)
     if function is None:
         raise StepFailedError(_unknown_action(row))
-    call = _call(run, inputs)
+    call = _call(run, row, inputs)
 
     def result_as_json() -> Mapping[str, object]:
         result = function(call)
@@ -146,17 +166,15 @@ def _record(
     return guarded(result_as_json, row.action)
 
 
-def _condition(
-    run: Run, registry: Registry, row: Step, inputs: Mapping[str, object]
-) -> ConditionState | Waiting:
-    condition = registry.conditions.get(row.action)
+def _condition(run: Run, row: StepRow, inputs: Mapping[str, object]) -> ConditionState | Waiting:
+    condition = run.shared.registry.conditions.get(row.action)
     if condition is None:
         raise StepFailedError(_unknown_action(row))
-    call = _call(run, inputs)
+    call = _call(run, row, inputs)
     return guarded(lambda: condition(call), row.action)
 
 
-def _call(run: Run, inputs: Mapping[str, object]) -> RecordCall:
+def _call(run: Run, row: StepRow, inputs: Mapping[str, object]) -> RecordCall:
     return RecordCall(
         job_id=run.job.id,
         vault_id=run.job.vault_id,
@@ -164,10 +182,11 @@ def _call(run: Run, inputs: Mapping[str, object]) -> RecordCall:
         arguments=run.job.arguments,
         inputs=inputs,
         now=run.now,
+        step_key=row.key,
     )
 
 
-def _unknown_action(row: Step) -> Failure:
+def _unknown_action(row: StepRow) -> Failure:
     return Failure(
         "ActionUnknown",
         f"The coordinator does not know the action {row.action!r} of step {row.key!r}.",
@@ -176,7 +195,7 @@ def _unknown_action(row: Step) -> Failure:
     )
 
 
-def _unfit(row: Step, detail: str) -> Failure:
+def _unfit(row: StepRow, detail: str) -> Failure:
     return Failure(
         "StepInputsUnfit",
         f"Step {row.key!r} could not begin: {detail}.",

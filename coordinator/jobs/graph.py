@@ -30,7 +30,7 @@ class GraphError(ValueError):
 
 
 def validate_graph(graph: Graph, *, actions: Collection[str] | None = None) -> None:
-    """Checks everything about a graph that can be known before it runs.
+    """Checks everything about a graph, without its children, that can be known before it runs.
 
     Args:
         graph: What a planner returned.
@@ -47,6 +47,7 @@ def validate_graph(graph: Graph, *, actions: Collection[str] | None = None) -> N
         raise GraphError("two tasks have the same name")
     for step in graph.steps:
         _check_step(step, tasks, actions)
+        _check_undoing(step, steps)
     order = _order(steps)
     for step in graph.steps:
         for output in outputs_in(step.inputs):
@@ -58,8 +59,10 @@ def validate_graph(graph: Graph, *, actions: Collection[str] | None = None) -> N
 def _check_step(step: StepSpec, tasks: Collection[str], actions: Collection[str] | None) -> None:
     if step.task not in tasks:
         raise GraphError(f"{step.key}: no task {step.task!r}")
-    if step.time_limit_seconds < 1 or step.attempts < 1:
+    if step.time_limit_seconds < (step.kind is not StepKind.MANUAL) or step.attempts < 1:
         raise GraphError(f"{step.key}: needs a time limit and an attempt")
+    if step.slot and step.kind is not StepKind.COMMAND:
+        raise GraphError(f"{step.key}: only commands take a slot")
     if step.kind is StepKind.COMMAND:
         if step.action not in VERBS:
             raise GraphError(f"{step.key}: no verb {step.action!r}")
@@ -73,6 +76,19 @@ def _check_step(step: StepSpec, tasks: Collection[str], actions: Collection[str]
     named = step.kind not in {StepKind.MANUAL, StepKind.GROUP}
     if named and actions is not None and step.action not in actions:
         raise GraphError(f"{step.key}: no action {step.action!r}")
+
+
+def _check_undoing(step: StepSpec, steps: Mapping[str, StepSpec]) -> None:
+    """Steps that take something back are apart from the others, which know nothing of them."""
+    if not step.undoes:
+        if any(key in steps and steps[key].undoes for key in step.after):
+            raise GraphError(f"{step.key}: comes after a step that takes something back")
+        return
+    undone = steps.get(step.undoes)
+    if undone is None or undone.undoes:
+        raise GraphError(f"{step.key}: undoes {step.undoes!r}, which is no step to be undone")
+    if step.point_of_no_return or step.gate or step.kind is StepKind.GROUP:
+        raise GraphError(f"{step.key}: takes something back, so it has no gate and no members")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from coordinator.fabrics.queries import is_connected
 from coordinator.jobs.models import Command, Step
 from coordinator.jobs.run import ANSWER_SECONDS, PATIENT_LOOK_SECONDS, Run
 from coordinator.jobs.states import UNFINISHED_COMMANDS
+from coordinator.jobs.step_rows import StepRow
 
 AWAY_LOOK_SECONDS = 3600
 
@@ -28,28 +29,50 @@ def waits_for_provider(provider_id: UUID, now: datetime) -> str:
     )
 
 
-def put_off(run: Run, step: Step) -> bool:
+def put_off(run: Run, step: StepRow) -> bool:
     """Gives a step whose time seems over the time it has left; False when it has none.
 
     Args:
         run: The advance.
-        step: One with patience, to be given up otherwise.
+        step: A running one with patience or a slot, to be given up otherwise.
     """
-    command = Command.objects.filter(step=step, state__in=UNFINISHED_COMMANDS).first()
+    command = Command.objects.filter(step_id=step.id, state__in=UNFINISHED_COMMANDS).first()
     if command is None or step.provider_id is None:
         return False
     provider = Provider.objects.get(id=step.provider_id)
-    until = time_left_until(
-        step.time_limit_seconds + ANSWER_SECONDS,
-        command.created_at + timedelta(seconds=step.patience_seconds),
-        _later(command.created_at, _connected_since(provider, run.now)),
-        run.now,
-    )
+    limit_seconds = step.time_limit_seconds + ANSWER_SECONDS
+    if step.patience_seconds:
+        until = time_left_until(
+            limit_seconds,
+            command.created_at + timedelta(seconds=step.patience_seconds),
+            _later(command.created_at, _connected_since(provider, run.now)),
+            run.now,
+        )
+    else:
+        until = _in_slot_until(command, provider, timedelta(seconds=limit_seconds), run.now)
     if until is None:
         return False
-    run.tell(step, waits_for_provider(step.provider_id, run.now))
+    if step.patience_seconds:
+        run.tell(step, waits_for_provider(step.provider_id, run.now))
     run.put_off(step, until)
     return True
+
+
+def _in_slot_until(
+    command: Command, provider: Provider, limit: timedelta, now: datetime
+) -> datetime | None:
+    """A command's time runs from when it was claimed; until then only while its provider is away.
+
+    Others go first on its host, for as long as they need.
+    """
+    if command.claimed_at is not None:
+        until = command.claimed_at + limit
+    elif _connected_since(provider, now) is not None:
+        return now + limit
+    else:
+        seen = (provider.disconnected_at, provider.last_heartbeat_at, command.created_at)
+        until = max(moment for moment in seen if moment is not None) + limit
+    return until if until > now else None
 
 
 def time_left_until(

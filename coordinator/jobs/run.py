@@ -1,7 +1,8 @@
-"""A job in memory while the engine advances it: its steps, what changes, and writing that down."""
+"""A job in memory while the engine advances it: its steps, and what becomes of them."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,15 +11,16 @@ from uuid import UUID
 import structlog
 
 from coordinator.failures import Failure
-from coordinator.jobs.decisions import StepSnapshot, next_attempt_at
+from coordinator.jobs.decisions import Situation, StepSnapshot, next_attempt_at
 from coordinator.jobs.models import Command, Job, Step
-from coordinator.jobs.states import StepState
-from coordinator.jobs.step_rows import write_steps
+from coordinator.jobs.registry import Registry
+from coordinator.jobs.states import Halt, StepState
+from coordinator.jobs.step_rows import StepRow, read_whole
 from coordinator.jobs.steps import FailureRule, StepKind
+from coordinator.jobs.urgency import work_seconds
 
 log = structlog.get_logger(__name__)
 
-SHORT_JOB_STEPS = 30
 # A command that may wait for its provider is looked at so often.
 PATIENT_LOOK_SECONDS = 60
 # The provider counts a command's time from its journal, and its own word about a command that
@@ -27,132 +29,167 @@ ANSWER_SECONDS = 15
 
 
 @dataclass
-class Run:
-    """One advance of one job; lives as long as the transaction that holds the job's row.
+class Advance:
+    """What all jobs of a family share while they are advanced.
 
     Attributes:
-        job: Its row, locked.
+        registry: The functions behind the graph's names.
         clock: Gives the time.
         now: When the advance began.
         new_id: Gives random ids.
-        snapshots: All steps, in the graph's order.
         commands: To be written at the end.
-        looks: When conditions are to be looked at again, by the key of their step.
+        changed: Steps to be written at the end, by id.
+        seconds_done: What of the children's work has ended well meanwhile.
     """
 
-    job: Job
+    registry: Registry
     clock: Callable[[], datetime]
     now: datetime
     new_id: Callable[[], UUID]
-    snapshots: dict[str, StepSnapshot]
     commands: list[Command] = field(default_factory=list)
-    looks: dict[str, datetime] = field(default_factory=dict)
-    _rows: dict[str, Step] = field(default_factory=dict)
-    _changed: dict[str, Step] = field(default_factory=dict)
+    changed: dict[int, StepRow] = field(default_factory=dict)
+    seconds_done: float = 0.0
 
-    def row(self, key: str) -> Step:
-        """The whole step; `load` first when several are wanted."""
-        self.load([key])
-        return self._rows[key]
+
+@dataclass
+class Run:
+    """One advance of one job; lives as long as the transaction that holds its family's root.
+
+    Attributes:
+        shared: What it shares with the other jobs of its family.
+        job: Its row.
+        rows: All its steps by key, in the graph's order.
+        snapshots: The same, as deciding wants them.
+        looks: When conditions are to be looked at again, by the key of their step.
+        looked: Keys of WAIT steps that have been looked at.
+        withdrawn: Keys of commands that it was tried to take back.
+    """
+
+    shared: Advance
+    job: Job
+    rows: dict[str, StepRow]
+    snapshots: dict[str, StepSnapshot]
+    looks: dict[str, datetime] = field(default_factory=dict)
+    looked: set[str] = field(default_factory=set)
+    withdrawn: set[str] = field(default_factory=set)
+
+    @property
+    def now(self) -> datetime:
+        return self.shared.now
+
+    @property
+    def root_id(self) -> UUID:
+        return self.job.root_id or self.job.id
+
+    @property
+    def situation(self) -> Situation:
+        """How the job stands now, beside its steps."""
+        gates: frozenset[str] | None = None
+        if self.job.root_id is not None and "" not in self.job.gates:
+            gates = frozenset(self.job.gates)
+        return Situation(gates, Halt(self.job.halt), self.job.children_left)
 
     def load(self, keys: Collection[str]) -> None:
-        """Reads the steps of these keys in one query, those not yet read.
+        """Sees that the inputs and results of these steps are there."""
+        read_whole([self.rows[key] for key in keys if key in self.rows])
 
-        Of a short job all of them: more will be wanted, and a query costs more than a row.
-        """
-        missing = [key for key in keys if key not in self._rows]
-        if missing and len(self.snapshots) <= SHORT_JOB_STEPS:
-            missing = [key for key in self.snapshots if key not in self._rows]
-        if missing:
-            steps = Step.objects.filter(job_id=self.job.id, key__in=missing)
-            self._rows.update({step.key: step for step in steps})
-
-    def adopt(self, step: Step) -> Step:
-        """The one object of that step in this run; takes this one if there is none yet."""
-        return self._rows.setdefault(step.key, step)
-
-    def begin(self, step: Step) -> None:
+    def begin(self, step: StepRow) -> None:
         """Its next attempt begins."""
-        limit = step.time_limit_seconds
-        if step.patience_seconds:
+        limit: int | None = step.time_limit_seconds
+        if step.kind is StepKind.GROUP:
+            limit = None
+        elif step.kind is StepKind.MANUAL:
+            limit = step.time_limit_seconds or None
+        elif step.patience_seconds:
             limit = PATIENT_LOOK_SECONDS
-        elif step.kind == StepKind.COMMAND:
-            limit += ANSWER_SECONDS
+        elif step.kind is StepKind.COMMAND:
+            limit = step.time_limit_seconds + ANSWER_SECONDS
         step.state = StepState.IN_PROGRESS
         step.attempts += 1
         step.retry_at = None
-        step.deadline_at = self.now + timedelta(seconds=limit)
+        step.deadline_at = None if limit is None else self.now + timedelta(seconds=limit)
         step.started_at = step.started_at or self.now
-        self._note(step)
+        self.note(step)
         self._log(step, "step.begun", attempt=step.attempts)
 
-    def succeed(self, step: Step, result: Mapping[str, object]) -> None:
+    def succeed(self, step: StepRow, result: Mapping[str, object]) -> None:
         """It ends well, with its result as JSON."""
-        step.result = dict(result)
-        step.failure = None
+        step.result_json = json.dumps(result)
+        step.failure_json = None
         self._end(step, StepState.SUCCEEDED)
 
-    def fail(self, step: Step, failure: Failure, *, transient: bool = False) -> None:
+    def fail(self, step: StepRow, failure: Failure, *, transient: bool = False) -> None:
         """Its attempt failed: it is tried again later if that may help, else the step ends."""
-        step.failure = failure.as_json()
+        step.failure_json = json.dumps(failure.as_json())
         again = next_attempt_at(self.snapshots[step.key], self.now) if transient else None
         if again is None:
             self._end_badly(step)
             return
         step.retry_at = again
         step.deadline_at = None
-        self._note(step)
+        self.note(step)
         self._log(step, "step.attempt_failed", code=failure.code, retry_at=again.isoformat())
 
-    def put_off(self, step: Step, until: datetime) -> None:
-        """Its time is not over yet, because it does not run while the provider is away."""
+    def put_off(self, step: StepRow, until: datetime | None) -> None:
+        """Its time is not over yet: it has not run, or nothing ends when it is over."""
         step.deadline_at = until
-        self._note(step)
+        self.note(step)
 
-    def tell(self, step: Step, activity: str) -> None:
+    def tell(self, step: StepRow, activity: str) -> None:
         """Says what it waits for; nobody else does of a step without a command on its way."""
         if step.activity != activity:
             step.activity = activity[:255]
             Step.objects.filter(id=step.id).update(activity=step.activity)
 
-    def drop(self, step: Step) -> None:
+    def drop(self, step: StepRow) -> None:
         """It waits for another attempt that will not come."""
         self._end_badly(step)
 
-    def skip(self, step: Step) -> None:
+    def skip(self, step: StepRow) -> None:
         step.state = StepState.SKIPPED
-        self._note(step)
+        self.note(step)
 
-    def save(self) -> None:
-        """Writes the changed steps and the new commands."""
-        if self._changed:
-            write_steps(list(self._changed.values()))
-        if self.commands:
-            Command.objects.bulk_create(self.commands)
+    def cancel(self, step: StepRow) -> None:
+        """It ends because its job does; nothing of it is on its way."""
+        if step.state is StepState.IN_PROGRESS:
+            self._end(step, StepState.CANCELLED)
+            return
+        step.state = StepState.CANCELLED
+        self.note(step)
 
-    def _end_badly(self, step: Step) -> None:
-        warn = step.on_failure == FailureRule.WARN
+    def note(self, step: StepRow) -> None:
+        """The step has changed."""
+        self.shared.changed[step.id] = step
+        self.snapshots[step.key] = step.snapshot()
+
+    def add_error(self, error: Mapping[str, object], step: StepRow | None, at: datetime) -> None:
+        """Puts a failure on the job's list."""
+        where = {
+            "task": step.task if step else "",
+            "step": step.key if step else "",
+            "at": at.isoformat(),
+        }
+        self.job.errors.append({**error, **where})
+
+    def _end_badly(self, step: StepRow) -> None:
+        warn = step.on_failure is FailureRule.WARN
         ended_at = self._end(step, StepState.WARNED if warn else StepState.FAILED)
-        where = {"task": step.task, "step": step.key, "at": ended_at.isoformat()}
-        self.job.errors.append({**(step.failure or {}), **where})
+        self.add_error(step.failure, step, ended_at)
 
-    def _end(self, step: Step, state: StepState) -> datetime:
+    def _end(self, step: StepRow, state: StepState) -> datetime:
         step.state = state
         step.retry_at = None
         step.deadline_at = None
-        step.finished_at = ended_at = self.clock()
-        self._note(step)
-        begun_at = step.started_at or ended_at
-        code = step.failure["code"] if step.failure else None
-        seconds = (ended_at - begun_at).total_seconds()
-        self._log(step, "step.ended", state=str(state), seconds=seconds, code=code)
+        step.finished_at = ended_at = self.shared.clock()
+        self.note(step)
+        if self.job.root_id is not None and state in {StepState.SUCCEEDED, StepState.WARNED}:
+            self.shared.seconds_done += work_seconds(step.kind, step.expected_seconds, step.undoes)
+        seconds = (ended_at - (step.started_at or ended_at)).total_seconds()
+        code = step.failure.get("code")
+        self._log(step, "step.ended", state=state.value, seconds=seconds, code=code)
         return ended_at
 
-    def _note(self, step: Step) -> None:
-        self._changed[step.key] = step
-        self.snapshots[step.key] = snapshot_of(step)
-
-    def _log(self, step: Step, event: str, **facts: object) -> None:
+    def _log(self, step: StepRow, event: str, **facts: object) -> None:
         facts["provider_id"] = None if step.provider_id is None else str(step.provider_id)
         log.info(
             event,
@@ -164,61 +201,11 @@ class Run:
         )
 
 
-def open_run(
-    job: Job, clock: Callable[[], datetime], now: datetime, new_id: Callable[[], UUID]
-) -> Run:
-    """Reads the states of the job's steps, and nothing else of them."""
-    columns = (
-        Step.objects.filter(job_id=job.id)
-        .order_by("position")
-        .values_list(
-            "key",
-            "kind",
-            "state",
-            "after",
-            "on_failure",
-            "attempts",
-            "attempts_allowed",
-            "retry_at",
-            "deadline_at",
-        )
-    )
-    snapshots = {
-        key: StepSnapshot(
-            key,
-            StepKind(kind),
-            StepState(state),
-            tuple(after),
-            FailureRule(on_failure),
-            attempts,
-            attempts_allowed,
-            retry_at,
-            deadline_at,
-        )
-        for (
-            key,
-            kind,
-            state,
-            after,
-            on_failure,
-            attempts,
-            attempts_allowed,
-            retry_at,
-            deadline_at,
-        ) in columns
-    }
-    return Run(job=job, clock=clock, now=now, new_id=new_id, snapshots=snapshots)
-
-
-def snapshot_of(step: Step) -> StepSnapshot:
-    return StepSnapshot(
-        key=step.key,
-        kind=StepKind(step.kind),
-        state=StepState(step.state),
-        after=tuple(step.after),
-        on_failure=FailureRule(step.on_failure),
-        attempts=step.attempts,
-        attempts_allowed=step.attempts_allowed,
-        retry_at=step.retry_at,
-        deadline_at=step.deadline_at,
+def open_run(shared: Advance, job: Job, steps: Collection[StepRow]) -> Run:
+    """The job with all its steps."""
+    return Run(
+        shared=shared,
+        job=job,
+        rows={step.key: step for step in steps},
+        snapshots={step.key: step.snapshot() for step in steps},
     )

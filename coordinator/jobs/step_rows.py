@@ -1,14 +1,39 @@
-"""Writing many changed steps in one statement."""
+"""Steps as the engine holds them: read and written many at once, past Django's models."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
 
 from django.db import connection
 
-from coordinator.jobs.models import Step
+from coordinator.jobs.decisions import StepSnapshot
+from coordinator.jobs.states import StepState
+from coordinator.jobs.steps import FailureRule, StepKind
+
+# Of a longer job inputs and results are read only of the steps they are wanted of. Those of GROUP
+# steps name every member.
+SHORT_JOB_STEPS = 30
+
+COLUMNS = """
+    id, job_id, key, task, kind, action, provider_id, after, on_failure, time_limit_seconds,
+    attempts_allowed, patience_seconds, point_of_no_return, gate, slot, expected_seconds, urgency,
+    undoes, members_left, state, attempts, retry_at, deadline_at, started_at, finished_at, activity
+"""
+READ = f"""
+SELECT {COLUMNS}, whole,
+    CASE WHEN whole THEN inputs END, CASE WHEN whole THEN result END, failure
+FROM (
+    SELECT *, count(*) OVER (PARTITION BY job_id) <= {SHORT_JOB_STEPS} AND kind <> 'group' AS whole
+    FROM jobs_step WHERE job_id = ANY(%s::uuid[])
+) AS step
+ORDER BY job_id, position
+"""  # noqa: S608 - put together from the constants above
+READ_WHOLE = "SELECT id, inputs, result FROM jobs_step WHERE id = ANY(%s::bigint[])"
 
 # Columns that only the engine writes; percentage and activity belong to the gateway.
 # One statement for any number of steps: Django's bulk_update builds a CASE for each column and row,
@@ -21,34 +46,144 @@ SET state = new.state,
     deadline_at = new.deadline_at,
     started_at = new.started_at,
     finished_at = new.finished_at,
-    result = new.result::jsonb,
-    failure = new.failure::jsonb
+    result = coalesce(new.result::jsonb, step.result),
+    failure = new.failure::jsonb,
+    members_left = new.members_left
 FROM unnest(
     %s::bigint[], %s::text[], %s::integer[], %s::timestamptz[], %s::timestamptz[],
-    %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[]
+    %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[], %s::integer[]
 ) AS new (
-    id, state, attempts, retry_at, deadline_at, started_at, finished_at, result, failure
+    id, state, attempts, retry_at, deadline_at, started_at, finished_at, result, failure,
+    members_left
 )
 WHERE step.id = new.id
 """
 
 
-def write_steps(steps: Sequence[Step]) -> None:
-    """Writes what the engine changed of these steps."""
+@dataclass(slots=True)
+class StepRow:
+    """A step and what became of it; the engine's own, changeable.
+
+    Attributes:
+        whole: Inputs and result have been read.
+        inputs_json: Read when somebody wants them.
+    """
+
+    id: int
+    job_id: UUID
+    key: str
+    task: str
+    kind: StepKind
+    action: str
+    provider_id: UUID | None
+    after: tuple[str, ...]
+    on_failure: FailureRule
+    time_limit_seconds: int
+    attempts_allowed: int
+    patience_seconds: int
+    point_of_no_return: bool
+    gate: str
+    slot: str
+    expected_seconds: float
+    urgency: float
+    undoes: str
+    members_left: int
+    state: StepState
+    attempts: int
+    retry_at: datetime | None
+    deadline_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    activity: str
+    whole: bool
+    inputs_json: str | None
+    result_json: str | None
+    failure_json: str | None
+
+    @property
+    def inputs(self) -> Mapping[str, object]:
+        return _object(self.inputs_json)
+
+    @property
+    def result(self) -> Mapping[str, object]:
+        """What it gave; empty when it gave nothing."""
+        return _object(self.result_json)
+
+    @property
+    def failure(self) -> Mapping[str, object]:
+        """Its last failure as `Failure.as_json` wrote it; empty when there is none."""
+        return _object(self.failure_json)
+
+    def snapshot(self) -> StepSnapshot:
+        return StepSnapshot(
+            self.key,
+            self.kind,
+            self.state,
+            self.after,
+            self.on_failure,
+            self.attempts,
+            self.attempts_allowed,
+            self.retry_at,
+            self.deadline_at,
+            self.gate,
+            self.undoes,
+            self.started_at is not None,
+            self.point_of_no_return,
+            self.members_left,
+        )
+
+
+KINDS = {kind.value: kind for kind in StepKind}
+STATES = {state.value: state for state in StepState}
+RULES = {rule.value: rule for rule in FailureRule}
+
+
+def read_steps(job_ids: Collection[UUID]) -> Mapping[UUID, list[StepRow]]:
+    """The steps of these jobs in the order of their graphs, in one query."""
+    found: dict[UUID, list[StepRow]] = {job_id: [] for job_id in job_ids}
+    with connection.cursor() as cursor:
+        cursor.execute(READ, [list(job_ids)])
+        for columns in cursor.fetchall():
+            row = StepRow(*columns)
+            row.kind = KINDS[row.kind]
+            row.state = STATES[row.state]
+            row.on_failure = RULES[row.on_failure]
+            row.after = tuple(json.loads(cast("str", row.after)))
+            found[row.job_id].append(row)
+    return found
+
+
+def read_whole(rows: Collection[StepRow]) -> None:
+    """Fetches the inputs and results of those that were read without them, in one query."""
+    missing = {row.id: row for row in rows if not row.whole}
+    if not missing:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(READ_WHOLE, [list(missing)])
+        for step_id, inputs, result in cursor.fetchall():
+            row = missing[step_id]
+            row.inputs_json = inputs
+            row.result_json = result
+            row.whole = True
+
+
+def write_steps(steps: Sequence[StepRow]) -> None:
+    """Writes what the engine changed of these steps; a result that was not read stays."""
     columns: list[Any] = [
         [step.id for step in steps],
-        [str(step.state) for step in steps],
+        [step.state.value for step in steps],
         [step.attempts for step in steps],
         [step.retry_at for step in steps],
         [step.deadline_at for step in steps],
         [step.started_at for step in steps],
         [step.finished_at for step in steps],
-        [_json(step.result) for step in steps],
-        [_json(step.failure) for step in steps],
+        [step.result_json for step in steps],
+        [step.failure_json for step in steps],
+        [step.members_left for step in steps],
     ]
     with connection.cursor() as cursor:
         cursor.execute(UPDATE, columns)
 
 
-def _json(value: object) -> str | None:
-    return None if value is None else json.dumps(value)
+def _object(stored: str | None) -> Mapping[str, object]:
+    return {} if stored is None else cast("Mapping[str, object]", json.loads(stored))
