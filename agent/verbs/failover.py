@@ -1,4 +1,4 @@
-"""Commands of the failover family: prepare, fail over, complete, reverse."""
+"""Commands of the failover family: prepare, fail over, complete."""
 
 from __future__ import annotations
 
@@ -7,25 +7,21 @@ from uuid import UUID
 from opensiterecovery.provider.v1.command_pb2 import (
     CompleteFailover,
     PrepareFailover,
-    ReverseReplication,
     StartFailover,
     VirtualMachineRef,
 )
+from opensiterecovery.provider.v1.failover_pb2 import (
+    RECOVERY_TAG_LATEST_APPLICATION_CONSISTENT,
+    RECOVERY_TAG_LATEST_CRASH_CONSISTENT,
+)
 from opensiterecovery.provider.v1.failure_pb2 import Failure
-from opensiterecovery.provider.v1.replication_pb2 import ReplicationState
+from opensiterecovery.provider.v1.replication_pb2 import RecoveryPoint, ReplicationState
 
 from agent.failures import failure
 from agent.powershell.cmdlet import cmdlet
 from agent.verbs.act import Goal, reach
 from agent.verbs.context import VerbContext
-from agent.verbs.relationship import (
-    connection_parameters,
-    described,
-    not_ready,
-    read_side,
-    run_on,
-    same_server,
-)
+from agent.verbs.relationship import described, not_ready, read_side, run_on
 from agent.verbs.virtual_machine import FAILED_OVER
 
 NEVER_COPIED = frozenset(
@@ -66,6 +62,9 @@ async def prepare_failover(request: PrepareFailover, context: VerbContext) -> Re
 async def start_failover(request: StartFailover, context: VerbContext) -> ReplicationState:
     """Fails a replica over to a recovery point; does not start it.
 
+    A point that the request names by a tag is chosen among those the host shows in the moment of
+    the failover; from then on they do not change, so that the same one is told after a repetition.
+
     Idempotent: a replica that is failed over and waits for completion is left alone, one whose
     failover is in progress is waited for.
 
@@ -81,16 +80,23 @@ async def start_failover(request: StartFailover, context: VerbContext) -> Replic
         observe=lambda: read_side(context, request.vm),
         reached=lambda side: side.mode == "Replica" and side.state == "FailedOverWaitingCompletion",
         describe=described,
-        refuse=lambda side: _failover_refusal(side, request.recovery_point_id),
+        refuse=lambda side: _failover_refusal(side, request),
         under_way=lambda side: side.state == "RecoveryInProgress",
     )
-    if request.recovery_point_id:
-        return await reach(
-            context,
-            goal,
-            lambda _: _fail_over_to(context, request.vm, request.recovery_point_id),
-        )
-    return await reach(context, goal, lambda _: run_on(context, request.vm, "Start-VMFailover"))
+
+    async def fail_over(side: ReplicationState) -> None:
+        point = _chosen_point(side, request)
+        if point is None:
+            await run_on(context, request.vm, "Start-VMFailover")
+        else:
+            await _fail_over_to(context, request.vm, point.id)
+
+    side = await reach(context, goal, fail_over)
+    answer = ReplicationState()
+    answer.CopyFrom(side)
+    if (point := _chosen_point(side, request)) is not None:
+        answer.failed_over_to.CopyFrom(point)
+    return answer
 
 
 async def complete_failover(request: CompleteFailover, context: VerbContext) -> ReplicationState:
@@ -112,42 +118,6 @@ async def complete_failover(request: CompleteFailover, context: VerbContext) -> 
         refuse=_complete_refusal,
     )
     return await reach(context, goal, lambda _: run_on(context, request.vm, "Complete-VMFailover"))
-
-
-async def reverse_replication(
-    request: ReverseReplication, context: VerbContext
-) -> ReplicationState:
-    """Makes a failed-over replica the primary of a replication to the given server.
-
-    Idempotent: a machine that is already the primary of a replication to that server is left
-    alone.
-
-    Raises:
-        CommandError: The machine is not failed over, or the other host refuses to be its replica.
-
-    Source: Set-VMReplication -Reverse, run on the failed-over host only.
-    """
-    parameters = connection_parameters(
-        request.replica_server,
-        request.port,
-        request.authentication_type,
-        request.certificate_thumbprint,
-    )
-    goal = Goal(
-        action="Set-VMReplication -Reverse",
-        expected=f"Primary, replicating to {request.replica_server}",
-        observe=lambda: read_side(context, request.vm),
-        reached=lambda side: (
-            side.mode == "Primary" and same_server(side.replica_server, request.replica_server)
-        ),
-        describe=described,
-        refuse=_reverse_refusal,
-    )
-    return await reach(
-        context,
-        goal,
-        lambda _: run_on(context, request.vm, "Set-VMReplication", Reverse=True, **parameters),
-    )
 
 
 async def _fail_over_to(
@@ -180,7 +150,38 @@ def _prepare_refusal(side: ReplicationState) -> Failure | None:
     return None
 
 
-def _failover_refusal(side: ReplicationState, recovery_point_id: str) -> Failure | None:
+def _chosen_point(side: ReplicationState, request: StartFailover) -> RecoveryPoint | None:
+    """The point that the request means; None: what the replica holds, or the point is not there."""
+    if request.recovery_point_id:
+        wanted = request.recovery_point_id.casefold()
+        return next((p for p in side.recovery_points if p.id.casefold() == wanted), None)
+    if request.recovery_tag == RECOVERY_TAG_LATEST_APPLICATION_CONSISTENT:
+        return _newest(side, consistent=True)
+    if request.recovery_tag == RECOVERY_TAG_LATEST_CRASH_CONSISTENT:
+        return _newest(side, consistent=False)
+    return None
+
+
+def _newest(side: ReplicationState, *, consistent: bool) -> RecoveryPoint | None:
+    points = [
+        point
+        for point in side.recovery_points
+        if (point.type == "AppConsistentReplica") is consistent
+    ]
+    return max(points, key=lambda point: point.created_at.ToNanoseconds(), default=None)
+
+
+def _existing(side: ReplicationState) -> str:
+    if not side.recovery_points:
+        return "It has none but the latest."
+    shown = ", ".join(
+        f"{point.created_at.ToDatetime():%Y-%m-%d %H:%M:%S} UTC ({point.type})"
+        for point in side.recovery_points
+    )
+    return f"It has the latest and {shown}."
+
+
+def _failover_refusal(side: ReplicationState, request: StartFailover) -> Failure | None:
     if side.mode != "Replica" or side.state in NEVER_COPIED | FAILED_OVER:
         return not_ready(
             side,
@@ -195,11 +196,15 @@ def _failover_refusal(side: ReplicationState, recovery_point_id: str) -> Failure
             ["A failover was cancelled while the replica ran."],
             "Turn the replica off, then run the failover again.",
         )
-    known = {point.id for point in side.recovery_points}
-    if recovery_point_id and recovery_point_id not in known:
+    by_point = bool(request.recovery_point_id)
+    consistent = request.recovery_tag == RECOVERY_TAG_LATEST_APPLICATION_CONSISTENT
+    if (by_point or consistent) and _chosen_point(side, request) is None:
+        what = f"recovery point {request.recovery_point_id}"
+        if not by_point:
+            what = "application-consistent recovery point"
         return failure(
             "RecoveryPointNotFound",
-            f"The replica {side.vm_id} on {side.host} has no recovery point {recovery_point_id}.",
+            f"The replica {side.vm_id} on {side.host} has no {what}. {_existing(side)}",
             [
                 "The recovery point was older than the policy keeps and has been merged.",
                 "A resynchronisation deleted the recovery points.",
@@ -216,24 +221,5 @@ def _complete_refusal(side: ReplicationState) -> Failure | None:
         side,
         "Completing a failover",
         "a replica that is FailedOverWaitingCompletion",
-        "Run a failover first.",
-    )
-
-
-def _reverse_refusal(side: ReplicationState) -> Failure | None:
-    if side.mode == "Primary":
-        return failure(
-            "ReplicationAlreadyEnabled",
-            f"The virtual machine {side.vm_id} on {side.host} is already a primary that"
-            f" replicates to {side.replica_server}.",
-            ["The replication was reversed by hand, or to another host."],
-            "Remove the replication on both hosts, then protect the virtual machine again.",
-        )
-    if side.mode == "Replica" and side.state in FAILED_OVER:
-        return None
-    return not_ready(
-        side,
-        "Reversing the replication",
-        "a replica that is failed over",
         "Run a failover first.",
     )

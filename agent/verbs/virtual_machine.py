@@ -22,6 +22,9 @@ from agent.verbs.machines import Machine, read_machine, read_machine_state, vm_p
 FAILED_OVER = frozenset({"FailedOverWaitingCompletion", "FailedOver"})
 """States in which a replica may run."""
 
+RAN = frozenset({"Running", "Starting", "Paused", "Pausing", "Resuming"})
+"""States of a machine that people worked with."""
+
 
 async def read_virtual_machine(
     request: ReadVirtualMachine, context: VerbContext
@@ -54,7 +57,7 @@ async def stop_virtual_machine(
 async def start_virtual_machine(
     request: StartVirtualMachine, context: VerbContext
 ) -> VirtualMachineState:
-    """Starts the machine.
+    """Starts the machine, unless the request says that it did not run before.
 
     Idempotent: a machine that runs is left alone, one that is starting is waited for.
 
@@ -62,6 +65,8 @@ async def start_virtual_machine(
         CommandError: Also when the machine is a replica that was not failed over, or is prepared
             for failover: Hyper-V would refuse.
     """
+    if request.former_state and request.former_state not in RAN:
+        return await read_machine_state(context, request.vm)
     start = cmdlet("Start-VM", Confirm=False)
     goal = _goal(context, request.vm, "Start-VM", expected="Running", on_the_way="Starting")
     goal = replace(goal, refuse=_start_refusal)
