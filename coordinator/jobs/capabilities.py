@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from coordinator.fabrics.models import Provider
 from coordinator.failures import refuse
-from coordinator.jobs.steps import FailureRule, Graph, StepKind
+from coordinator.jobs.steps import FailureRule, StepKind, StepSpec
 
 
-def refuse_unless_capable(graph: Graph) -> None:
-    """Refuses a graph with a command that its provider has said it cannot carry out.
+def refuse_unless_capable(steps: Sequence[StepSpec]) -> None:
+    """Refuses steps with a command that its provider has said it cannot carry out.
 
     Steps whose failure only warns are not looked at, nor is a provider that has never had a
     session: what it can do is not known.
@@ -19,7 +19,7 @@ def refuse_unless_capable(graph: Graph) -> None:
     Raises:
         RefusedError: ProviderTooOld, status 409. Trying again helps once the provider is updated.
     """
-    needed = _needed(graph)
+    needed = _needed(steps)
     providers = Provider.objects.select_related("fabric").in_bulk(needed.keys())
     for provider_id, verbs in needed.items():
         provider = providers.get(provider_id)
@@ -37,9 +37,9 @@ def refuse_unless_capable(graph: Graph) -> None:
             )
 
 
-def _needed(graph: Graph) -> Mapping[UUID, set[str]]:
+def _needed(steps: Sequence[StepSpec]) -> Mapping[UUID, set[str]]:
     needed: dict[UUID, set[str]] = {}
-    for step in graph.steps:
+    for step in steps:
         if step.kind is StepKind.COMMAND and step.on_failure is FailureRule.STOP:
             needed.setdefault(UUID(step.provider or ""), set()).add(step.action)
     return needed

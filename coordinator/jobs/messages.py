@@ -9,6 +9,8 @@ from celery import current_app
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
+from coordinator.jobs.models import Job
+
 log = structlog.get_logger(__name__)
 
 ADVANCE_TASK = "jobs.advance"
@@ -40,3 +42,11 @@ def send(task: str, queue: str, *arguments: object) -> bool:
 def send_after_commit(task: str, queue: str, *arguments: object) -> None:
     """Sends once the surrounding transaction is committed; never if it is rolled back."""
     transaction.on_commit(partial(send, task, queue, *arguments), robust=True)
+
+
+def ask_to_advance(job: Job) -> None:
+    """Has the engine look at a job once the transaction commits; the message names its root."""
+    if job.root_id is None:
+        send_after_commit(ADVANCE_TASK, job.queue, str(job.id))
+    else:
+        send_after_commit(ADVANCE_TASK, job.queue, str(job.root_id), str(job.id))

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.db import transaction
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 
 from coordinator.jobs import outbox
 from coordinator.jobs.messages import ADVANCE_TASK, send
@@ -43,7 +44,7 @@ def sweep(now: datetime, periods: Mapping[str, timedelta] | None = None) -> None
 
 
 def ask_for_due_jobs(now: datetime) -> int:
-    """Asks workers to advance the jobs that are due.
+    """Asks workers to advance the families of which a job is due.
 
     Returns:
         How many were asked for.
@@ -53,13 +54,17 @@ def ask_for_due_jobs(now: datetime) -> int:
         taken_at=None,
         finished_at__lte=now - timedelta(seconds=TAKEN_WITHIN_SECONDS),
     )
-    due = Q(wake_at=None) | Q(wake_at__lte=now) | Q(id__in=untaken.values("step__job_id"))
+    due = Job.objects.filter(
+        Q(wake_at__lte=now) | Q(wake_at=None, root=None), state__in=UNFINISHED_JOBS
+    )
+    roots = due.values_list(Coalesce("root_id", "id"), flat=True)
     not_asked = Q(asked_at=None) | Q(asked_at__lte=now - timedelta(seconds=ASK_AGAIN_SECONDS))
     with transaction.atomic():
         # A locked job is being advanced this very moment.
         jobs = list(
             Job.objects.select_for_update(skip_locked=True, no_key=True)
-            .filter(due, not_asked, state__in=UNFINISHED_JOBS)
+            .filter(Q(id__in=roots) | Q(id__in=untaken.values("root_id")), not_asked)
+            .filter(root=None, state__in=UNFINISHED_JOBS)
             .order_by("wake_at")
             .values_list("id", "queue")[:LIMIT]
         )

@@ -45,9 +45,9 @@ def register_tasks(
     """
 
     @app.task(name=ADVANCE_TASK, acks_late=True, ignore_result=True, shared=False)
-    def advance_job(job_id: str) -> None:
+    def advance_job(job_id: str, *children: str) -> None:
         with _connection():
-            advance(UUID(job_id), registry, clock, announce)
+            advance(UUID(job_id), registry, clock, announce, look=[UUID(each) for each in children])
 
     @app.task(name=SWEEP_TASK, acks_late=True, ignore_result=True, shared=False)
     def sweep_all() -> None:
