@@ -140,6 +140,7 @@ def _job_fields(request: BeginJob, now: datetime) -> dict[str, object]:
         **_fields(request.friendly_name, request.target, request.graph, now),
         "started_by": request.started_by,
         "queue": request.queue,
+        "lock_keys": sorted(set(request.locks)),
         "arguments": dict(request.arguments),
         "children_left": len(begun),
         "children_seconds": sum(
@@ -161,6 +162,7 @@ def _child(root: Job, child: ChildJob, now: datetime) -> Job:
         arguments=dict(child.arguments),
         root=root,
         child_key=child.key,
+        lock_keys=sorted(set(child.locks)),
         **_fields(child.friendly_name, child.target, child.graph, now),
     )
     if child.skipped_reason:

@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 from django.db import connection
 
-from coordinator.jobs.models import Command, Job, OperationLock
+from coordinator.jobs.models import Command, Job, OperationLock, Step
 from coordinator.jobs.patience import waits_in_vain
 from coordinator.jobs.states import (
     UNFINISHED_COMMANDS,
@@ -41,24 +41,21 @@ def cancel_waiting_job(job_id: UUID, now: datetime, *, in_vain: bool = False) ->
     Args:
         job_id: The job; its row is locked until the transaction ends.
         now: When it ends.
-        in_vain: Also one that waits for providers that are away. What one of them had begun may
-            still take effect when it is back.
+        in_vain: Also one that has not begun, or waits for providers that are away. What one of
+            them had begun may still take effect when it is back.
 
     Returns:
-        False when it is not waiting: it does something, or has ended.
+        False when it is not waiting: it does something, has ended, or belongs to a family.
     """
-    job = (
-        Job.objects.select_for_update(no_key=True)
-        .filter(id=job_id, state__in=UNFINISHED_JOBS)
-        .first()
-    )
+    job = _locked(job_id)
     if job is None:
         return False
-    running = list(job.steps.filter(state=StepState.IN_PROGRESS).select_related("provider"))
-    busy = [step for step in running if step.kind != StepKind.WAIT]
-    if not running or (busy and not (in_vain and waits_in_vain(busy, now))):
+    busy = _busy_steps(job)
+    if busy is None and not (in_vain and job.state == JobState.NOT_STARTED):
         return False
-    Command.objects.filter(step__in=busy, state__in=UNFINISHED_COMMANDS).update(
+    if busy and not (in_vain and waits_in_vain(busy, now)):
+        return False
+    Command.objects.filter(step__in=busy or (), state__in=UNFINISHED_COMMANDS).update(
         state=CommandState.ABANDONED
     )
     job.steps.filter(state__in=UNFINISHED_STEPS).update(
@@ -78,6 +75,42 @@ def cancel_waiting_job(job_id: UUID, now: datetime, *, in_vain: bool = False) ->
         seconds=(now - job.created_at).total_seconds(),
     )
     return True
+
+
+def release_lock_of_waiting_job(job_id: UUID, key: str, now: datetime) -> bool:
+    """Takes one of its locks from a job that only waits, for conditions or providers that are away.
+
+    The job goes on: what it does to the object whose lock it had must be harmless beside another
+    operation.
+
+    Args:
+        job_id: The job; its row is locked until the transaction ends.
+        key: The lock.
+        now: The time.
+
+    Returns:
+        False when it is not waiting: it does something, has ended, or belongs to a family.
+    """
+    job = _locked(job_id)
+    if job is None:
+        return False
+    busy = _busy_steps(job)
+    if busy is None or (busy and not waits_in_vain(busy, now)):
+        return False
+    OperationLock.objects.filter(job_id=job_id, key=key).delete()
+    log.info("lock.released", vault_id=str(job.vault_id), job_id=str(job_id), key=key)
+    return True
+
+
+def _locked(job_id: UUID) -> Job | None:
+    jobs = Job.objects.select_for_update(no_key=True)
+    return jobs.filter(id=job_id, state__in=UNFINISHED_JOBS).first()
+
+
+def _busy_steps(job: Job) -> list[Step] | None:
+    """Running steps that do something, or wait for a provider; None when no step runs."""
+    running = list(job.steps.filter(state=StepState.IN_PROGRESS).select_related("provider"))
+    return [step for step in running if step.kind != StepKind.WAIT] if running else None
 
 
 def tell_waiting_jobs(texts: Mapping[UUID, str]) -> None:

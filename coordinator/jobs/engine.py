@@ -14,12 +14,12 @@ from coordinator.jobs.actions import act
 from coordinator.jobs.decisions import Decision, decide
 from coordinator.jobs.ending import end_job
 from coordinator.jobs.family import Family
-from coordinator.jobs.job_rows import due_children, write_jobs
-from coordinator.jobs.models import Command, Job, OperationLock, Step
+from coordinator.jobs.job_rows import due_children, lock_root, write_jobs
+from coordinator.jobs.models import Command, OperationLock, Step
 from coordinator.jobs.registry import Registry
 from coordinator.jobs.results import Result, end_steps, take_results
 from coordinator.jobs.run import Advance, Run
-from coordinator.jobs.states import UNFINISHED_JOBS, JobState, StepState
+from coordinator.jobs.states import JobState, StepState
 from coordinator.jobs.step_rows import write_steps
 from coordinator.jobs.steps import StepKind
 
@@ -68,8 +68,8 @@ def advance(
         for one family wait for each other and the later ones find nothing to do.
     """
     with transaction.atomic():
-        root = _lock_root(job_id)
-        if root is None:
+        root = lock_root(job_id)
+        if root is None or JobState(root.state).ended:
             return
         shared = Advance(registry, clock, clock(), new_id)
         family = Family(shared, root)
@@ -80,16 +80,6 @@ def advance(
         if shared.commands:
             providers = frozenset(command.provider_id for command in shared.commands)
             transaction.on_commit(partial(announce, providers), robust=True)
-
-
-def _lock_root(job_id: UUID) -> Job | None:
-    jobs = Job.objects.select_for_update(no_key=True).filter(state__in=UNFINISHED_JOBS)
-    root = jobs.filter(id=job_id, root=None).first()
-    if root is not None:
-        return root
-    # A child's row is never locked before its root's.
-    root_id = Job.objects.filter(id=job_id).values_list("root_id", flat=True).first()
-    return None if root_id is None else jobs.filter(id=root_id).first()
 
 
 def _take_up(family: Family, look: Collection[UUID]) -> bool:

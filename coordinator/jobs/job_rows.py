@@ -51,6 +51,21 @@ WHERE job.id = new.id
 """
 
 
+def lock_root(job_id: UUID) -> Job | None:
+    """The root of a job's family, locked until the transaction ends; None: there is no such job.
+
+    A child's row is never locked before its root's.
+    """
+    jobs = Job.objects.select_for_update(no_key=True)
+    root = jobs.filter(id=job_id, root=None).first()
+    if root is not None:
+        return root
+    child = Job.objects.filter(id=job_id).only("root_id").first()
+    if child is None or child.root_id is None:
+        return None
+    return jobs.filter(id=child.root_id).first()
+
+
 def due_children(root_id: UUID, now: datetime, asked_for: Collection[UUID]) -> list[Job]:
     """Children that have not ended and whose time has come, or that are asked for."""
     parameters = [root_id, now, list(asked_for), root_id, UNFINISHED]

@@ -51,6 +51,8 @@ class Job(models.Model):
     wake_at = models.DateTimeField(null=True)
     # When the sweep last asked for an advance that has not run yet.
     asked_at = models.DateTimeField(null=True)
+    # Keys of the locks it holds while it runs, to take them again when it is restarted.
+    lock_keys = models.JSONField(default=list)
     # What state the operation left, for people; from the finisher.
     left_text = models.TextField(default="")
     # How far it has come, 0 to 100; never falls.

@@ -11,6 +11,7 @@ from django.db.models import F, Q
 
 from coordinator.failures import Failure
 from coordinator.jobs.models import Command, Job, OperationLock, Step
+from coordinator.jobs.progress import ChildrenWork, StepWork, progress
 from coordinator.jobs.states import UNFINISHED_COMMANDS, JobState, StepState
 from coordinator.jobs.steps import TaskSpec
 from coordinator.jobs.stored_failures import read_failure
@@ -70,9 +71,13 @@ class JobView:
     """A job with its tasks and steps.
 
     Attributes:
-        state_description: "Completed", "CompletedWithInformation", "Failed", "Cancelled"; empty
-            while the job runs.
-        percent: 0 to 100 over all steps; 100 exactly when the job has ended.
+        state_description: "Completed", "CompletedWithInformation", "Skipped", "Failed",
+            "Cancelled"; while the job runs "Cancelling" or empty.
+        percent: 0 to 100 of its work and its children's; never falls; 100 exactly when the job has
+            succeeded.
+        left_text: What state the operation left, for people; empty when there is nothing to say.
+        root_id: The job it is a part of; None when it is none's.
+        child_key: Its key there.
         affected_objects: What the job has to say about each of the objects it is about, by name.
     """
 
@@ -96,6 +101,9 @@ class JobView:
     tasks: tuple[TaskView, ...]
     steps: tuple[StepView, ...]
     affected_objects: Mapping[str, str] = field(default_factory=dict)
+    left_text: str = ""
+    root_id: UUID | None = None
+    child_key: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,8 +217,6 @@ def running_jobs_for(keys: Collection[str]) -> dict[str, Job]:
 
 def _view(job: Job, steps: Sequence[Step]) -> JobView:
     state = JobState(job.state)
-    done = sum(100 if StepState(step.state).ended else step.percent for step in steps)
-    percent = 100 if state.ended else min(99, done // len(steps) if steps else 0)
     return JobView(
         id=job.id,
         vault_id=job.vault_id,
@@ -227,13 +233,31 @@ def _view(job: Job, steps: Sequence[Step]) -> JobView:
         created_at=job.created_at,
         started_at=job.started_at,
         finished_at=job.finished_at,
-        percent=percent,
+        percent=shown_percent(job, steps),
+        left_text=job.left_text,
+        root_id=job.root_id,
+        child_key=job.child_key,
         affected_objects=job.arguments.get("affected_objects", {}),
         errors=tuple(_error(stored) for stored in job.errors),
         tasks=summarise_tasks(
             [TaskSpec(**task) for task in job.tasks], [_progress(s) for s in steps]
         ),
         steps=tuple(_step_view(step) for step in steps),
+    )
+
+
+def shown_percent(job: Job, steps: Sequence[Step]) -> int:
+    """How far a job has come, as it is shown; these are its own steps."""
+    return progress(
+        JobState(job.state),
+        [
+            StepWork(
+                step.kind, StepState(step.state), step.percent, step.expected_seconds, step.undoes
+            )
+            for step in steps
+        ],
+        ChildrenWork(job.children_seconds, job.children_seconds_done),
+        job.percent,
     )
 
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from coordinator.jobs.acting import cancel_job, resume_job
 from coordinator.jobs.beginning import BeginJob, begin_job, begun_job
-from coordinator.jobs.cancelling import cancel_waiting_job, tell_waiting_jobs
+from coordinator.jobs.cancelling import (
+    cancel_waiting_job,
+    release_lock_of_waiting_job,
+    tell_waiting_jobs,
+)
 from coordinator.jobs.delivery import (
     acknowledge_command,
     claim_commands,
@@ -18,6 +23,7 @@ from coordinator.jobs.messages import ask_to_advance
 from coordinator.jobs.models import Job
 from coordinator.jobs.outbox import enqueue
 from coordinator.jobs.queues import QueueName
+from coordinator.jobs.restarting import restart_job
 from coordinator.jobs.steps import JobTarget
 
 __all__ = [
@@ -27,13 +33,17 @@ __all__ = [
     "acknowledge_command",
     "begin_job",
     "begun_job",
+    "cancel_job",
     "cancel_waiting_job",
     "claim_commands",
     "commands_to_resend",
     "enqueue",
     "record_progress",
     "refuse_if_busy",
+    "release_lock_of_waiting_job",
     "request_advance",
+    "restart_job",
+    "resume_job",
     "store_result",
     "tell_waiting_jobs",
 ]

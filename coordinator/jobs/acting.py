@@ -1,0 +1,149 @@
+"""Cancelling, restarting and resuming jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from django.db.models import Q
+
+from coordinator.failures import RefusedError, refuse
+from coordinator.jobs.job_actions import JobAction, JobFacts, why_not
+from coordinator.jobs.job_rows import lock_root
+from coordinator.jobs.messages import ask_to_advance
+from coordinator.jobs.models import Job, Step
+from coordinator.jobs.states import UNFINISHED_JOBS, Halt, JobState, StepState
+from coordinator.jobs.steps import StepKind
+
+log = structlog.get_logger(__name__)
+
+CANCELLING = "Cancelling"
+
+
+def cancel_job(job_id: UUID, by: str, now: datetime) -> Job:
+    """Has a job end early: what runs is awaited, nothing more begins, what had begun is undone.
+
+    Commands that no provider has been sent are not sent any more. Of a job with children all are
+    cancelled; a child can be cancelled alone.
+
+    Args:
+        job_id: The job.
+        by: Who asks, for the record.
+        now: The time.
+
+    Returns:
+        The job; it ends as Cancelled soon after the transaction commits.
+
+    Raises:
+        RefusedError: CancelNotPossible, status 409: it has ended, is being cancelled, or has come
+            past its point of no return. JobNotFound, status 404.
+    """
+    job = lock_job(job_id)
+    refuse_unless_allowed(JobAction.CANCEL, job)
+    whole = Q(id=job.id) if job.root_id is not None else Q(id=job.id) | Q(root_id=job.id)
+    Job.objects.filter(whole, state__in=UNFINISHED_JOBS, halt=Halt.NONE).update(
+        halt=Halt.CANCEL, cancelled_by=by, state_description=CANCELLING, wake_at=now
+    )
+    ask_to_advance(job)
+    log.info("job.cancel_asked", vault_id=str(job.vault_id), job_id=str(job.id), by=by)
+    return job
+
+
+def resume_job(job_id: UUID, comments: str, by: str, now: datetime) -> Job:
+    """Ends the manual action that a job waits for; of several the first.
+
+    Args:
+        job_id: The job, or the one it is a part of.
+        comments: What was done, kept with the action.
+        by: Who says so.
+        now: The time.
+
+    Returns:
+        The job; it goes on soon after the transaction commits.
+
+    Raises:
+        RefusedError: ResumeNotPossible, status 409: no manual action of it waits. JobNotFound,
+            status 404.
+    """
+    job = lock_job(job_id)
+    refuse_unless_allowed(JobAction.RESUME, job)
+    step = (
+        Step.objects.filter(_own_or_children(job), kind=StepKind.MANUAL)
+        .filter(state=StepState.IN_PROGRESS, job__halt=Halt.NONE)
+        .order_by("job__root_id", "started_at", "position")
+        .select_related("job")[0]
+    )
+    Step.objects.filter(id=step.id).update(
+        state=StepState.SUCCEEDED,
+        result={"comments": comments, "by": by},
+        deadline_at=None,
+        finished_at=now,
+    )
+    Job.objects.filter(id=step.job_id).update(wake_at=now)
+    ask_to_advance(step.job)
+    log.info("job.resumed", vault_id=str(job.vault_id), job_id=str(step.job_id), by=by)
+    return job
+
+
+def job_facts(job: Job, restartable: Collection[str]) -> JobFacts:
+    """What decides which actions a job allows now.
+
+    Args:
+        job: The job.
+        restartable: Scenarios that know how to go on after a failure.
+    """
+    state = JobState(job.state)
+    return JobFacts(
+        name=job.friendly_name,
+        target=job.target_name,
+        state=state,
+        halted=job.halt != Halt.NONE,
+        past_return=not state.ended
+        and _has_step(job, Q(point_of_no_return=True, started_at__isnull=False)),
+        asks=state is JobState.SUSPENDED
+        and _has_step(job, Q(kind=StepKind.MANUAL, state=StepState.IN_PROGRESS)),
+        restartable=job.scenario in restartable,
+        child=job.root_id is not None,
+    )
+
+
+def refuse_unless_allowed(action: JobAction, job: Job, restartable: Collection[str] = ()) -> None:
+    """Refuses an action that the job does not allow now.
+
+    Raises:
+        RefusedError: Status 409, with why and what would allow it.
+    """
+    why = why_not(action, job_facts(job, restartable))
+    if why is not None:
+        raise RefusedError(why, status=409)
+
+
+def lock_job(job_id: UUID) -> Job:
+    """The job, with its family's root locked until the transaction ends.
+
+    Raises:
+        RefusedError: JobNotFound, status 404.
+    """
+    root = lock_root(job_id)
+    is_root = root is None or root.id == job_id
+    job = root if is_root else Job.objects.filter(id=job_id).first()
+    if job is None:
+        raise refuse(
+            "JobNotFound",
+            f"There is no job {job_id}.",
+            causes=["It was deleted, or it is of another vault."],
+            action="List the jobs and choose one of them.",
+            status=404,
+        )
+    return job
+
+
+def _has_step(job: Job, wanted: Q) -> bool:
+    return Step.objects.filter(_own_or_children(job)).filter(wanted).exists()
+
+
+def _own_or_children(job: Job) -> Q:
+    own = Q(job_id=job.id)
+    return own if job.root_id is not None else own | Q(job__root_id=job.id)
