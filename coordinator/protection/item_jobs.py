@@ -14,6 +14,7 @@ from coordinator.jobs.services import (
     QueueName,
     begin_job,
     cancel_waiting_job,
+    release_lock_of_waiting_job,
 )
 from coordinator.jobs.steps import Graph
 from coordinator.protection.copy_line.line import leave
@@ -21,6 +22,20 @@ from coordinator.protection.models import FirstCopy, ProtectedItem
 from coordinator.protection.requests import RequestOrigin
 from coordinator.protection.states import ProtectionState
 from coordinator.protection.transitions import item_lock
+
+# Scenarios that bring a machine's replication or networks in order, of one item and of many.
+HOUSEKEEPING = frozenset(
+    {
+        "PauseReplication",
+        "ResumeReplication",
+        "ResynchronizeReplication",
+        "RepairReplication",
+        "ChangeReplicatedDisks",
+        "ChangeAutomaticResynchronization",
+        "VmNetworksUpdate",
+    }
+)
+HOUSEKEEPING_OF_MANY = frozenset({"NetworkPairing", "NetworkUnpairing", "UpdateProtectionProfile"})
 
 
 @dataclass(frozen=True)
@@ -94,3 +109,23 @@ def end_waiting_in_vain(item: ProtectedItem, now: datetime) -> None:
     running = running_job_for(item_lock(item.id))
     if running is not None:
         cancel_waiting_job(running.id, now, in_vain=True)
+
+
+def end_housekeeping(item: ProtectedItem, now: datetime) -> None:
+    """Ends, or takes from the item, a job that keeps a machine in order and only waits.
+
+    For failovers, which must not wait for a report, nor for a site that is away. A job that does
+    something just now is left alone: it keeps the item, and the failover is refused.
+
+    Args:
+        item: As read; its row need not be locked.
+        now: The time.
+    """
+    running = running_job_for(item_lock(item.id))
+    if running is None:
+        return
+    if running.scenario in HOUSEKEEPING:
+        cancel_waiting_job(running.id, now, in_vain=True)
+    elif running.scenario in HOUSEKEEPING_OF_MANY:
+        # It goes on for the others; what it had sent about this machine is harmless.
+        release_lock_of_waiting_job(running.id, item_lock(item.id), now)

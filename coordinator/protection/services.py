@@ -10,6 +10,7 @@ from coordinator.protection.enabling.bulk import MOST_AT_ONCE, Enabled, enable_m
 from coordinator.protection.enabling.finalizing import finalize
 from coordinator.protection.enabling.services import enable_protection
 from coordinator.protection.inventory_followers import inventory_changed
+from coordinator.protection.item_jobs import end_housekeeping
 from coordinator.protection.networks.mapping import MappingRequest
 from coordinator.protection.networks.services import map_networks, unmap_networks
 from coordinator.protection.offline.services import export_first_copy_again, import_first_copy
@@ -36,6 +37,7 @@ from coordinator.protection.requests import PairingRequest, ProtectionRequest, R
 from coordinator.protection.storage.services import map_storage, unmap_storage
 from coordinator.protection.transitions import (
     by_kind,
+    is_failed_over,
     item_lock,
     lock_item,
     record_committed,
@@ -55,8 +57,8 @@ __all__ = [
     "PairingRequest",
     "ProtectionRequest",
     "RequestOrigin",
-    "change_automatic_resynchronization",
     "by_kind",
+    "change_automatic_resynchronization",
     "change_disks",
     "check_consistency",
     "create_pairing",
@@ -65,12 +67,14 @@ __all__ = [
     "disable_protection",
     "enable_machines",
     "enable_protection",
+    "end_housekeeping",
     "export_first_copy_again",
     "finalize",
     "import_first_copy",
     "ingest_first_copies",
     "ingest_replication",
     "inventory_changed",
+    "is_failed_over",
     "item_lock",
     "lock_item",
     "map_networks",

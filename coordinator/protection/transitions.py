@@ -13,6 +13,7 @@ from coordinator.protection.models import ProtectedItem
 from coordinator.protection.operations import Operation, why_not
 from coordinator.protection.replication.picture import Picture
 from coordinator.protection.states import (
+    COMMIT_PENDING_STATES,
     ActiveLocation,
     FailoverType,
     ItemEvent,
@@ -149,8 +150,9 @@ def record_failover_cancelled(item_id: UUID | str) -> ProtectedItem:
     any case: whoever was told the other copy's role must learn of it.
     """
     item = lock_item(item_id)
+    failed_over = is_failed_over(item)
     change_state(item, ItemEvent.FAILOVER_CANCELLED)
-    if item.failover_type:
+    if failed_over:
         item.active_location = ActiveLocation(item.active_location).other
     item.role_epoch += 1
     item.failover_type = ""
@@ -171,7 +173,12 @@ def record_reversed(item_id: UUID | str, event: ItemEvent) -> ProtectedItem:
 
 def by_kind(item: ProtectedItem, planned: ItemEvent, unplanned: ItemEvent) -> ItemEvent:
     """The event that brings a failed-over item back to where its kind of failover left it."""
-    return planned if item.failover_type == FailoverType.PLANNED else unplanned
+    return unplanned if item.failover_type == FailoverType.UNPLANNED else planned
+
+
+def is_failed_over(item: ProtectedItem) -> bool:
+    """Whether the active side is the one that a failover not yet reversed went to."""
+    return bool(item.failover_type) or item.state in COMMIT_PENDING_STATES
 
 
 def record_committed(item_id: UUID | str) -> None:

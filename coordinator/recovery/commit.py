@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from coordinator.jobs.steps import Graph, Output, StepKind, StepSpec, TaskSpec
+from coordinator.recovery.gates import Gate
 from coordinator.recovery.snapshot import MachineSnapshot
 
 SCENARIO = "CommitFailover"
@@ -22,14 +23,15 @@ def plan_commit(machine: MachineSnapshot) -> Graph:
             TaskSpec(COMMIT, "Commit the failover"),
         ),
         steps=(
-            StepSpec(
-                key="prerequisites/read",
-                task=CHECK,
-                kind=StepKind.COMMAND,
-                action="read_replication",
-                provider=machine.active.provider_id,
-                inputs={"vm": machine.at(machine.active)},
-                time_limit_seconds=120,
+            machine.on(
+                machine.active,
+                StepSpec(
+                    key="prerequisites/read",
+                    task=CHECK,
+                    kind=StepKind.COMMAND,
+                    action="read_replication",
+                    time_limit_seconds=120,
+                ),
             ),
             StepSpec(
                 key="prerequisites/check",
@@ -49,17 +51,20 @@ def plan_commit(machine: MachineSnapshot) -> Graph:
 
 def commit_steps(machine: MachineSnapshot, *, after: str) -> Iterator[StepSpec]:
     """Steps of the task VmCommit; the last one is "commit/record"."""
-    yield StepSpec(
-        key="commit/complete",
-        task=COMMIT,
-        kind=StepKind.COMMAND,
-        action="complete_failover",
-        provider=machine.active.provider_id,
-        inputs={"vm": machine.at(machine.active)},
-        after=(after,),
-        # Merges the recovery points, which takes as long as they are large.
-        time_limit_seconds=1800,
-        point_of_no_return=True,
+    yield machine.on(
+        machine.active,
+        StepSpec(
+            key="commit/complete",
+            task=COMMIT,
+            kind=StepKind.COMMAND,
+            action="complete_failover",
+            after=(after,),
+            # Merges the recovery points, which takes as long as they are large.
+            time_limit_seconds=1800,
+            point_of_no_return=True,
+            gate=Gate.FAILOVER,
+            expected_seconds=5,
+        ),
     )
     yield StepSpec(
         key="commit/record",

@@ -46,3 +46,16 @@ class UnplannedFailoverOptions:
     source_site_operations: bool = False
     recovery_tag: RecoveryTag = RecoveryTag.LATEST
     recovery_point_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangePointOptions:
+    """Where a failed-over machine is taken to.
+
+    Attributes:
+        recovery_tag: Which point, unless one is given.
+        recovery_point_id: Id of a point of the item; empty: by the tag.
+    """
+
+    recovery_tag: RecoveryTag = RecoveryTag.LATEST
+    recovery_point_id: str = ""

@@ -9,12 +9,26 @@ from uuid import UUID
 
 from coordinator.failures import refuse
 from coordinator.jobs.models import Job
-from coordinator.jobs.services import BeginJob, JobTarget, QueueName, begin_job
+from coordinator.jobs.services import (
+    BeginJob,
+    JobTarget,
+    QueueName,
+    begin_job,
+    begun_job,
+    refuse_if_busy,
+)
 from coordinator.jobs.steps import Graph
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.rules import Operation
-from coordinator.protection.services import RequestOrigin, record_event
+from coordinator.protection.services import (
+    RequestOrigin,
+    end_housekeeping,
+    item_lock,
+    record_event,
+    refuse_unless_allowed,
+)
 from coordinator.protection.states import ItemEvent, ProtectionState, next_state
+from coordinator.recovery.machines import fresh_item
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +89,73 @@ def begin_prepared(prepared: PreparedOperation, origin: RequestOrigin, now: date
     if job.created_at == now:
         prepared.enter()
     return job
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the operations differ in.
+
+    Attributes:
+        event: What happens to the item when the job begins.
+    """
+
+    operation: Operation
+    scenario: str
+    friendly_name: str
+    event: ItemEvent
+
+
+def checked_item(item: ProtectedItem, operation: Operation) -> ProtectedItem:
+    """The item as it is in the database, if nothing works on it and its state allows the operation.
+
+    Raises:
+        RefusedError: 532 while a job runs on the item; OperationNotAllowed, status 409.
+    """
+    refuse_if_busy(item_lock(item.id))
+    fresh = fresh_item(item.id)
+    refuse_unless_allowed(fresh, operation)
+    return fresh
+
+
+def prepared(
+    fresh: ProtectedItem, kind: Kind, graph: Graph, arguments: Mapping[str, object] | None = None
+) -> PreparedOperation:
+    """An operation of an item.
+
+    Args:
+        fresh: From `checked_item`.
+        kind: Which operation.
+        graph: Its plan.
+        arguments: For record functions and the finisher, beside the item's id.
+    """
+    return PreparedOperation(
+        scenario=kind.scenario,
+        friendly_name=kind.friendly_name,
+        vault_id=fresh.vault_id,
+        target=JobTarget("ProtectionEntity", str(fresh.id), fresh.friendly_name),
+        graph=graph,
+        locks=(item_lock(fresh.id),),
+        arguments={"item_id": str(fresh.id), **(arguments or {})},
+        enter=entering(fresh, kind.operation, kind.event),
+    )
+
+
+def begin_once(
+    item: ProtectedItem,
+    scenario: str,
+    prepare: Callable[[], PreparedOperation],
+    origin: RequestOrigin,
+    now: datetime,
+) -> Job:
+    """Begins what `prepare` gives, unless the same client request has begun it before.
+
+    A job of the item that only waits is ended first.
+    """
+    begun = begun_job(item.vault_id, scenario, str(item.id), origin.client_request_id)
+    if begun is not None:
+        return begun
+    end_housekeeping(item, now)
+    return begin_prepared(prepare(), origin, now)
 
 
 def entering(seen: ProtectedItem, operation: Operation, event: ItemEvent) -> Callable[[], None]:

@@ -8,9 +8,19 @@ from typing import cast
 from coordinator.failures import Failure
 from coordinator.jobs.registry import FinishedJob, RecordCall, StepFailedError
 from coordinator.jobs.states import JobState
-from coordinator.protection.services import record_committed, record_event, record_failed_over
+from coordinator.protection.services import (
+    by_kind,
+    lock_item,
+    record_committed,
+    record_event,
+    record_failed_over,
+    record_reversed,
+)
 from coordinator.protection.states import ItemEvent, ProtectionState
 from coordinator.recovery import rules
+from coordinator.recovery.left_behind import left_text, undone_well
+from coordinator.recovery.loss import SourceKnowledge, loss_of
+from coordinator.recovery.wire_values import moment
 
 
 def check_planned_failover(call: RecordCall) -> Mapping[str, object]:
@@ -30,24 +40,32 @@ def failover_begins(call: RecordCall) -> Mapping[str, object]:
 
 
 def failed_over(call: RecordCall) -> Mapping[str, object]:
-    """The machine is on the other side now."""
-    record_failed_over(_item_id(call.arguments), call.now)
-    return {}
+    """The machine is on the other side now, with everything it had."""
+    replicated = moment(call.inputs.get("last_replication_time"))
+    loss = loss_of(
+        point=None,
+        replicated_until=replicated,
+        source=SourceKnowledge(prepared=True, stopped=True),
+        now=call.now,
+    )
+    record_failed_over(_item_id(call.arguments), call.now, facts=loss.as_json())
+    return loss.as_json()
 
 
-def planned_failover_finished(job: FinishedJob) -> None:
+def planned_failover_finished(job: FinishedJob) -> str | None:
     """After a failure: protected as before if the replica was not touched, else unknown."""
     if job.state is JobState.SUCCEEDED:
-        return
+        return None
     item_id = _item_id(job.arguments)
-    record_event(
-        item_id, ItemEvent.PLANNED_FAILOVER_STOPPED, only_in=[ProtectionState.PLANNED_FAILOVER]
-    )
-    record_event(
+    untouched = undone_well(job)
+    event = ItemEvent.PLANNED_FAILOVER_STOPPED if untouched else ItemEvent.PLANNED_FAILOVER_FAILED
+    record_event(item_id, event, only_in=[ProtectionState.PLANNED_FAILOVER])
+    item = record_event(
         item_id,
         ItemEvent.PLANNED_FAILOVER_FAILED,
         only_in=[ProtectionState.PLANNED_FAILOVER_COMPLETING],
     )
+    return left_text(job, item)
 
 
 def check_commit(call: RecordCall) -> Mapping[str, object]:
@@ -62,12 +80,12 @@ def committed(call: RecordCall) -> Mapping[str, object]:
     return {}
 
 
-def commit_finished(job: FinishedJob) -> None:
+def commit_finished(job: FinishedJob) -> str | None:
     """After a failure the commit is still pending."""
-    if job.state is not JobState.SUCCEEDED:
-        record_event(
-            _item_id(job.arguments), ItemEvent.COMMIT_FAILED, only_in=[ProtectionState.COMMITTING]
-        )
+    if job.state is JobState.SUCCEEDED:
+        return None
+    _commit_failed(_item_id(job.arguments))
+    return "The failover is not committed; the machine runs where it was failed over to."
 
 
 def check_reversal(call: RecordCall) -> Mapping[str, object]:
@@ -92,18 +110,31 @@ def reversal_begins(call: RecordCall) -> Mapping[str, object]:
 
 
 def reversed_replication(call: RecordCall) -> Mapping[str, object]:
-    """The machine is protected again, towards the other side."""
-    record_event(_item_id(call.arguments), ItemEvent.REVERSED)
+    """The machine is protected again, towards the other side, or will be once both are compared."""
+    compare = bool(call.inputs["compare"])
+    record_reversed(
+        _item_id(call.arguments), ItemEvent.REVERSED_TO_COPY if compare else ItemEvent.REVERSED
+    )
     return {}
 
 
-def reversal_finished(job: FinishedJob) -> None:
+def reversal_finished(job: FinishedJob) -> str | None:
     """After a failure: the commit may still be pending, or the reversal may be repeated."""
     if job.state is JobState.SUCCEEDED:
-        return
+        return None
     item_id = _item_id(job.arguments)
-    record_event(item_id, ItemEvent.COMMIT_FAILED, only_in=[ProtectionState.COMMITTING])
+    _commit_failed(item_id)
     record_event(item_id, ItemEvent.REVERSING_FAILED, only_in=[ProtectionState.REVERSING])
+    return (
+        "The machine runs where it was failed over to, and is not protected until it is reverse "
+        "replicated."
+    )
+
+
+def _commit_failed(item_id: str) -> None:
+    item = lock_item(item_id)
+    event = by_kind(item, ItemEvent.COMMIT_FAILED, ItemEvent.UNPLANNED_COMMIT_FAILED)
+    record_event(item_id, event, only_in=[ProtectionState.COMMITTING])
 
 
 def _item_id(arguments: Mapping[str, object]) -> str:

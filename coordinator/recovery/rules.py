@@ -18,6 +18,72 @@ BEGUN_TARGETS = frozenset(
 FAILED_OVER = frozenset({("Replica", "FailedOverWaitingCompletion"), ("Replica", "FailedOver")})
 
 
+NEVER_COPIED = frozenset(
+    {
+        "Disabled",
+        "ReadyForInitialReplication",
+        "InitialReplicationInProgress",
+        "WaitingForInitialReplication",
+    }
+)
+WAITING_COMPLETION = ("Replica", "FailedOverWaitingCompletion")
+# VMState of a machine that may be writing.
+RUNNING = frozenset({"Running", "Starting", "Resuming"})
+
+
+def unplanned_failover_failure(
+    target: tuple[str, str], target_vm_state: str, *, repeated: bool
+) -> Failure | None:
+    """Why a replica cannot be failed over; None when it can.
+
+    Args:
+        target: Mode and state of the replica, Hyper-V's names.
+        target_vm_state: Its VMState.
+        repeated: An earlier run may have failed it over: that is discarded, unless somebody works
+            with it.
+    """
+    mode, state = target
+    begun = target == WAITING_COMPLETION
+    if mode != "Replica" or state in NEVER_COPIED or state == "FailedOver":
+        return _not_ready("The replica", target, "a replica with a complete copy")
+    if begun and not repeated:
+        return _not_ready("The replica", target, "a replica that is not failed over")
+    if begun and target_vm_state != "Off":
+        return Failure(
+            "ReplicaInUse",
+            f"The replica has been failed over before and is {target_vm_state}; what was written "
+            "in it would be lost.",
+            ("Somebody started it in Hyper-V Manager.",),
+            "Turn it off if nothing in it is needed, then run the failover again.",
+        )
+    return None
+
+
+def running_source_failure(source_vm_state: str) -> Failure | None:
+    """Why the replica must not be failed over yet: the source runs; None when nobody saw it run."""
+    if source_vm_state not in RUNNING:
+        return None
+    return Failure(
+        "SourceStillRunning",
+        f"The machine still runs where it is to be failed over from (it is {source_vm_state}), and "
+        "could not be turned off. Both copies must never run at once.",
+        (
+            "Its host answers, but does not carry out what it is told.",
+            "Somebody started it again.",
+        ),
+        "Turn the machine off at its host, or disconnect the host, then run the failover again. "
+        "If the machine is well, leave it where it is.",
+    )
+
+
+def cancellation_failure(side: tuple[str, str]) -> Failure | None:
+    """Why a failover cannot be cancelled; None when it can, or was cancelled on the host."""
+    mode, state = side
+    if mode == "Replica" and state != "FailedOver":
+        return None
+    return _not_ready("The failed-over copy", side, "a replica whose failover is not committed")
+
+
 def planned_failover_failure(source: tuple[str, str], target: tuple[str, str]) -> Failure | None:
     """Why a planned failover cannot begin; None when it can.
 

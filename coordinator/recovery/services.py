@@ -5,29 +5,54 @@ Recovery plans prepare the operations of their machines here too, and begin them
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
-from coordinator.failures import refuse
 from coordinator.jobs.models import Job
-from coordinator.jobs.services import JobTarget, begun_job, refuse_if_busy
-from coordinator.jobs.steps import Graph
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.rules import Operation
-from coordinator.protection.services import RequestOrigin, item_lock, refuse_unless_allowed
+from coordinator.protection.services import RequestOrigin
 from coordinator.protection.states import (
-    ActiveLocation,
     FailoverDirection,
+    FailoverType,
     ItemEvent,
     ProtectionState,
 )
 from coordinator.recovery import commit
 from coordinator.recovery import planned_failover as planned
 from coordinator.recovery import reverse_replication as reverse
-from coordinator.recovery.machines import fresh_item, snapshot
+from coordinator.recovery.directions import check_direction
+from coordinator.recovery.machines import snapshot
 from coordinator.recovery.options import PlannedFailoverOptions
-from coordinator.recovery.prepared import PreparedOperation, begin_prepared, entering
+from coordinator.recovery.prepared import (
+    Kind,
+    PreparedOperation,
+    begin_once,
+    checked_item,
+    prepared,
+)
+from coordinator.recovery.unplanned_services import (
+    cancel_failover,
+    change_recovery_point,
+    prepare_cancel_failover,
+    prepare_change_recovery_point,
+    prepare_unplanned_failover,
+    unplanned_failover,
+)
+
+__all__ = [
+    "cancel_failover",
+    "change_recovery_point",
+    "commit_failover",
+    "planned_failover",
+    "prepare_cancel_failover",
+    "prepare_change_recovery_point",
+    "prepare_commit",
+    "prepare_planned_failover",
+    "prepare_reverse_replication",
+    "prepare_unplanned_failover",
+    "reverse_replicate",
+    "unplanned_failover",
+]
 
 
 def prepare_planned_failover(
@@ -46,17 +71,20 @@ def prepare_planned_failover(
 
     Source: SPEC FO-2, FO-6.
     """
-    fresh = _checked(item, Operation.PLANNED_FAILOVER)
-    _check_direction(fresh, options.direction)
-    return _prepared(
+    fresh = checked_item(item, Operation.PLANNED_FAILOVER)
+    check_direction(fresh, options.direction)
+    return prepared(
         fresh,
-        _Kind(
+        Kind(
             Operation.PLANNED_FAILOVER,
             planned.SCENARIO,
             planned.FRIENDLY_NAME,
             ItemEvent.PLANNED_FAILOVER_BEGAN,
         ),
-        planned.plan_planned_failover(snapshot(fresh, now, with_networks=True)),
+        planned.plan_planned_failover(
+            snapshot(fresh, now, with_networks=True),
+            repeated=fresh.state == ProtectionState.PLANNED_FAILOVER_FAILED,
+        ),
     )
 
 
@@ -68,10 +96,10 @@ def prepare_commit(item: ProtectedItem, now: datetime) -> PreparedOperation:
 
     Source: SPEC FO-4, FO-6.
     """
-    fresh = _checked(item, Operation.COMMIT)
-    return _prepared(
+    fresh = checked_item(item, Operation.COMMIT)
+    return prepared(
         fresh,
-        _Kind(Operation.COMMIT, commit.SCENARIO, commit.FRIENDLY_NAME, ItemEvent.COMMIT_BEGAN),
+        Kind(Operation.COMMIT, commit.SCENARIO, commit.FRIENDLY_NAME, ItemEvent.COMMIT_BEGAN),
         commit.plan_commit(snapshot(fresh, now)),
     )
 
@@ -84,17 +112,20 @@ def prepare_reverse_replication(item: ProtectedItem, now: datetime) -> PreparedO
 
     Source: SPEC FO-5, FO-6.
     """
-    fresh = _checked(item, Operation.REVERSE_REPLICATE)
+    fresh = checked_item(item, Operation.REVERSE_REPLICATE)
     committed = _committed(fresh)
-    return _prepared(
+    return prepared(
         fresh,
-        _Kind(
+        Kind(
             Operation.REVERSE_REPLICATE,
             reverse.SCENARIO,
             reverse.FRIENDLY_NAME,
             ItemEvent.REVERSING_BEGAN if committed else ItemEvent.COMMIT_BEGAN,
         ),
-        reverse.plan_reverse_replication(snapshot(fresh, now), committed=committed),
+        reverse.plan_reverse_replication(
+            snapshot(fresh, now), committed=committed, compare=_compare(fresh)
+        ),
+        {"committed": committed},
     )
 
 
@@ -117,8 +148,8 @@ def planned_failover(
     Source: SPEC FO-2, FO-6.
     """
     options = PlannedFailoverOptions(direction=direction)
-    return _begin(
-        planned.SCENARIO, item, lambda: prepare_planned_failover(item, options, now), origin, now
+    return begin_once(
+        item, planned.SCENARIO, lambda: prepare_planned_failover(item, options, now), origin, now
     )
 
 
@@ -132,7 +163,7 @@ def commit_failover(item: ProtectedItem, origin: RequestOrigin, now: datetime) -
 
     Source: SPEC FO-4, FO-6.
     """
-    return _begin(commit.SCENARIO, item, lambda: prepare_commit(item, now), origin, now)
+    return begin_once(item, commit.SCENARIO, lambda: prepare_commit(item, now), origin, now)
 
 
 def reverse_replicate(item: ProtectedItem, origin: RequestOrigin, now: datetime) -> Job:
@@ -147,47 +178,8 @@ def reverse_replicate(item: ProtectedItem, origin: RequestOrigin, now: datetime)
 
     Source: SPEC FO-5, FO-6.
     """
-    return _begin(
-        reverse.SCENARIO, item, lambda: prepare_reverse_replication(item, now), origin, now
-    )
-
-
-@dataclass(frozen=True)
-class _Kind:
-    operation: Operation
-    scenario: str
-    friendly_name: str
-    event: ItemEvent
-
-
-def _begin(
-    scenario: str,
-    item: ProtectedItem,
-    prepare: Callable[[], PreparedOperation],
-    origin: RequestOrigin,
-    now: datetime,
-) -> Job:
-    begun = begun_job(item.vault_id, scenario, str(item.id), origin.client_request_id)
-    return begun if begun is not None else begin_prepared(prepare(), origin, now)
-
-
-def _checked(item: ProtectedItem, operation: Operation) -> ProtectedItem:
-    refuse_if_busy(item_lock(item.id))
-    fresh = fresh_item(item.id)
-    refuse_unless_allowed(fresh, operation)
-    return fresh
-
-
-def _prepared(fresh: ProtectedItem, kind: _Kind, graph: Graph) -> PreparedOperation:
-    return PreparedOperation(
-        scenario=kind.scenario,
-        friendly_name=kind.friendly_name,
-        vault_id=fresh.vault_id,
-        target=JobTarget("ProtectionEntity", str(fresh.id), fresh.friendly_name),
-        graph=graph,
-        locks=(item_lock(fresh.id),),
-        arguments={"item_id": str(fresh.id), "committed": _committed(fresh)},
-        enter=entering(fresh, kind.operation, kind.event),
+    return begin_once(
+        item, reverse.SCENARIO, lambda: prepare_reverse_replication(item, now), origin, now
     )
 
 
@@ -195,14 +187,6 @@ def _committed(item: ProtectedItem) -> bool:
     return item.state in {ProtectionState.COMMITTED, ProtectionState.REVERSING_FAILED}
 
 
-def _check_direction(item: ProtectedItem, direction: FailoverDirection | None) -> None:
-    active = ActiveLocation(item.active_location)
-    if direction is not None and direction.source is not active:
-        raise refuse(
-            "FailoverDirectionNotPossible",
-            f"{item.friendly_name} cannot fail over {direction}: it runs on the {active} side.",
-            causes=["A failover goes from the side a machine runs on to the other."],
-            action="Choose the other direction.",
-            status=409,
-            field="failoverDirection",
-        )
+def _compare(item: ProtectedItem) -> bool:
+    """The source has changes that the failed-over copy has not."""
+    return item.failover_type == FailoverType.UNPLANNED and not item.sides_in_step

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from coordinator.jobs.steps import StepKind, StepSpec, host_slot
 from coordinator.protection.rules import Authentication, FailoverNetworks
 
 
@@ -46,3 +47,17 @@ class MachineSnapshot:
     def at(self, side: Side) -> dict[str, object]:
         """The wire's VirtualMachineRef of the machine on a side."""
         return {"vm_id": self.vm_id, "host": side.host}
+
+    def on(self, side: Side, spec: StepSpec) -> StepSpec:
+        """The step as a command about the machine on a side.
+
+        What changes something takes a place at its host; looking does not.
+        """
+        looks = spec.action.startswith("read_")
+        return replace(
+            spec,
+            kind=StepKind.COMMAND,
+            provider=side.provider_id,
+            inputs={"vm": self.at(side), **spec.inputs},
+            slot="" if looks else host_slot(side.host),
+        )

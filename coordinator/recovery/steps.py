@@ -5,25 +5,42 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from coordinator.jobs.registry import Condition, Finisher, RecordFunction
-from coordinator.recovery import commit, planned_failover, records, reverse_replication
-from coordinator.recovery.plans import steps as plans
+from coordinator.recovery import (
+    cancel_failover,
+    change_recovery_point,
+    commit,
+    planned_failover,
+    records,
+    reverse_replication,
+    unplanned_failover,
+    unplanned_records,
+)
 
 RECORDS: Mapping[str, RecordFunction] = {
     "recovery.check_planned_failover": records.check_planned_failover,
     "recovery.failover_begins": records.failover_begins,
     "recovery.failed_over": records.failed_over,
+    "recovery.check_unplanned_failover": unplanned_records.check_unplanned_failover,
+    "recovery.unplanned_failover_begins": unplanned_records.unplanned_failover_begins,
+    "recovery.failed_over_unplanned": unplanned_records.failed_over_unplanned,
+    "recovery.check_point_change": unplanned_records.check_point_change,
+    "recovery.point_changed": unplanned_records.point_changed,
+    "recovery.check_cancellation": unplanned_records.check_cancellation,
+    "recovery.failover_cancelled": unplanned_records.failover_cancelled,
     "recovery.check_commit": records.check_commit,
     "recovery.committed": records.committed,
     "recovery.check_reversal": records.check_reversal,
     "recovery.reversal_begins": records.reversal_begins,
     "recovery.reversed": records.reversed_replication,
-    **plans.RECORDS,
 }
 
 CONDITIONS: Mapping[str, Condition] = {}
 
 FINISHERS: Mapping[str, Finisher] = {
     planned_failover.SCENARIO: records.planned_failover_finished,
+    unplanned_failover.SCENARIO: unplanned_records.unplanned_failover_finished,
+    change_recovery_point.SCENARIO: unplanned_records.point_change_finished,
+    cancel_failover.SCENARIO: unplanned_records.cancellation_finished,
     commit.SCENARIO: records.commit_finished,
     reverse_replication.SCENARIO: records.reversal_finished,
 }

@@ -35,7 +35,9 @@ class FakeMachine:
     replica_server: str = ""
     frequency_seconds: int = 0
     initial_start: Any = None
+    # Oldest first.
     recovery_points: list[UUID] = field(default_factory=list)
+    consistent_points: list[UUID] = field(default_factory=list)
     known_to_vmm: bool = True
     dr_protection_required: bool = False
     certificate_thumbprint: str = ""
@@ -211,11 +213,13 @@ class FakeHyperV:
                 "_host": host,
                 "Id": point,
                 "VMId": machine.vm_id,
-                "SnapshotType": "Replica",
-                "CreationTime": datetime(2026, 1, 1, tzinfo=UTC),
+                "SnapshotType": (
+                    "AppConsistentReplica" if point in machine.consistent_points else "Replica"
+                ),
+                "CreationTime": datetime(2026, 1, 1, hour, tzinfo=UTC),
             }
             for host, machine in machines
-            for point in machine.recovery_points
+            for hour, point in enumerate(machine.recovery_points)
         ]
 
     def _get_vmhost(self, parameters: Mapping[str, Any], _: Objects) -> Objects:
@@ -326,8 +330,24 @@ class FakeHyperV:
         self._effect("failover.completed", machine.vm_id)
         return []
 
+    def _stop_vmfailover(self, _: Mapping[str, Any], objects: Objects) -> Objects:
+        machine = objects[0]["_machine"]
+        if machine.replication_state not in {"PreparedForFailover", "FailedOverWaitingCompletion"}:
+            raise failure("InvalidState", "InvalidOperation", "Stop-VMFailover")
+        if machine.mode == "Replica":
+            machine.state = "Off"
+        machine.replication_state = "Replicating"
+        self._effect("failover.cancelled", machine.vm_id)
+        return []
+
     def _set_vmreplication(self, parameters: Mapping[str, Any], objects: Objects) -> Objects:
         machine = objects[0]["_machine"]
+        if parameters.get("AsReplica"):
+            if machine.mode != "Primary" or machine.state != "Off":
+                raise failure("InvalidState", "InvalidOperation", "Set-VMReplication")
+            machine.mode, machine.replication_state = "Replica", "WaitingForInitialReplication"
+            self._effect("replication.changed", machine.vm_id)
+            return []
         assert parameters["Reverse"] is True
         if not machine.replication_state.startswith("FailedOver"):
             raise failure("InvalidState", "InvalidOperation", "Set-VMReplication")

@@ -16,15 +16,20 @@ from opensiterecovery.provider.v1.command_pb2 import (
     StartFailover,
     VirtualMachineRef,
 )
+from opensiterecovery.provider.v1.failover_pb2 import (
+    RECOVERY_TAG_LATEST_APPLICATION_CONSISTENT,
+    RECOVERY_TAG_LATEST_CRASH_CONSISTENT,
+    RECOVERY_TAG_UNSPECIFIED,
+    CancelFailover,
+    MakeReplica,
+    RecoveryTag,
+)
 
 from agent.failures import CommandError
 from agent.verbs.context import VerbContext
-from agent.verbs.failover import (
-    complete_failover,
-    prepare_failover,
-    reverse_replication,
-    start_failover,
-)
+from agent.verbs.failover import complete_failover, prepare_failover, start_failover
+from agent.verbs.failover_cancellation import cancel_failover
+from agent.verbs.reversal import make_replica, reverse_replication
 from tests.unit.agent.fake_hyperv import FakeHyperV, FakeMachine, failure, gone
 from tests.unit.agent.verbs.conftest import BEIJING, SHANGHAI, VM_ID, MakeContext
 
@@ -94,6 +99,36 @@ STEPS = [
             "Set-VMReplication",
         ),
         id="reverse",
+    ),
+    pytest.param(
+        Step(
+            cancel_failover,
+            CancelFailover(vm=PRIMARY),
+            FakeMachine(VM_ID, "SQL1", "Off", "Primary", "PreparedForFailover"),
+            "Replicating",
+            "Stop-VMFailover",
+        ),
+        id="cancel on the primary",
+    ),
+    pytest.param(
+        Step(
+            cancel_failover,
+            CancelFailover(vm=REPLICA),
+            FakeMachine(VM_ID, "SQL1", "Running", "Replica", "FailedOverWaitingCompletion"),
+            "Replicating",
+            "Stop-VMFailover",
+        ),
+        id="cancel on the replica",
+    ),
+    pytest.param(
+        Step(
+            make_replica,
+            MakeReplica(vm=PRIMARY),
+            FakeMachine(VM_ID, "SQL1", "Off", "Primary", "Error"),
+            "WaitingForInitialReplication",
+            "Set-VMReplication",
+        ),
+        id="make replica",
     ),
 ]
 
@@ -239,6 +274,30 @@ async def test_a_refusal_by_hyperv_is_told_with_the_state(
             FakeMachine(VM_ID, "a", "Off", "Primary", "Replicating", "hv9.other.test"),
             "ReplicationAlreadyEnabled",
         ),
+        (
+            start_failover,
+            StartFailover(vm=REPLICA, recovery_tag=RECOVERY_TAG_LATEST_APPLICATION_CONSISTENT),
+            FakeMachine(VM_ID, "a", "Off", "Replica", "Replicating", recovery_points=[POINT]),
+            "RecoveryPointNotFound",
+        ),
+        (
+            cancel_failover,
+            CancelFailover(vm=REPLICA),
+            FakeMachine(VM_ID, "a", "Off", "Replica", "FailedOver"),
+            "ReplicationNotReady",
+        ),
+        (
+            make_replica,
+            MakeReplica(vm=PRIMARY),
+            FakeMachine(VM_ID, "a", "Running", "Primary", "Replicating"),
+            "VirtualMachineNotOff",
+        ),
+        (
+            make_replica,
+            MakeReplica(vm=REPLICA),
+            FakeMachine(VM_ID, "a", "Off", "Replica", "FailedOver"),
+            "ReplicationNotReady",
+        ),
     ],
 )
 async def test_a_wrong_state_is_refused_before_anything_is_tried(
@@ -259,7 +318,7 @@ async def test_a_wrong_state_is_refused_before_anything_is_tried(
     assert told.recommended_action
     assert hyperv.effects == []
     assert not any(
-        step.name.startswith(("Start-", "Complete-", "Set-"))
+        step.name.startswith(("Start-", "Complete-", "Set-", "Stop-"))
         for pipeline in hyperv.pipelines
         for step in pipeline
     )
@@ -278,6 +337,66 @@ async def test_a_recovery_point_is_chosen_and_gone_to_in_one_pipeline(
     [pipeline] = [each for each in hyperv.pipelines if each[-1].name == "Start-VMFailover"]
     assert [step.name for step in pipeline] == ["Get-VMSnapshot", "Start-VMFailover"]
     assert dict(pipeline[0].parameters) == {"ComputerName": BEIJING, "Id": POINT}
+
+
+OLD, CONSISTENT, NEW = (UUID(f"aaaaaaaa-0000-4000-8000-00000000001{n}") for n in (1, 2, 3))
+
+
+@pytest.mark.spec("FO-3")
+@pytest.mark.parametrize(
+    ("tag", "points", "chosen"),
+    [
+        (RECOVERY_TAG_UNSPECIFIED, [OLD, CONSISTENT, NEW], None),
+        (RECOVERY_TAG_LATEST_APPLICATION_CONSISTENT, [OLD, CONSISTENT, NEW], CONSISTENT),
+        (RECOVERY_TAG_LATEST_CRASH_CONSISTENT, [OLD, CONSISTENT, NEW], NEW),
+        (RECOVERY_TAG_LATEST_CRASH_CONSISTENT, [OLD, CONSISTENT], OLD),
+        # What the replica holds is as consistent as after a crash.
+        (RECOVERY_TAG_LATEST_CRASH_CONSISTENT, [CONSISTENT], None),
+    ],
+)
+async def test_a_tag_chooses_among_the_points_of_the_moment_and_the_choice_is_told(
+    hyperv: FakeHyperV,
+    context: MakeContext,
+    tag: RecoveryTag.ValueType,
+    points: list[UUID],
+    chosen: UUID | None,
+) -> None:
+    machine = FakeMachine(
+        VM_ID,
+        "SQL1",
+        "Off",
+        "Replica",
+        "Replicating",
+        recovery_points=points,
+        consistent_points=[CONSISTENT],
+    )
+    hyperv.add(BEIJING, machine)
+    request = StartFailover(vm=REPLICA, recovery_tag=tag)
+    told = [
+        (await start_failover(request, context(resumed=repeated))).failed_over_to.id
+        for repeated in (False, True)
+    ]
+    assert told == [str(chosen) if chosen else ""] * 2
+    assert len(hyperv.effects) == 1
+
+
+@pytest.mark.spec("FO-4")
+@pytest.mark.parametrize(
+    ("mode", "state"),
+    [
+        ("Primary", "Replicating"),
+        ("Primary", "Error"),
+        ("Replica", "Replicating"),
+        ("None", "Disabled"),
+    ],
+)
+async def test_cancelling_leaves_alone_what_is_neither_prepared_nor_failed_over(
+    hyperv: FakeHyperV, context: MakeContext, mode: str, state: str
+) -> None:
+    hyperv.add(SHANGHAI, FakeMachine(VM_ID, "SQL1", "Running", mode, state))
+    found = await cancel_failover(CancelFailover(vm=PRIMARY), context())
+    assert (found.mode, found.state) == (mode, state)
+    assert hyperv.effects == []
 
 
 async def test_a_failover_in_progress_is_only_waited_for(

@@ -1,0 +1,123 @@
+"""The graph of CancelFailover: the copy that was left is the machine again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from coordinator.jobs.steps import FailureRule, Graph, Output, StepKind, StepSpec, TaskSpec
+from coordinator.recovery.gates import Gate
+from coordinator.recovery.snapshot import MachineSnapshot, Side
+
+SCENARIO = "CancelFailover"
+FRIENDLY_NAME = "Cancel failover"
+
+CHECK = "VmCancelFailoverPrerequisitesCheck"
+CANCEL = "VmCancelFailover"
+SOURCE = "VmCancelFailoverOnPrimary"
+START = "VmStartVmOnPrimary"
+
+NOT_CONNECTED = "The provider of the source site is not connected."
+
+
+def plan_cancel_failover(machine: MachineSnapshot, *, failed_over: bool) -> Graph:
+    """Turns the failed-over copy off, makes it a replica again, and starts the source.
+
+    What was written in the failed-over copy is lost. The source is started only after the other
+    copy is off, and as far as its site answers; its replication goes on from where it was.
+
+    Args:
+        machine: Its two sides.
+        failed_over: Its active side is the failed-over copy; else the failover never got so far
+            as to change sides, and the passive one is.
+
+    Source: SPEC FO-4; Stop-VMFailover on both sides.
+    """
+    copy, source = (
+        (machine.active, machine.passive) if failed_over else (machine.passive, machine.active)
+    )
+    reason = "" if source.connected else NOT_CONNECTED
+    return Graph(
+        tasks=(
+            TaskSpec(CHECK, "Checking prerequisites for cancelling the failover"),
+            TaskSpec(CANCEL, "Cancel the failover"),
+            TaskSpec(SOURCE, "Resume replication at the source", reason),
+            TaskSpec(START, "Start the virtual machine", reason),
+        ),
+        steps=(*_at_copy(machine, copy), *_at_source(machine, source)),
+    )
+
+
+def _at_copy(machine: MachineSnapshot, copy: Side) -> Iterator[StepSpec]:
+    yield machine.on(
+        copy,
+        StepSpec(
+            key="prerequisites/read",
+            task=CHECK,
+            kind=StepKind.COMMAND,
+            action="read_replication",
+            time_limit_seconds=120,
+        ),
+    )
+    yield StepSpec(
+        key="prerequisites/check",
+        task=CHECK,
+        kind=StepKind.RECORD,
+        action="recovery.check_cancellation",
+        inputs={
+            "mode": Output("prerequisites/read", "mode"),
+            "state": Output("prerequisites/read", "state"),
+        },
+        after=("prerequisites/read",),
+    )
+    yield machine.on(
+        copy,
+        StepSpec(
+            key="cancel/replica",
+            task=CANCEL,
+            kind=StepKind.COMMAND,
+            action="cancel_failover",
+            after=("prerequisites/check",),
+            time_limit_seconds=900,
+            point_of_no_return=True,
+            gate=Gate.FAILOVER,
+            expected_seconds=10,
+        ),
+    )
+    yield StepSpec(
+        key="cancel/record",
+        task=CANCEL,
+        kind=StepKind.RECORD,
+        action="recovery.failover_cancelled",
+        after=("cancel/replica",),
+    )
+
+
+def _at_source(machine: MachineSnapshot, source: Side) -> Iterator[StepSpec]:
+    if not source.connected:
+        return
+    steps = (
+        StepSpec(
+            key="source/resume",
+            task=SOURCE,
+            kind=StepKind.COMMAND,
+            action="cancel_failover",
+            after=("cancel/record",),
+            time_limit_seconds=300,
+            gate=Gate.FAILOVER,
+            expected_seconds=5,
+        ),
+        StepSpec(
+            key="source/start",
+            task=START,
+            kind=StepKind.COMMAND,
+            action="start_virtual_machine",
+            after=("source/resume",),
+            time_limit_seconds=900,
+            gate=Gate.BOOT,
+            expected_seconds=30,
+        ),
+    )
+    for step in steps:
+        # The failover is cancelled all the same: the item is what it was before.
+        yield machine.on(source, replace(step, on_failure=FailureRule.WARN))

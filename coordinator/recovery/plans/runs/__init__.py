@@ -1,0 +1,1 @@
+"""Running recovery plans: what a run is made of, its graph, beginning it and ending it."""
