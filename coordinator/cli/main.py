@@ -17,6 +17,9 @@ from coordinator.cli import (
     offline_copies,
     paired_hosts,
     pairs,
+    plan_actions,
+    plan_machines,
+    plans,
     policies,
     protection,
     running_replication,
@@ -52,6 +55,9 @@ offline_copies.add_to(protection.app)
 running_replication.add_to(protection.app)
 app.add_typer(failover.app, name="failover")
 app.add_typer(failover.commands)
+app.add_typer(plans.app, name="plan")
+plan_machines.add_to(plans.app)
+plans.app.add_typer(plan_actions.app, name="action")
 app.add_typer(jobs.app, name="job")
 
 

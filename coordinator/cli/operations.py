@@ -43,14 +43,19 @@ class FirstAnswer:
         return urlsplit(address).path.rpartition("/")[2]
 
 
-def begin(operation: Callable[..., Any], *arguments: object) -> str:
+def begin(operation: Callable[..., Any], *arguments: object, **options: object) -> str:
     """Begins an operation of the SDK without waiting.
+
+    Args:
+        operation: A method "begin_..." of Microsoft's client.
+        arguments: Its arguments.
+        options: Of the request, for example headers.
 
     Returns:
         Name of the job; empty when the operation was finished at once.
     """
     answer = FirstAnswer()
-    operation(*arguments, polling=False, raw_response_hook=answer.take)
+    operation(*arguments, polling=False, raw_response_hook=answer.take, **options)
     return answer.job_name
 
 

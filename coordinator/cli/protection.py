@@ -173,7 +173,9 @@ def disable(
     clients = session.clients
     item = find_protected_item(clients, machine)
     name = friendly_name(item)
-    confirm(session, f"This ends the protection of {name}.", name, yes=yes)
+    plans = ", ".join(item.properties.get("recoveryPlans") or ())
+    left_out = f" These recovery plans leave it out from then on: {plans}." if plans else ""
+    confirm(session, f"This ends the protection of {name}.{left_out}", name, yes=yes)
     items = clients.site_recovery.replication_protected_items
     where = (*clients.scope, *container_of(item.id), item.name)
     if vault_only:
