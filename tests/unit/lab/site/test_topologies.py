@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -198,3 +199,17 @@ def test_a_topology_that_makes_no_sense_says_where_and_why(old: str, new: str, w
     assert old in SITE
     with pytest.raises(TopologyError, match=where):
         parse_topology(SITE.replace(old, new, 1))
+
+
+@pytest.mark.spec("RP-1")
+def test_an_application_has_forty_machines_in_tiers_spread_over_four_hosts(tmp_path: Path) -> None:
+    site = opened("plan", "Shanghai", tmp_path)
+    tiers = Counter(vm.name.partition("-")[0] for vm in site.virtual_machines)
+    assert tiers == {"db": 8, "app": 16, "web": 16}
+    assert [len(site.vms_on(host)) for host in site.hosts] == [10, 10, 10, 10]
+    other = opened("plan", "Beijing", tmp_path)
+    assert len(other.hosts) == 4
+    assert {network.name for network in other.vmm.vm_networks} == {
+        "VMNetwork-Beijing",
+        "TestNetwork-Beijing",
+    }
