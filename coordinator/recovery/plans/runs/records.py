@@ -13,7 +13,9 @@ from coordinator.recovery.models import RecoveryPlan
 
 # As enumerations of the wire are written in JSON.
 OUTCOME = "PLAN_SCRIPT_OUTCOME_"
-SUCCEEDED, TIMED_OUT, UNKNOWN = (f"{OUTCOME}{name}" for name in ("SUCCEEDED", "TIMED_OUT", "UNKNOWN"))
+SUCCEEDED, TIMED_OUT, UNKNOWN = (
+    f"{OUTCOME}{name}" for name in ("SUCCEEDED", "TIMED_OUT", "UNKNOWN")
+)
 
 # So much of what a script wrote is in the failure; the job's details have all that was kept.
 TOLD_CHARACTERS = 1000
