@@ -10,11 +10,12 @@ import structlog
 from django.db.models import Q
 
 from coordinator.failures import RefusedError, refuse
-from coordinator.jobs.job_actions import JobAction, JobFacts, why_not
+from coordinator.jobs.action_facts import job_facts, own_or_children
+from coordinator.jobs.job_actions import JobAction, why_not
 from coordinator.jobs.job_rows import lock_root
 from coordinator.jobs.messages import ask_to_advance
 from coordinator.jobs.models import Job, Step
-from coordinator.jobs.states import UNFINISHED_JOBS, Halt, JobState, StepState
+from coordinator.jobs.states import UNFINISHED_JOBS, Halt, StepState
 from coordinator.jobs.steps import StepKind
 
 log = structlog.get_logger(__name__)
@@ -70,7 +71,7 @@ def resume_job(job_id: UUID, comments: str, by: str, now: datetime) -> Job:
     job = lock_job(job_id)
     refuse_unless_allowed(JobAction.RESUME, job)
     step = (
-        Step.objects.filter(_own_or_children(job), kind=StepKind.MANUAL)
+        Step.objects.filter(own_or_children(job), kind=StepKind.MANUAL)
         .filter(state=StepState.IN_PROGRESS, job__halt=Halt.NONE)
         .order_by("job__root_id", "started_at", "position")
         .select_related("job")[0]
@@ -85,28 +86,6 @@ def resume_job(job_id: UUID, comments: str, by: str, now: datetime) -> Job:
     ask_to_advance(step.job)
     log.info("job.resumed", vault_id=str(job.vault_id), job_id=str(step.job_id), by=by)
     return job
-
-
-def job_facts(job: Job, restartable: Collection[str]) -> JobFacts:
-    """What decides which actions a job allows now.
-
-    Args:
-        job: The job.
-        restartable: Scenarios that know how to go on after a failure.
-    """
-    state = JobState(job.state)
-    return JobFacts(
-        name=job.friendly_name,
-        target=job.target_name,
-        state=state,
-        halted=job.halt != Halt.NONE,
-        past_return=not state.ended
-        and _has_step(job, Q(point_of_no_return=True, started_at__isnull=False)),
-        asks=state is JobState.SUSPENDED
-        and _has_step(job, Q(kind=StepKind.MANUAL, state=StepState.IN_PROGRESS)),
-        restartable=job.scenario in restartable,
-        child=job.root_id is not None,
-    )
 
 
 def refuse_unless_allowed(action: JobAction, job: Job, restartable: Collection[str] = ()) -> None:
@@ -138,12 +117,3 @@ def lock_job(job_id: UUID) -> Job:
             status=404,
         )
     return job
-
-
-def _has_step(job: Job, wanted: Q) -> bool:
-    return Step.objects.filter(_own_or_children(job)).filter(wanted).exists()
-
-
-def _own_or_children(job: Job) -> Q:
-    own = Q(job_id=job.id)
-    return own if job.root_id is not None else own | Q(job__root_id=job.id)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
 from django.db.models import F, Q
 
 from coordinator.failures import Failure
+from coordinator.jobs.action_facts import job_facts
+from coordinator.jobs.job_actions import JobAction, JobFacts, allowed_actions
 from coordinator.jobs.models import Command, Job, OperationLock, Step
 from coordinator.jobs.progress import ChildrenWork, StepWork, progress
 from coordinator.jobs.states import UNFINISHED_COMMANDS, JobState, StepState
@@ -75,6 +77,7 @@ class JobView:
             "Cancelled"; while the job runs "Cancelling" or empty.
         percent: 0 to 100 of its work and its children's; never falls; 100 exactly when the job has
             succeeded.
+        facts: What decides which actions it allows; see `actions_of`.
         left_text: What state the operation left, for people; empty when there is nothing to say.
         root_id: The job it is a part of; None when it is none's.
         child_key: Its key there.
@@ -97,6 +100,7 @@ class JobView:
     started_at: datetime | None
     finished_at: datetime | None
     percent: int
+    facts: JobFacts
     errors: tuple[JobError, ...]
     tasks: tuple[TaskView, ...]
     steps: tuple[StepView, ...]
@@ -234,6 +238,7 @@ def _view(job: Job, steps: Sequence[Step]) -> JobView:
         started_at=job.started_at,
         finished_at=job.finished_at,
         percent=shown_percent(job, steps),
+        facts=job_facts(job),
         left_text=job.left_text,
         root_id=job.root_id,
         child_key=job.child_key,
@@ -316,3 +321,13 @@ def providers_with_waiting_commands(provider_ids: Collection[UUID]) -> set[UUID]
         state__in=UNFINISHED_COMMANDS,
     )
     return set(waiting.values_list("provider_id", flat=True).distinct())
+
+
+def actions_of(job: JobView, restartable: Collection[str]) -> tuple[JobAction, ...]:
+    """What may be done with a job now.
+
+    Args:
+        job: The job.
+        restartable: Scenarios that know how to go on after a failure.
+    """
+    return allowed_actions(replace(job.facts, restartable=job.scenario in restartable))

@@ -1,0 +1,44 @@
+"""Reading what decides which actions a job allows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from django.db.models import Q
+
+from coordinator.jobs.job_actions import JobFacts
+from coordinator.jobs.models import Job, Step
+from coordinator.jobs.states import Halt, JobState, StepState
+from coordinator.jobs.steps import StepKind
+
+
+def job_facts(job: Job, restartable: Collection[str] = ()) -> JobFacts:
+    """What decides which actions a job allows now.
+
+    Args:
+        job: The job.
+        restartable: Scenarios that know how to go on after a failure.
+    """
+    state = JobState(job.state)
+    return JobFacts(
+        name=job.friendly_name,
+        target=job.target_name,
+        state=state,
+        halted=job.halt != Halt.NONE,
+        past_return=not state.ended
+        and _has_step(job, Q(point_of_no_return=True, started_at__isnull=False)),
+        asks=state is JobState.SUSPENDED
+        and _has_step(job, Q(kind=StepKind.MANUAL, state=StepState.IN_PROGRESS)),
+        restartable=job.scenario in restartable,
+        child=job.root_id is not None,
+    )
+
+
+def _has_step(job: Job, wanted: Q) -> bool:
+    return Step.objects.filter(own_or_children(job)).filter(wanted).exists()
+
+
+def own_or_children(job: Job) -> Q:
+    """Steps of the job and of the jobs inside it."""
+    own = Q(job_id=job.id)
+    return own if job.root_id is not None else own | Q(job__root_id=job.id)
