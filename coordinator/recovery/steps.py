@@ -15,6 +15,7 @@ from coordinator.recovery import (
     unplanned_failover,
     unplanned_records,
 )
+from coordinator.recovery.plans import steps as plans
 
 RECORDS: Mapping[str, RecordFunction] = {
     "recovery.check_planned_failover": records.check_planned_failover,
@@ -32,6 +33,7 @@ RECORDS: Mapping[str, RecordFunction] = {
     "recovery.check_reversal": records.check_reversal,
     "recovery.reversal_begins": records.reversal_begins,
     "recovery.reversed": records.reversed_replication,
+    **plans.RECORDS,
 }
 
 CONDITIONS: Mapping[str, Condition] = {}
