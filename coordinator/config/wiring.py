@@ -19,6 +19,8 @@ def build_registry(configuration: Configuration) -> Registry:
         records={**protection.records(authority_folder), **recovery.RECORDS},
         conditions={**protection.CONDITIONS, **recovery.CONDITIONS},
         finishers={**protection.FINISHERS, **recovery.FINISHERS},
+        escalations=recovery.ESCALATIONS,
+        restarters=recovery.RESTARTERS,
     )
 
 

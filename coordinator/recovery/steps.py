@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from coordinator.jobs.registry import Condition, Finisher, RecordFunction
+from coordinator.jobs.registry import Condition, Escalation, Finisher, RecordFunction, Restarter
 from coordinator.recovery import (
     cancel_failover,
     change_recovery_point,
@@ -46,5 +46,11 @@ FINISHERS: Mapping[str, Finisher] = {
     commit.SCENARIO: records.commit_finished,
     reverse_replication.SCENARIO: records.reversal_finished,
 }
+
+# By the action of MANUAL steps.
+ESCALATIONS: Mapping[str, Escalation] = {}
+
+# By scenario: what brings the object of a failed job back into the operation when it is restarted.
+RESTARTERS: Mapping[str, Restarter] = {}
 
 TASKS: Mapping[str, Callable[..., None]] = {}
