@@ -14,7 +14,7 @@ from coordinator.protection.capacity.queries import (
     limit_standing,
 )
 from coordinator.protection.models import ProtectedItem
-from coordinator.protection.networks.failover import failover_networks
+from coordinator.protection.networks.failover import failover_networks, failover_networks_of
 from coordinator.protection.networks.queries import (
     FabricNetwork,
     adapters_of_items,
@@ -50,7 +50,7 @@ from coordinator.protection.resource_queries import (
     running_jobs,
     vault_contents,
 )
-from coordinator.protection.sides import ItemSide, side_of_item
+from coordinator.protection.sides import ItemSide, side_of_item, sides_of_items
 from coordinator.protection.storage.places import places_by_classification
 from coordinator.protection.storage.queries import (
     classifications_of,
@@ -76,6 +76,7 @@ __all__ = [
     "cloud_roles",
     "copy_facts",
     "failover_networks",
+    "failover_networks_of",
     "find_bandwidth_limit",
     "find_classification",
     "find_item",
@@ -106,6 +107,7 @@ __all__ = [
     "rpo_course",
     "running_jobs",
     "side_of_item",
+    "sides_of_items",
     "storage_mappings_of",
     "vault_contents",
 ]

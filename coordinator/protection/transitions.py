@@ -23,6 +23,7 @@ from coordinator.protection.states import (
 
 log = structlog.get_logger(__name__)
 
+BATCH = 500
 FAILOVER_FIELDS = (
     "state",
     "active_location",
@@ -72,6 +73,29 @@ def record_event(
     change_state(item, event)
     item.save(update_fields=["state"])
     return item
+
+
+def record_events(
+    happened: Mapping[UUID, tuple[ProtectionState, ItemEvent]],
+) -> Mapping[UUID, ProtectedItem]:
+    """Moves many items on in two statements, those that are still in the state given.
+
+    Args:
+        happened: By item the only state in which its event means something, and the event.
+
+    Returns:
+        The items, locked, as they are now; one that is gone has no entry.
+
+    Raises:
+        WrongTransitionError: An event has no meaning in its state.
+    """
+    rows = ProtectedItem.objects.select_for_update(no_key=True).filter(id__in=happened)
+    items = {item.id: item for item in rows.order_by("id")}
+    moved = [item for item in items.values() if item.state == happened[item.id][0]]
+    for item in moved:
+        change_state(item, happened[item.id][1])
+    ProtectedItem.objects.bulk_update(moved, ["state"], batch_size=BATCH)
+    return items
 
 
 def change_state(item: ProtectedItem, event: ItemEvent) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -25,10 +25,11 @@ from coordinator.protection.services import (
     end_housekeeping,
     item_lock,
     record_event,
+    record_events,
     refuse_unless_allowed,
 )
 from coordinator.protection.states import ItemEvent, ProtectionState, next_state
-from coordinator.recovery.machines import fresh_item
+from coordinator.recovery.machines import fresh_item, read_together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,11 +109,16 @@ class Kind:
 def checked_item(item: ProtectedItem, operation: Operation) -> ProtectedItem:
     """The item as it is in the database, if nothing works on it and its state allows the operation.
 
+    One that was read together with others is taken as it is.
+
     Raises:
         RefusedError: 532 while a job runs on the item; OperationNotAllowed, status 409.
     """
-    refuse_if_busy(item_lock(item.id))
-    fresh = fresh_item(item.id)
+    if read_together(item) is not None:
+        fresh = item
+    else:
+        refuse_if_busy(item_lock(item.id))
+        fresh = fresh_item(item.id)
     refuse_unless_allowed(fresh, operation)
     return fresh
 
@@ -136,7 +142,7 @@ def prepared(
         graph=graph,
         locks=(item_lock(fresh.id),),
         arguments={"item_id": str(fresh.id), **(arguments or {})},
-        enter=entering(fresh, kind.operation, kind.event),
+        enter=Entry(fresh, kind.operation, kind.event),
     )
 
 
@@ -158,19 +164,60 @@ def begin_once(
     return begin_prepared(prepare(), origin, now)
 
 
-def entering(seen: ProtectedItem, operation: Operation, event: ItemEvent) -> Callable[[], None]:
-    """What brings an item from the state it was seen in into an operation."""
+@dataclass(frozen=True)
+class Entry:
+    """What brings an item from the state it was seen in into an operation.
 
-    def enter() -> None:
-        before = ProtectionState(seen.state)
-        item = record_event(seen.id, event, only_in=[before])
-        if item.state != next_state(before, event) or item.role_epoch != seen.role_epoch:
+    Attributes:
+        seen: The item as the operation was prepared for it.
+        event: What happens to it.
+    """
+
+    seen: ProtectedItem
+    operation: Operation
+    event: ItemEvent
+
+    def __call__(self) -> None:
+        self.check(record_event(self.seen.id, self.event, only_in=[self.before]))
+
+    @property
+    def before(self) -> ProtectionState:
+        return ProtectionState(self.seen.state)
+
+    def check(self, item: ProtectedItem | None) -> None:
+        """Refuses to begin with an item that is not what it was.
+
+        Args:
+            item: As it is after the event, which means something only in the state it was seen in.
+
+        Raises:
+            RefusedError: OperationNotAllowed, status 409.
+        """
+        expected = next_state(self.before, self.event)
+        epoch = self.seen.role_epoch
+        if item is None or item.state != expected or item.role_epoch != epoch:
+            now = "gone" if item is None else item.state
             raise refuse(
                 "OperationNotAllowed",
-                f"{seen.friendly_name} changed while {operation} was asked for.",
-                causes=[f"Its state was {before} and is {item.state}."],
+                f"{self.seen.friendly_name} changed while {self.operation} was asked for.",
+                causes=[f"Its state was {self.before} and is {now}."],
                 action="Look at the item's state, then try again.",
                 status=409,
             )
 
-    return enter
+
+def enter_all(operations: Iterable[PreparedOperation]) -> None:
+    """Moves many items into their operations, as `PreparedOperation.enter` does one.
+
+    Raises:
+        RefusedError: An item has changed since its operation was prepared.
+    """
+    entries = []
+    for operation in operations:
+        if isinstance(operation.enter, Entry):
+            entries.append(operation.enter)
+        else:
+            operation.enter()
+    items = record_events({entry.seen.id: (entry.before, entry.event) for entry in entries})
+    for entry in entries:
+        entry.check(items.get(entry.seen.id))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
 
 from coordinator.jobs.registry import RecordCall
 from coordinator.protection.inventory import provider_of
@@ -54,28 +56,63 @@ def failover_networks(item: ProtectedItem) -> FailoverNetworks:
 
     Source: SPEC NW-7, NW-8.
     """
+    return failover_networks_of([item])[item.id]
+
+
+def failover_networks_of(items: Iterable[ProtectedItem]) -> dict[UUID, FailoverNetworks]:
+    """What the failovers of many items have to do about networks, by item.
+
+    The number of queries grows with the pairings of the items, not with their number.
+
+    Raises:
+        RefusedError: ProviderNotRegistered.
+    """
+    known = list(items)
+    rows: defaultdict[UUID, list[ItemAdapter]] = defaultdict(list)
+    for row in ItemAdapter.objects.filter(item__in=known).order_by("slot", "device_id"):
+        rows[row.item_id].append(row)
+    shared = _Shared()
+    return {item.id: _networks(item, rows[item.id], shared) for item in known}
+
+
+@dataclass
+class _Shared:
+    """What machines have in common: providers by fabric, pools on the way back by pairing."""
+
+    providers: dict[UUID, str] = field(default_factory=dict)
+    pools: dict[UUID, tuple[str, ...]] = field(default_factory=dict)
+
+    def place(self, item: ProtectedItem, location: ActiveLocation) -> CopyPlace:
+        fabric = fabric_of_side(item.pairing, location)
+        if fabric.id not in self.providers:
+            self.providers[fabric.id] = str(provider_of(fabric).id)
+        return CopyPlace(self.providers[fabric.id], item.vm_id, host_of_side(item, location))
+
+    def pools_on_the_way(self, item: ProtectedItem) -> tuple[str, ...]:
+        if item.pairing_id not in self.pools:
+            self.pools[item.pairing_id] = _pools_on_the_way(item)
+        return self.pools[item.pairing_id]
+
+
+def _networks(
+    item: ProtectedItem, rows: Sequence[ItemAdapter], shared: _Shared
+) -> FailoverNetworks:
     active = ActiveLocation(item.active_location)
-    rows = list(ItemAdapter.objects.filter(item=item).order_by("slot", "device_id"))
     if active is ActiveLocation.PRIMARY:
         addresses = tuple(_address(row) for row in rows if _has_address(row))
-        return FailoverNetworks(_place(item, active.other) if addresses else None, addresses)
+        return FailoverNetworks(shared.place(item, active.other) if addresses else None, addresses)
     if not rows:
         return FailoverNetworks()
     return FailoverNetworks(
         way_back=WayBackPlan(
             item_id=str(item.id),
             name=item.friendly_name,
-            source=_place(item, active),
-            target=_place(item, active.other),
+            source=shared.place(item, active),
+            target=shared.place(item, active.other),
             adapters=len(rows),
-            pools=_pools_on_the_way(item),
+            pools=shared.pools_on_the_way(item),
         )
     )
-
-
-def _place(item: ProtectedItem, location: ActiveLocation) -> CopyPlace:
-    provider = provider_of(fabric_of_side(item.pairing, location))
-    return CopyPlace(str(provider.id), item.vm_id, host_of_side(item, location))
 
 
 def _has_address(row: ItemAdapter) -> bool:
