@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from coordinator.jobs.decisions import Decision
 from coordinator.jobs.execution import escalate, look_at, start_steps
-from coordinator.jobs.family import FAILED_MEMBERS, Family, members_failed
+from coordinator.jobs.family import FAILED_MEMBERS, Family, members_failed, remember_failed
 from coordinator.jobs.models import Command
 from coordinator.jobs.overdue import give_up
 from coordinator.jobs.run import Run
@@ -67,6 +67,7 @@ def _close(run: Run, keys: Collection[str]) -> None:
         failed = group.failure.get(FAILED_MEMBERS)
         if isinstance(failed, list):
             run.fail(group, members_failed(failed))
+            remember_failed(group, failed)
         else:
             run.succeed(group, {})
 

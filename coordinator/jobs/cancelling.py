@@ -10,7 +10,7 @@ import structlog
 from django.db import connection
 
 from coordinator.jobs.models import Command, Job, OperationLock, Step
-from coordinator.jobs.patience import waits_in_vain
+from coordinator.jobs.patience import wait_for_the_away, waits_in_vain
 from coordinator.jobs.states import (
     UNFINISHED_COMMANDS,
     UNFINISHED_JOBS,
@@ -32,7 +32,9 @@ WHERE step.job_id = told.job_id AND step.kind = 'wait' AND step.state = 'InProgr
 """
 
 
-def cancel_waiting_job(job_id: UUID, now: datetime, *, in_vain: bool = False) -> bool:
+def cancel_waiting_job(
+    job_id: UUID, now: datetime, *, in_vain: bool = False, idle: bool = False
+) -> bool:
     """Ends a job all of whose running steps wait for a condition, and releases its locks.
 
     Nothing of it is on its way to a host, so nothing has to be taken back. Its finisher is not
@@ -41,8 +43,10 @@ def cancel_waiting_job(job_id: UUID, now: datetime, *, in_vain: bool = False) ->
     Args:
         job_id: The job; its row is locked until the transaction ends.
         now: When it ends.
-        in_vain: Also one that has not begun, or waits for providers that are away. What one of
+        in_vain: Also one that waits, as long as it takes, for providers that are away. What one of
             them had begun may still take effect when it is back.
+        idle: Also any other one whose commands are for providers that are away, or that has not
+            begun.
 
     Returns:
         False when it is not waiting: it does something, has ended, or belongs to a family.
@@ -51,9 +55,11 @@ def cancel_waiting_job(job_id: UUID, now: datetime, *, in_vain: bool = False) ->
     if job is None:
         return False
     busy = _busy_steps(job)
-    if busy is None and not (in_vain and job.state == JobState.NOT_STARTED):
+    if busy is None and not (idle and job.state == JobState.NOT_STARTED):
         return False
-    if busy and not (in_vain and waits_in_vain(busy, now)):
+    if busy and not (
+        (in_vain and waits_in_vain(busy, now)) or (idle and wait_for_the_away(busy, now))
+    ):
         return False
     Command.objects.filter(step__in=busy or (), state__in=UNFINISHED_COMMANDS).update(
         state=CommandState.ABANDONED
@@ -95,7 +101,7 @@ def release_lock_of_waiting_job(job_id: UUID, key: str, now: datetime) -> bool:
     if job is None:
         return False
     busy = _busy_steps(job)
-    if busy is None or (busy and not waits_in_vain(busy, now)):
+    if busy is None or (busy and not wait_for_the_away(busy, now)):
         return False
     OperationLock.objects.filter(job_id=job_id, key=key).delete()
     log.info("lock.released", vault_id=str(job.vault_id), job_id=str(job_id), key=key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -130,7 +130,13 @@ class Family:
         self.jobs[job.id] = job
         known = group.failure.get(FAILED_MEMBERS)
         names = [*(known if isinstance(known, list) else []), job.target_name]
-        group.failure_json = json.dumps({**members_failed(names).as_json(), FAILED_MEMBERS: names})
+        remember_failed(group, names)
+
+
+def remember_failed(group: StepRow, names: Sequence[object]) -> None:
+    """Keeps the names of the members that failed with the failure of their GROUP step."""
+    failure = members_failed([str(name) for name in names])
+    group.failure_json = json.dumps({**failure.as_json(), FAILED_MEMBERS: list(names)})
 
 
 def members_failed(names: Collection[str]) -> Failure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -94,13 +94,15 @@ def time_left_until(
     return min(now + timedelta(seconds=PATIENT_LOOK_SECONDS), own) if now < own else None
 
 
-def waits_in_vain(steps: Iterable[Step], now: datetime) -> bool:
-    """Whether all of these running steps wait for providers that are away."""
+def waits_in_vain(steps: Sequence[Step], now: datetime) -> bool:
+    """Whether all of these running steps wait, as long as it takes, for providers that are away."""
+    return all(step.patience_seconds > 0 for step in steps) and wait_for_the_away(steps, now)
+
+
+def wait_for_the_away(steps: Sequence[Step], now: datetime) -> bool:
+    """Whether all of these running steps are for providers that are away."""
     return all(
-        step.patience_seconds > 0
-        and step.provider is not None
-        and _connected_since(step.provider, now) is None
-        for step in steps
+        step.provider is not None and _connected_since(step.provider, now) is None for step in steps
     )
 
 

@@ -11,18 +11,21 @@ from django.db.models import F, Q
 
 from coordinator.failures import Failure
 from coordinator.jobs.action_facts import job_facts
+from coordinator.jobs.group_views import GroupView, MemberView, group_views
 from coordinator.jobs.job_actions import JobAction, JobFacts, allowed_actions
 from coordinator.jobs.models import Command, Job, OperationLock, Step
 from coordinator.jobs.progress import ChildrenWork, StepWork, progress
 from coordinator.jobs.states import UNFINISHED_COMMANDS, JobState, StepState
-from coordinator.jobs.steps import TaskSpec
+from coordinator.jobs.steps import StepKind, TaskSpec
 from coordinator.jobs.stored_failures import read_failure
 from coordinator.jobs.task_views import StepProgress, TaskView, summarise_tasks
 
 __all__ = [
+    "GroupView",
     "JobError",
     "JobFilters",
     "JobView",
+    "MemberView",
     "StepView",
     "TaskView",
     "find_job",
@@ -49,7 +52,8 @@ class StepView:
     """A step as the job page shows it.
 
     Attributes:
-        details: What a record function has to tell of its step ("details" of its result).
+        details: What a record function has to tell of its step ("details" of its result), or of a
+            manual action what is to be done and the note of whoever did it.
     """
 
     key: str
@@ -79,6 +83,7 @@ class JobView:
             succeeded.
         facts: What decides which actions it allows; see `actions_of`.
         left_text: What state the operation left, for people; empty when there is nothing to say.
+        groups: Its GROUP steps with their members, if they were asked for.
         root_id: The job it is a part of; None when it is none's.
         child_key: Its key there.
         affected_objects: What the job has to say about each of the objects it is about, by name.
@@ -106,6 +111,7 @@ class JobView:
     steps: tuple[StepView, ...]
     affected_objects: Mapping[str, str] = field(default_factory=dict)
     left_text: str = ""
+    groups: tuple[GroupView, ...] = ()
     root_id: UUID | None = None
     child_key: str = ""
 
@@ -144,10 +150,23 @@ def job_view(job: Job) -> JobView:
     return _view(job, list(job.steps.all()))
 
 
-def find_job(vault_id: UUID, job_id: UUID) -> JobView | None:
-    """The vault's job of that id, or None."""
+def find_job(vault_id: UUID, job_id: UUID, *, with_members: bool = False) -> JobView | None:
+    """The vault's job of that id, or None.
+
+    Args:
+        vault_id: The vault.
+        job_id: The job.
+        with_members: With the members of its groups, of which there may be thousands.
+    """
     job = Job.objects.filter(vault_id=vault_id, id=job_id).first()
-    return None if job is None else job_view(job)
+    if job is None:
+        return None
+    steps = list(job.steps.all())
+    view = _view(job, steps)
+    if not with_members:
+        return view
+    groups = [step for step in steps if step.kind == StepKind.GROUP]
+    return replace(view, groups=group_views(job, groups))
 
 
 def list_jobs(vault_id: UUID, filters: JobFilters | None = None) -> tuple[JobView, ...]:
@@ -280,6 +299,7 @@ def _progress(step: Step) -> StepProgress:
     return StepProgress(
         task=step.task,
         state=StepState(step.state),
+        undoes=bool(step.undoes),
         percent=step.percent,
         activity=step.activity,
         started_at=step.started_at,
@@ -308,8 +328,15 @@ def _step_view(step: Step) -> StepView:
 
 
 def _details(step: Step) -> Mapping[str, object]:
-    result = step.result
-    found = result.get("details") if isinstance(result, dict) and step.kind == "record" else None
+    result = step.result if isinstance(step.result, dict) else {}
+    if step.kind == StepKind.MANUAL:
+        return {
+            "instanceType": "ManualActionTaskDetails",
+            "name": step.inputs.get("name", ""),
+            "instructions": step.inputs.get("instructions", ""),
+            "observation": result.get("comments", ""),
+        }
+    found = result.get("details") if step.kind == StepKind.RECORD else None
     return found if isinstance(found, dict) else {}
 
 

@@ -13,7 +13,11 @@ from coordinator.jobs.steps import TaskSpec
 
 @dataclass(frozen=True)
 class StepProgress:
-    """What a step contributes to its task."""
+    """What a step contributes to its task.
+
+    Attributes:
+        undoes: It takes back what another did; until it begins its task knows nothing of it.
+    """
 
     task: str
     state: StepState
@@ -22,6 +26,7 @@ class StepProgress:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     failure: Failure | None = None
+    undoes: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,8 +65,14 @@ def summarise_tasks(
     return tuple(_summarise(task, by_task[task.name]) for task in tasks)
 
 
-def _summarise(task: TaskSpec, steps: Sequence[StepProgress]) -> TaskView:
+def _summarise(task: TaskSpec, all_steps: Sequence[StepProgress]) -> TaskView:
+    ordinary = [step for step in all_steps if not step.undoes]
+    undo = [step for step in all_steps if step.undoes and step.started_at is not None]
+    steps = [*ordinary, *undo] if ordinary else all_steps
     state = _task_state({step.state for step in steps})
+    if ordinary and undo and state is StepState.SUCCEEDED:
+        # All of it was done, and has been taken back.
+        state = StepState.CANCELLED
     begun = [step.started_at for step in steps if step.started_at is not None]
     ended = [step.finished_at for step in steps if step.finished_at is not None]
     done = sum(100 if step.state.ended else step.percent for step in steps)
