@@ -125,7 +125,7 @@ def end_housekeeping(item: ProtectedItem, now: datetime) -> None:
     if running is None:
         return
     if running.scenario in HOUSEKEEPING:
-        cancel_waiting_job(running.id, now, in_vain=True)
+        cancel_waiting_job(running.id, now, idle=True)
     elif running.scenario in HOUSEKEEPING_OF_MANY:
         # It goes on for the others; what it had sent about this machine is harmless.
         release_lock_of_waiting_job(running.id, item_lock(item.id), now)

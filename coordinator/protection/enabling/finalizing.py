@@ -124,10 +124,13 @@ def _refuse_if_moved_on(seen: ProtectedItem) -> None:
 
 
 def _job(item: ProtectedItem) -> ItemJob:
+    active = ActiveLocation(item.active_location)
     if item.state == ProtectionState.INITIAL_REPLICATION:
-        graph = plan_primary_completion(_snapshot(item, ActiveLocation.PRIMARY))
+        graph = plan_primary_completion(_snapshot(item, active))
         return ItemJob(PRIMARY_SCENARIO, PRIMARY_FRIENDLY_NAME, graph)
-    graph = plan_recovery_completion(_snapshot(item, ActiveLocation.RECOVERY), plan_replica(item))
+    # The original, as the replica of the copy that took its place, keeps the networks it had.
+    networks = plan_replica(item) if active is ActiveLocation.PRIMARY else None
+    graph = plan_recovery_completion(_snapshot(item, active.other), networks)
     return ItemJob(RECOVERY_SCENARIO, RECOVERY_FRIENDLY_NAME, graph)
 
 
@@ -138,6 +141,8 @@ def _snapshot(item: ProtectedItem, location: ActiveLocation) -> FinalizingSnapsh
 
 def _copied(item: ProtectedItem) -> bool:
     seen = {side.location: (side.mode, side.state) for side in item.sides.all()}
-    return seen.get(ActiveLocation.PRIMARY) == ("Primary", "Replicating") and seen.get(
-        ActiveLocation.RECOVERY
-    ) == ("Replica", "Replicating")
+    active = ActiveLocation(item.active_location)
+    return seen.get(active) == ("Primary", "Replicating") and seen.get(active.other) == (
+        "Replica",
+        "Replicating",
+    )

@@ -52,8 +52,12 @@ class FakeProvider:
     now: datetime
     fence: int = 1
     received: list[command_pb2.Command] = field(default_factory=list)
+    # Its site is gone: it takes nothing.
+    lost: bool = False
 
     def fetch(self, limit: int = 20) -> list[command_pb2.Command]:
+        if self.lost:
+            return []
         bodies = services.claim_commands(self.id, self.fence, self.now, limit)
         return self._receive(bodies)
 

@@ -20,6 +20,7 @@ from opensiterecovery.provider.v1 import (
     storage_pb2,
 )
 
+from tests.integration.protection.fake_failover import failover_verbs
 from tests.integration.protection.fake_first_copies import FakePaths, first_copy_verbs
 from tests.integration.protection.fake_networks import FakeNetworks
 from tests.integration.protection.fake_running import change_disks, running_verbs, tell_disks
@@ -37,6 +38,9 @@ class Copy:
     replica_server: str = ""
     certificate_thumbprint: str = ""
     settings: dict[str, object] = field(default_factory=dict)
+    # Of a replica: those it can be taken to, and the newest moment it holds.
+    points: list[replication_pb2.RecoveryPoint] = field(default_factory=list)
+    replicated_at: datetime | None = None
 
 
 @dataclass
@@ -82,6 +86,7 @@ class FakeHyperV:
         verbs: dict[str, Callable[..., None]] = {
             **first_copy_verbs(self),
             **running_verbs(self),
+            **failover_verbs(self),
             "read_host_replication": self._read_host,
             "prepare_host_certificate": self._request_certificate,
             "install_host_certificate": self._install_certificate,
@@ -92,11 +97,7 @@ class FakeHyperV:
             "start_initial_replication": self._start_copy,
             "read_replication": self._read,
             "stop_virtual_machine": self._stop,
-            "prepare_failover": self._prepare,
-            "start_failover": self._fail_over,
             "start_virtual_machine": self._start,
-            "complete_failover": self._complete,
-            "reverse_replication": self._reverse,
             "refresh_host": self._refresh,
             "remove_replication": self._remove_replication,
             "delete_replica": self._delete_replica,
@@ -171,6 +172,10 @@ class FakeHyperV:
                 type="AppConsistentReplica" if number % 2 else "Replica",
             )
             point.created_at.FromDatetime(seen_at - timedelta(hours=points - number))
+        if points:
+            copy.points = list(state.recovery_points)
+        if copy.state == "Replicating":
+            copy.replicated_at = seen_at - timedelta(seconds=20)
         return state
 
     def _server(self, host: str) -> command_pb2.HostReplication:
@@ -222,14 +227,6 @@ class FakeHyperV:
     def _copy(self, vm: command_pb2.VirtualMachineRef) -> Copy:
         return self.copies[vm.host, vm.vm_id]
 
-    def _other(self, vm: command_pb2.VirtualMachineRef) -> Copy:
-        [other] = [
-            copy
-            for (host, vm_id), copy in self.copies.items()
-            if vm_id == vm.vm_id and host != vm.host
-        ]
-        return other
-
     def _read_machine(self, request: command_pb2.ReadVirtualMachine, result: Result) -> None:
         self._machine(request.vm, result)
 
@@ -251,12 +248,17 @@ class FakeHyperV:
         assert request.host in allowed
         result.replication_connection.host = request.host
 
-    def _replication(self, vm: command_pb2.VirtualMachineRef, result: Result) -> None:
+    def tell(self, vm: command_pb2.VirtualMachineRef, result: Result) -> None:
+        """Fills in how the replication of a machine stands on a host."""
         copy = self._copy(vm)
         result.replication.vm_id = vm.vm_id
         result.replication.host = vm.host
         result.replication.mode = copy.mode
         result.replication.state = copy.state
+        result.replication.vm_state = copy.vm_state
+        result.replication.recovery_points.extend(copy.points)
+        if copy.replicated_at is not None:
+            result.replication.last_replication_time.FromDatetime(copy.replicated_at)
 
     def _enable(self, request: command_pb2.EnableReplication, result: Result) -> None:
         copy = self._copy(request.vm)
@@ -269,23 +271,26 @@ class FakeHyperV:
             )
             self.effects.append(f"replication.enabled {request.vm.host}")
         assert copy.replica_server == request.replica_server
-        self._replication(request.vm, result)
+        self.tell(request.vm, result)
 
     def _start_copy(self, request: command_pb2.StartInitialReplication, result: Result) -> None:
         copy = self._copy(request.vm)
         if copy.state == "ReadyForInitialReplication":
             copy.state = "InitialReplicationInProgress"
             self.effects.append(f"copy.started {request.vm.host}")
-        self._replication(request.vm, result)
+        self.tell(request.vm, result)
 
     def _read(self, request: command_pb2.ReadReplication, result: Result) -> None:
-        self._replication(request.vm, result)
+        self.tell(request.vm, result)
 
     def _stop(self, request: command_pb2.StopVirtualMachine, result: Result) -> None:
         self._power(request.vm, "Off", result)
 
     def _start(self, request: command_pb2.StartVirtualMachine, result: Result) -> None:
-        self._power(request.vm, "Running", result)
+        if request.former_state in {"", "Running"}:
+            assert self._copy(request.vm).state != "PreparedForFailover"
+            self._power(request.vm, "Running", result)
+        self._machine(request.vm, result)
 
     def _power(self, vm: command_pb2.VirtualMachineRef, state: str, result: Result) -> None:
         copy = self._copy(vm)
@@ -293,41 +298,6 @@ class FakeHyperV:
             copy.vm_state = state
             self.effects.append(f"vm.{state.lower()} {vm.host}")
         self._machine(vm, result)
-
-    def _prepare(self, request: command_pb2.PrepareFailover, result: Result) -> None:
-        copy = self._copy(request.vm)
-        if copy.state != "PreparedForFailover":
-            assert (copy.mode, copy.state, copy.vm_state) == ("Primary", "Replicating", "Off")
-            copy.state = "PreparedForFailover"
-            self.effects.append(f"failover.prepared {request.vm.host}")
-        self._replication(request.vm, result)
-
-    def _fail_over(self, request: command_pb2.StartFailover, result: Result) -> None:
-        copy = self._copy(request.vm)
-        if copy.state != "FailedOverWaitingCompletion":
-            assert (copy.mode, copy.state) == ("Replica", "Replicating")
-            copy.state = "FailedOverWaitingCompletion"
-            self.effects.append(f"failover.started {request.vm.host}")
-        self._replication(request.vm, result)
-
-    def _complete(self, request: command_pb2.CompleteFailover, result: Result) -> None:
-        copy = self._copy(request.vm)
-        if copy.state != "FailedOver":
-            assert copy.state == "FailedOverWaitingCompletion"
-            copy.state = "FailedOver"
-            self.effects.append(f"failover.completed {request.vm.host}")
-        self._replication(request.vm, result)
-
-    def _reverse(self, request: command_pb2.ReverseReplication, result: Result) -> None:
-        copy, other = self._copy(request.vm), self._other(request.vm)
-        if copy.mode != "Primary":
-            assert copy.state == "FailedOver"
-            copy.mode, copy.state = "Primary", "Replicating"
-            copy.replica_server = request.replica_server
-            copy.certificate_thumbprint = request.certificate_thumbprint
-            other.mode, other.state, other.replica_server = "Replica", "Replicating", ""
-            self.effects.append(f"replication.reversed {request.vm.host}")
-        self._replication(request.vm, result)
 
     def _remove_replication(self, request: command_pb2.RemoveReplication, result: Result) -> None:
         copy = self.copies.get((request.vm.host, request.vm.vm_id))
@@ -425,7 +395,7 @@ class FakeHyperV:
             copy.settings[name] = getattr(request, name)
         change_disks(self, request)
         self.effects.append(f"replication.changed {request.vm.host}")
-        self._replication(request.vm, result)
+        self.tell(request.vm, result)
 
     def _refresh(self, request: command_pb2.RefreshHost, result: Result) -> None:
         self.effects.append(f"host.refreshed {request.host}")
