@@ -8,12 +8,18 @@ import pytest
 
 from coordinator.jobs.graph import validate_graph
 from coordinator.jobs.steps import FailureRule, Graph
+from coordinator.protection.networks.failover_planner import CopyPlace, WayBackPlan
 from coordinator.protection.policies.rules import Authentication
+from coordinator.protection.rules import FailoverNetworks
+from coordinator.recovery.cancel_failover import plan_cancel_failover
+from coordinator.recovery.change_recovery_point import plan_change_recovery_point
 from coordinator.recovery.commit import plan_commit
+from coordinator.recovery.gates import Gate
 from coordinator.recovery.planned_failover import plan_planned_failover
 from coordinator.recovery.reverse_replication import plan_reverse_replication
 from coordinator.recovery.snapshot import MachineSnapshot, Side
 from coordinator.recovery.steps import RECORDS
+from coordinator.recovery.unplanned_failover import plan_unplanned_failover
 
 SHANGHAI, BEIJING = str(UUID(int=1)), str(UUID(int=2))
 NAMES = {SHANGHAI: "active", BEIJING: "passive", None: "coordinator"}
@@ -68,6 +74,9 @@ def test_a_planned_failover_is_the_recorded_job() -> None:
         ("VmFailover", "start_failover", "passive"),
         ("VmFailover", "recovery.failed_over", "coordinator"),
         ("VmFoStartVmOnSecondary", "start_virtual_machine", "passive"),
+        # Only when it ends before the replica is failed over.
+        ("VmPrepareForFailover", "cancel_failover", "active"),
+        ("VmShutdownVmOnPrimary", "start_virtual_machine", "active"),
     ]
     assert in_a_row(
         graph,
@@ -179,3 +188,177 @@ def test_a_refresh_that_fails_does_not_stop_the_reversal() -> None:
     steps = plan_reverse_replication(MACHINE, committed=True).steps
     warned = {s.action for s in steps if s.on_failure is FailureRule.WARN}
     assert warned == {"refresh_host"}
+
+
+DEAD = replace(MACHINE, active=replace(MACHINE.active, connected=False))
+
+
+@pytest.mark.spec("FO-2", "FO-4")
+def test_what_a_planned_failover_did_to_its_source_is_taken_back() -> None:
+    undoes = {s.key: s.undoes for s in plan_planned_failover(MACHINE).steps if s.undoes}
+    assert undoes == {"undo/prepare": "prepare", "undo/shut-down": "shut-down"}
+    # A replica that may be failed over already keeps its source as it is.
+    assert not [s for s in plan_planned_failover(MACHINE, repeated=True).steps if s.undoes]
+
+
+@pytest.mark.spec("FO-3")
+@pytest.mark.parametrize("repeated", [False, True])
+@pytest.mark.parametrize("with_source", [False, True])
+@pytest.mark.parametrize("machine", [MACHINE, DEAD])
+def test_an_unplanned_failover_is_the_recorded_job(
+    machine: MachineSnapshot, with_source: bool, repeated: bool
+) -> None:
+    graph = plan_unplanned_failover(machine, source_site_operations=with_source, repeated=repeated)
+    validate_graph(graph, actions=RECORDS)
+    assert [(task.name, task.friendly_name) for task in graph.tasks] == [
+        ("VmUfoPrerequisitesCheck", "Checking prerequisites for failover"),
+        ("VmShutdownVmOnPrimary", "Shut down the virtual machine"),
+        ("VmPrepareForUnPlannedFailover", "Synchronizing the latest changes"),
+        ("VmFailover", "Start failover"),
+        ("VmFoStartVmOnSecondary", "Start the replica virtual machine"),
+    ]
+    at_source = [s for s in graph.steps if s.provider == SHANGHAI and not s.undoes]
+    if not machine.active.connected:
+        assert at_source == []
+        assert graph.tasks[1].skipped_reason == "The provider of the source site is not connected."
+    else:
+        # Best effort, and not for long.
+        assert all(s.on_failure is FailureRule.WARN and s.attempts == 1 for s in at_source)
+        assert sum(s.time_limit_seconds for s in at_source) <= 400
+        # Whatever was asked for, it is off before the replica is failed over.
+        turn_off = [s for s in at_source if s.inputs.get("turn_off")]
+        assert [s.action for s in turn_off] == ["stop_virtual_machine"]
+        prepared = [s.action for s in at_source if s.action == "prepare_failover"]
+        assert bool(prepared) is with_source
+    skipped = graph.tasks[2].skipped_reason
+    assert bool(skipped) is not (with_source and machine.active.connected)
+    actions = [s.action for s in graph.steps if s.provider == BEIJING]
+    discards = ["cancel_failover"] if repeated else []
+    assert actions == [
+        "read_replication",
+        *discards,
+        "start_failover",
+        "start_virtual_machine",
+    ]
+
+
+@pytest.mark.spec("FO-3")
+def test_a_failover_that_is_far_from_the_source_asks_it_of_networks_only_shortly() -> None:
+    way_back = WayBackPlan(
+        item_id=str(UUID(int=9)),
+        name="SQL1",
+        source=CopyPlace(SHANGHAI, "6f9e0c1a", "hv1.sh"),
+        target=CopyPlace(BEIJING, "6f9e0c1a", "hv1.bj"),
+        adapters=1,
+    )
+    machine = replace(DEAD, networks=FailoverNetworks(way_back=way_back))
+    graph = plan_unplanned_failover(machine, source_site_operations=True)
+    asked = [s for s in graph.steps if s.provider == SHANGHAI]
+    assert asked
+    assert all(s.time_limit_seconds <= 20 and s.attempts == 1 for s in asked)
+
+
+@pytest.mark.spec("FO-4")
+@pytest.mark.parametrize("failed_over", [True, False])
+def test_a_cancellation_turns_the_copy_off_before_the_source_is_started(
+    failed_over: bool,
+) -> None:
+    graph = plan_cancel_failover(MACHINE, failed_over=failed_over)
+    validate_graph(graph, actions=RECORDS)
+    copy, source = ("active", "passive") if failed_over else ("passive", "active")
+    assert [(action, who) for _, action, who in lines(graph)] == [
+        ("read_replication", copy),
+        ("recovery.check_cancellation", "coordinator"),
+        ("cancel_failover", copy),
+        ("recovery.failover_cancelled", "coordinator"),
+        ("cancel_failover", source),
+        ("start_virtual_machine", source),
+    ]
+    assert in_a_row(
+        graph,
+        "prerequisites/check",
+        "cancel/replica",
+        "cancel/record",
+        "source/resume",
+        "source/start",
+    )
+
+
+@pytest.mark.spec("FO-4")
+def test_another_point_is_gone_to_on_the_side_the_machine_runs_on() -> None:
+    graph = plan_change_recovery_point(MACHINE, point_id="p1")
+    validate_graph(graph, actions=RECORDS)
+    assert {s.provider for s in graph.steps} == {SHANGHAI, None}
+    [start] = [s for s in graph.steps if s.action == "start_failover"]
+    assert start.inputs["recovery_point_id"] == "p1"
+    assert in_a_row(
+        graph,
+        "prerequisites/read",
+        "prerequisites/check",
+        "change/discard",
+        "change/start",
+        "change/record",
+        "start",
+    )
+
+
+@pytest.mark.spec("FO-5")
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_reversal_with_a_source_that_has_more_powers_it_off_first(committed: bool) -> None:
+    graph = plan_reverse_replication(MACHINE, committed=committed, compare=True)
+    validate_graph(graph, actions=RECORDS)
+    assert [task.name for task in graph.tasks] == [
+        "VmReverseReplicationPrerequisitesCheck",
+        "VmCommit",
+        "VmShutdownVmOnSecondary",
+        "VmPrepareForReverseReplication",
+        "VmInitiateReverseReplication",
+        "VmStartInitialReplication",
+        "UpdateDraState",
+    ]
+    assert in_a_row(
+        graph,
+        "shut-down",
+        "prepare/as-replica",
+        "prepare/connection",
+        "reverse",
+        "copy",
+        "update/record",
+    )
+    [off] = [s for s in graph.steps if s.key == "shut-down"]
+    assert (off.provider, off.inputs["turn_off"]) == (BEIJING, True)
+
+
+GRAPHS = {
+    "planned": plan_planned_failover(MACHINE),
+    "unplanned": plan_unplanned_failover(MACHINE, source_site_operations=True),
+    "point": plan_change_recovery_point(MACHINE),
+    "cancel": plan_cancel_failover(MACHINE, failed_over=True),
+    "commit": plan_commit(MACHINE),
+    "reverse": plan_reverse_replication(MACHINE, committed=False, compare=True),
+}
+
+
+@pytest.mark.spec("RP-1")
+@pytest.mark.parametrize("graph", GRAPHS.values(), ids=GRAPHS)
+def test_what_changes_a_machine_waits_for_its_phase_of_a_plan_and_a_place_at_its_host(
+    graph: Graph,
+) -> None:
+    gates = [gate.value for gate in Gate]
+    by_key = {s.key: s for s in graph.steps}
+    for step in graph.steps:
+        changes = step.provider is not None and not step.action.startswith(("read_", "refresh_"))
+        if changes and not step.undoes:
+            assert step.gate in gates
+        if changes:
+            host = {SHANGHAI: "hv1.sh", BEIJING: "hv1.bj"}[str(step.provider)]
+            assert step.slot == f"host:{host}"
+        # A later phase never comes before an earlier one.
+        for before in step.after:
+            if step.gate and by_key[before].gate:
+                assert gates.index(by_key[before].gate) <= gates.index(step.gate)
+
+
+@pytest.mark.parametrize("graph", GRAPHS.values(), ids=GRAPHS)
+def test_nothing_of_a_check_waits_for_a_phase(graph: Graph) -> None:
+    assert not [s for s in graph.steps if s.key.startswith("prerequisites/") and s.gate]
