@@ -52,8 +52,7 @@ from coordinator.protection.services import (
     remove_from_vault,
     start_now,
 )
-from coordinator.protection.states import FailoverDirection, ProtectionState
-from coordinator.recovery import services as recovery
+from coordinator.protection.states import ProtectionState
 from coordinator.recovery.plans.queries import plans_with
 
 router = Router()
@@ -84,18 +83,6 @@ class EnableInput(RequestPart):
     """A machine to protect; providerSpecificDetails say nothing that VMM does not."""
 
     properties: EnableInputProperties
-
-
-class FailoverInputProperties(RequestPart):
-    """Which way; clients of ASR add provider-specific words, which mean nothing here."""
-
-    failoverDirection: str | None = None  # noqa: N815 - the API's name
-
-
-class FailoverInput(RequestPart):
-    """A planned failover or a reversal."""
-
-    properties: FailoverInputProperties = FailoverInputProperties()
 
 
 class DisableInput(RequestPart):
@@ -170,42 +157,6 @@ def start_initial_replication(request: HttpRequest, path: Path[ItemPath]) -> Ans
     return accepted(call, _id(call, path), start_now(item, call.now))
 
 
-@router.post(f"{PROTECTED_ITEM}/plannedFailover")
-@served
-def planned_failover(
-    request: HttpRequest, path: Path[ItemPath], body: FailoverInput | None = None
-) -> Answer:
-    """Begins a planned failover, away from where the machine runs."""
-    call = open_vault(request, path)
-    item = require_item(call, path)
-    direction = read_direction(body)
-    job = recovery.planned_failover(item, direction, call.origin(_id(call, path)), call.now)
-    return accepted(call, _id(call, path), job)
-
-
-@router.post(f"{PROTECTED_ITEM}/failoverCommit")
-@served
-def failover_commit(request: HttpRequest, path: Path[ItemPath]) -> Answer:
-    """Begins the commit of a failover."""
-    call = open_vault(request, path)
-    item = require_item(call, path)
-    job = recovery.commit_failover(item, call.origin(_id(call, path)), call.now)
-    return accepted(call, _id(call, path), job)
-
-
-@router.post(f"{PROTECTED_ITEM}/reProtect")
-@served
-def reprotect(
-    request: HttpRequest, path: Path[ItemPath], body: FailoverInput | None = None
-) -> Answer:
-    """Begins the reversal of replication."""
-    call = open_vault(request, path)
-    item = require_item(call, path)
-    read_direction(body)
-    job = recovery.reverse_replicate(item, call.origin(_id(call, path)), call.now)
-    return accepted(call, _id(call, path), job)
-
-
 @router.post(f"{PROTECTED_ITEM}/remove")
 @served
 def remove_item(
@@ -264,28 +215,6 @@ def require_item(call: Call, path: ItemPath) -> ProtectedItem:
 def item_resource(call: Call, item: ProtectedItem) -> Resource:
     """One item as the API shows it."""
     return _resources(call, [item])[0]
-
-
-def read_direction(body: FailoverInput | None) -> FailoverDirection | None:
-    """ASR's failoverDirection; None when the client leaves it to us.
-
-    Raises:
-        RefusedError: It is another word.
-    """
-    word = "" if body is None else body.properties.failoverDirection or ""
-    if not word:
-        return None
-    for direction in FailoverDirection:
-        if direction.value.lower() == word.lower():
-            return direction
-    names = " or ".join(direction.value for direction in FailoverDirection)
-    raise refuse(
-        "InvalidFailoverDirection",
-        f"The value '{word}' of failoverDirection is not allowed.",
-        causes=[f"failoverDirection must be {names}."],
-        action=f"Give failoverDirection as {names}.",
-        field="failoverDirection",
-    )
 
 
 def _narrowed(rows: QuerySet[ProtectedItem], wanted: Mapping[str, str]) -> QuerySet[ProtectedItem]:

@@ -15,7 +15,7 @@ from coordinator.protection.networks.failover_planner import (
 )
 from coordinator.protection.networks.rules import TargetOffer
 from coordinator.protection.offline.rules import Stage, stage_of, waits_for
-from coordinator.protection.operations import Operation, allowed_operations
+from coordinator.protection.operations import Operation, allowed_operations, why_not
 from coordinator.protection.policies.rules import WIRE_AUTHENTICATION, Authentication, InstanceType
 from coordinator.protection.replication.rpo import rpo_seconds
 from coordinator.protection.replication.windows import Window
@@ -45,6 +45,7 @@ __all__ = [
     "rpo_seconds",
     "stage_of",
     "waits_for",
+    "why_not",
 ]
 
 # So many machines are named in one message.

@@ -7,6 +7,17 @@ from datetime import datetime
 
 from coordinator.recovery.recovery_points import Point
 
+# As clients of the API read them, in the details of the job and of the item.
+NAMES = {
+    "recovery_point_id": "recoveryPointId",
+    "recovery_point_time": "recoveryPointTime",
+    "recovery_point_type": "recoveryPointType",
+    "recovered_until": "recoveredUntil",
+    "last_known_change_at": "lastKnownChangeTime",
+    "lost_at_least_seconds": "lostAtLeastSeconds",
+    "lost_at_most_seconds": "lostAtMostSeconds",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class SourceKnowledge:
@@ -58,6 +69,13 @@ class Loss:
             "lost_at_least_seconds": self.at_least_seconds,
             "lost_at_most_seconds": self.at_most_seconds,
         }
+
+
+def record_result(loss: Loss) -> dict[str, object]:
+    """What the step that records a failover gives: the facts, and as details of its task."""
+    facts = loss.as_json()
+    details = {NAMES[key]: None if value == "" else value for key, value in facts.items()}
+    return {**facts, "details": {"instanceType": "FailoverTaskDetails", **details}}
 
 
 def loss_of(

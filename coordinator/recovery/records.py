@@ -19,7 +19,7 @@ from coordinator.protection.services import (
 from coordinator.protection.states import ItemEvent, ProtectionState
 from coordinator.recovery import rules
 from coordinator.recovery.left_behind import left_text, undone_well
-from coordinator.recovery.loss import SourceKnowledge, loss_of
+from coordinator.recovery.loss import SourceKnowledge, loss_of, record_result
 from coordinator.recovery.wire_values import moment
 
 
@@ -49,7 +49,7 @@ def failed_over(call: RecordCall) -> Mapping[str, object]:
         now=call.now,
     )
     record_failed_over(_item_id(call.arguments), call.now, facts=loss.as_json())
-    return loss.as_json()
+    return record_result(loss)
 
 
 def planned_failover_finished(job: FinishedJob) -> str | None:

@@ -38,7 +38,8 @@ RECORDS: Mapping[str, RecordFunction] = {
 
 CONDITIONS: Mapping[str, Condition] = {}
 
-FINISHERS: Mapping[str, Finisher] = {
+# Of the jobs of single machines.
+MACHINE_FINISHERS: Mapping[str, Finisher] = {
     planned_failover.SCENARIO: records.planned_failover_finished,
     unplanned_failover.SCENARIO: unplanned_records.unplanned_failover_finished,
     change_recovery_point.SCENARIO: unplanned_records.point_change_finished,
@@ -47,10 +48,14 @@ FINISHERS: Mapping[str, Finisher] = {
     reverse_replication.SCENARIO: records.reversal_finished,
 }
 
+FINISHERS: Mapping[str, Finisher] = {**MACHINE_FINISHERS, **plans.finishers(MACHINE_FINISHERS)}
+
 # By the action of MANUAL steps.
 ESCALATIONS: Mapping[str, Escalation] = {}
 
 # By scenario: what brings the object of a failed job back into the operation when it is restarted.
-RESTARTERS: Mapping[str, Restarter] = {}
+MACHINE_RESTARTERS: Mapping[str, Restarter] = {}
+
+RESTARTERS: Mapping[str, Restarter] = plans.restarters(MACHINE_RESTARTERS)
 
 TASKS: Mapping[str, Callable[..., None]] = {}

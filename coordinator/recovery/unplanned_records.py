@@ -21,7 +21,7 @@ from coordinator.protection.services import (
 from coordinator.protection.states import FailoverType, ItemEvent, ProtectionState
 from coordinator.recovery import rules
 from coordinator.recovery.left_behind import began, left_text, undone_well
-from coordinator.recovery.loss import Loss, SourceKnowledge, loss_of, loss_sentence
+from coordinator.recovery.loss import Loss, SourceKnowledge, loss_of, loss_sentence, record_result
 from coordinator.recovery.options import RecoveryTag
 from coordinator.recovery.recovery_points import missing_point_failure
 from coordinator.recovery.wire_values import moment, point, points
@@ -63,7 +63,7 @@ def failed_over_unplanned(call: RecordCall) -> Mapping[str, object]:
     record_failed_over(
         item.id, call.now, FailoverType.UNPLANNED, in_step=in_step, facts=loss.as_json()
     )
-    return loss.as_json()
+    return record_result(loss)
 
 
 def unplanned_failover_finished(job: FinishedJob) -> str | None:
@@ -104,7 +104,7 @@ def point_changed(call: RecordCall) -> Mapping[str, object]:
         now=item.last_failover_at or call.now,
     )
     record_point_changed(item.id, item.last_failover_at or call.now, loss.as_json())
-    return loss.as_json()
+    return record_result(loss)
 
 
 def point_change_finished(job: FinishedJob) -> str | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from uuid import UUID
 
 from coordinator.api.paths import JOB, VaultId
 from coordinator.api.shapes.envelope import (
@@ -12,11 +14,26 @@ from coordinator.api.shapes.envelope import (
     written_lines,
     written_time,
 )
+from coordinator.api.shapes.failovers import failover_of_job
 from coordinator.failures import Failure
-from coordinator.jobs.queries import JobError, JobView, TaskView
+from coordinator.jobs.queries import (
+    JobAction,
+    JobError,
+    JobView,
+    MemberView,
+    TaskView,
+    actions_of,
+)
 from coordinator.jobs.states import JobState, StepState
+from coordinator.jobs.steps import StepKind
 
-FAILOVER_SCENARIOS = frozenset({"PlannedFailover", "UnplannedFailover"})
+FAILOVER_SCENARIOS = frozenset({"PlannedFailover", "UnplannedFailover", "ChangePit"})
+# ASR's kinds of group tasks, by what the plan calls its groups.
+GROUP_TASKS = {
+    "Shutdown": "RecoveryPlanShutdownGroupTaskDetails",
+    "Failover": "RecoveryPlanGroupTaskDetails",
+    "Boot": "RecoveryPlanGroupTaskDetails",
+}
 # "LRO" states of Azure: one l in Canceled, or clients poll for ever.
 OPERATION_STATES = {
     JobState.SUCCEEDED: "Succeeded",
@@ -29,7 +46,14 @@ def job_id(ids: VaultId, name: str) -> str:
     return ids.child(JOB, job_name=name)
 
 
-def job_resource(ids: VaultId, job: JobView) -> Resource:
+def job_resource(ids: VaultId, job: JobView, restartable: Collection[str] = ()) -> Resource:
+    """A job as ASR gives it out.
+
+    Args:
+        ids: The vault's.
+        job: The job.
+        restartable: Scenarios that know how to go on after a failure.
+    """
     return resource(
         job_id(ids, str(job.id)),
         {
@@ -38,11 +62,11 @@ def job_resource(ids: VaultId, job: JobView) -> Resource:
             "friendlyName": job.friendly_name,
             "state": job.state.value,
             "stateDescription": job.state_description or job.state.value,
-            "tasks": [_task(job, task) for task in job.tasks],
-            "errors": [_error(job, error) for error in job.errors],
+            "tasks": [_task(ids, job, task) for task in job.tasks],
+            "errors": [_error(job.id, error, job.finished_at) for error in job.errors],
             "startTime": written_time(job.started_at or job.created_at),
             "endTime": written_time(job.finished_at),
-            "allowedActions": [],
+            "allowedActions": [action.value for action in actions_of(job, restartable)],
             "targetObjectId": job.target_id,
             "targetObjectName": job.target_name,
             "targetInstanceType": job.target_type,
@@ -50,6 +74,8 @@ def job_resource(ids: VaultId, job: JobView) -> Resource:
             # Beyond ASR's model, for those who show progress.
             "percent": job.percent,
             "startedBy": job.started_by,
+            "leftState": job.left_text,
+            "parentJobId": None if job.root_id is None else job_id(ids, str(job.root_id)),
         },
     )
 
@@ -95,26 +121,83 @@ def _unexplained(job: JobView) -> Failure:
     return Failure("JobFailed", f"The job {job.friendly_name} ({job.id}) failed.")
 
 
-def _task(job: JobView, task: TaskView) -> dict[str, object]:
+def _task(ids: VaultId, job: JobView, task: TaskView) -> dict[str, object]:
     begun = task.started_at is not None
     return {
         "taskId": task.name,
         "name": task.name,
         "startTime": written_time(task.started_at) if begun else NEVER,
         "endTime": written_time(task.finished_at) if task.finished_at is not None else NEVER,
-        "allowedActions": [],
+        "allowedActions": [JobAction.RESUME.value] if _asks(job, task) else [],
         "friendlyName": task.friendly_name,
         "state": task.state.value,
         "stateDescription": _task_description(task),
         "taskType": "TaskType",
         "customDetails": _task_details(job, task),
-        "groupTaskCustomDetails": None,
+        "groupTaskCustomDetails": _group(ids, job, task),
         "errors": [
-            _error(job, JobError(failure, task.name, "", task.finished_at))
+            _error(job.id, JobError(failure, task.name, "", task.finished_at), job.finished_at)
             for failure in task.failures
         ],
         # Beyond ASR's model, for those who show progress.
         "percent": task.percent,
+    }
+
+
+def _asks(job: JobView, task: TaskView) -> bool:
+    """Whether the task waits for a person."""
+    return any(
+        step.task == task.name
+        and step.kind == StepKind.MANUAL
+        and step.state is StepState.IN_PROGRESS
+        for step in job.steps
+    )
+
+
+def _group(ids: VaultId, job: JobView, task: TaskView) -> dict[str, object] | None:
+    """The machines of the task's group, each with its own job."""
+    group = next((group for group in job.groups if group.task == task.name), None)
+    if group is None:
+        return None
+    return {
+        "instanceType": GROUP_TASKS.get(group.type, "RecoveryPlanGroupTaskDetails"),
+        "name": task.friendly_name,
+        "groupId": group.key,
+        "rpGroupType": group.type,
+        "childTasks": [_member(ids, task, member) for member in group.members],
+    }
+
+
+def _member(ids: VaultId, task: TaskView, member: MemberView) -> dict[str, object]:
+    begun, ended = member.started_at, member.finished_at
+    return {
+        "taskId": f"{task.name}/{member.key}",
+        "name": task.name,
+        "startTime": written_time(begun) if begun is not None else NEVER,
+        "endTime": written_time(ended) if ended is not None else NEVER,
+        "allowedActions": [],
+        "friendlyName": member.target_name,
+        "state": member.state.value,
+        "stateDescription": member.skipped_reason or member.state.value,
+        "taskType": "VirtualMachineTask",
+        "customDetails": {
+            "instanceType": "VirtualMachineTaskDetails",
+            "skippedReason": member.skipped_reason,
+            "skippedReasonString": member.skipped_reason,
+            "jobTask": {
+                "jobId": job_id(ids, str(member.job_id)),
+                "jobFriendlyName": member.friendly_name,
+                "targetObjectId": member.target_id,
+                "targetObjectName": member.target_name,
+                "targetInstanceType": member.target_type,
+                "jobScenarioName": member.scenario,
+            },
+        },
+        "groupTaskCustomDetails": None,
+        "errors": [
+            _error(member.job_id, JobError(failure, task.name, "", ended))
+            for failure in member.failures
+        ],
     }
 
 
@@ -132,7 +215,9 @@ def _task_description(task: TaskView) -> str:
     return task.activity or task.state.value
 
 
-def _error(job: JobView, error: JobError) -> dict[str, object]:
+def _error(
+    job_id: UUID, error: JobError, otherwise_at: datetime | None = None
+) -> dict[str, object]:
     failure = error.failure
     return {
         "serviceErrorDetails": {
@@ -140,11 +225,11 @@ def _error(job: JobView, error: JobError) -> dict[str, object]:
             "message": failure.message,
             "possibleCauses": written_lines(failure.possible_causes),
             "recommendedAction": failure.recommended_action,
-            "activityId": str(job.id),
+            "activityId": str(job_id),
         },
         "providerErrorDetails": _provider_error(failure),
         "errorLevel": "Error",
-        "creationTime": written_time(error.at or job.finished_at),
+        "creationTime": written_time(error.at or otherwise_at),
         "taskId": error.task or None,
     }
 
@@ -177,6 +262,11 @@ def _details(job: JobView) -> dict[str, object]:
         "instanceType": "FailoverJobDetails",
         "affectedObjectDetails": {},
         "protectedItemDetails": [
-            {"name": job.target_id, "friendlyName": job.target_name},
+            {
+                "name": job.target_id,
+                "friendlyName": job.target_name,
+                # Beyond ASR's model it says what was lost.
+                **failover_of_job(job),
+            },
         ],
     }

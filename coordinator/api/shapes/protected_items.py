@@ -9,6 +9,7 @@ from coordinator.api.paths import PROTECTED_ITEM, VaultId
 from coordinator.api.shapes.containers import container_id
 from coordinator.api.shapes.envelope import Resource, resource, written_time
 from coordinator.api.shapes.fabrics import FABRIC_TYPE
+from coordinator.api.shapes.failovers import failover_facts
 from coordinator.api.shapes.health import health_error, worst_health
 from coordinator.api.shapes.networks import vm_nics
 from coordinator.api.shapes.offline_copies import (
@@ -92,7 +93,9 @@ def protected_item_resource(ids: VaultId, item: ProtectedItem, context: ItemCont
             "lastSuccessfulFailoverTime": written_time(item.last_failover_at),
             "lastSuccessfulTestFailoverTime": None,
             "currentScenario": current_scenario(ids, context.running_job),
-            "failoverRecoveryPointId": None,
+            "failoverRecoveryPointId": _failover_point(ids, item),
+            # Beyond ASR's model: what the failover recovered, and what it left behind.
+            "failoverDetails": failover_facts(item.failover) if item.failover_type else None,
             # Beyond ASR's model, which filters items by a plan's name instead.
             "recoveryPlans": list(context.recovery_plans),
             "placement": placement(item),
@@ -109,6 +112,11 @@ def protected_item_resource(ids: VaultId, item: ProtectedItem, context: ItemCont
             },
         },
     )
+
+
+def _failover_point(ids: VaultId, item: ProtectedItem) -> str | None:
+    point = (item.failover or {}).get("recovery_point_id") if item.failover_type else ""
+    return f"{protected_item_id(ids, item)}/recoveryPoints/{point}" if point else None
 
 
 def current_scenario(ids: VaultId, job: Job | None) -> dict[str, object]:

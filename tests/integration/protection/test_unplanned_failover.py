@@ -134,7 +134,7 @@ def test_the_loss_is_said_from_what_both_sides_told_last(protected: World) -> No
     assert facts["lost_at_most_seconds"] == pytest.approx(120, abs=1)
     assert facts["recovered_until"] == (told_at - timedelta(seconds=20)).isoformat()
     assert "lost at most" in job.left_text
-    assert facts == job.steps.get(key="failover/record").result
+    assert facts.items() <= job.steps.get(key="failover/record").result.items()
 
 
 @pytest.mark.spec("FO-3")

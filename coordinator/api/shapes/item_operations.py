@@ -1,0 +1,35 @@
+"""What can be done with a protected item, and what stands against the rest, in answers."""
+
+from __future__ import annotations
+
+from coordinator.jobs.models import Job
+from coordinator.protection.models import ProtectedItem
+from coordinator.protection.queries import picture_of
+from coordinator.protection.rules import Operation, why_not
+from coordinator.protection.states import ProtectionState
+
+
+def item_operations(item: ProtectedItem, running: Job | None) -> list[dict[str, object]]:
+    """Every operation by its name.
+
+    Args:
+        item: The item.
+        running: The job that works on it; None when none does.
+    """
+    state, picture = ProtectionState(item.state), picture_of(item)
+    found: list[dict[str, object]] = []
+    for operation in Operation:
+        answer = why_not(operation, state, picture, testing=False)
+        reason, remedy = ("", "") if answer is None else (answer.reason, answer.remedy)
+        if running is not None:
+            reason = f'Another operation, "{running.friendly_name}", is in progress.'
+            remedy = f"Wait until the job {running.id} ends, or cancel it."
+        found.append(
+            {
+                "name": operation.value,
+                "allowed": not reason,
+                "reason": reason,
+                "recommendedAction": remedy,
+            }
+        )
+    return found
