@@ -69,5 +69,9 @@ class JobPath(VaultPath):
     job_name: str
 
 
+class JobActionPath(JobPath):
+    action_name: str
+
+
 class KeyPath(VaultPath):
     key_name: str

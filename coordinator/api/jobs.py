@@ -5,22 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from ninja import Path, Router
+from pydantic import Field
 
-from coordinator.api.addresses import JobPath, VaultPath
-from coordinator.api.calls import Answer, open_vault, served
+from coordinator.api.addresses import JobActionPath, JobPath, VaultPath
+from coordinator.api.bodies import RequestPart
+from coordinator.api.calls import Answer, Call, open_vault, served
+from coordinator.api.errors import ACTIVITY_ID
 from coordinator.api.filters import parse_filter, parse_time
 from coordinator.api.long_operations import find_job
 from coordinator.api.paging import page
 from coordinator.api.paths import JOB, VAULT
-from coordinator.api.shapes.jobs import job_resource
+from coordinator.api.shapes.jobs import job_id, job_resource
 from coordinator.failures import refuse
+from coordinator.jobs.models import Job
 from coordinator.jobs.queries import JobFilters, list_jobs
+from coordinator.jobs.services import cancel_job, restart_job, resume_job
 from coordinator.jobs.states import JobState
+from coordinator.recovery.steps import RESTARTERS
 
 router = Router()
+
+LONGEST_COMMENT = 1024
 
 FILTERS = (
     "startTime",
@@ -43,15 +54,77 @@ def list_all(request: HttpRequest, path: Path[VaultPath]) -> Answer:
         lambda start, end: list_jobs(
             call.vault.id, replace(wanted, offset=start, limit=end - start)
         ),
-        lambda job: job_resource(call.ids, job),
+        lambda job: job_resource(call.ids, job, RESTARTERS),
     )
 
 
 @router.get(JOB)
 @served
 def get_job(request: HttpRequest, path: Path[JobPath]) -> Answer:
+    """A job; "childTasks=none" leaves out the members of its groups, of which there may be many."""
     call = open_vault(request, path)
-    return job_resource(call.ids, find_job(call, path.job_name))
+    with_members = request.GET.get("childTasks") != "none"
+    return job_resource(
+        call.ids, find_job(call, path.job_name, with_members=with_members), RESTARTERS
+    )
+
+
+class ResumeProperties(RequestPart):
+    comments: Annotated[str, Field(max_length=LONGEST_COMMENT)] | None = None
+
+
+class ResumeInput(RequestPart):
+    properties: ResumeProperties = ResumeProperties()
+
+
+@router.post(f"{JOB}/cancel")
+@served
+def cancel(request: HttpRequest, path: Path[JobPath]) -> Answer:
+    """Has a job end early; it ends once what runs has ended and what had begun is taken back."""
+    call = open_vault(request, path)
+    return _acted(call, cancel_job(_id_of(call, path), call.caller.name, call.now))
+
+
+@router.post(f"{JOB}/restart")
+@served
+def restart(request: HttpRequest, path: Path[JobPath]) -> Answer:
+    """Has a failed job go on where it failed."""
+    call = open_vault(request, path)
+    job = restart_job(_id_of(call, path), call.caller.name, call.now, RESTARTERS)
+    return _acted(call, job)
+
+
+@router.post(f"{JOB}/resume")
+@served
+def resume(request: HttpRequest, path: Path[JobPath], body: ResumeInput) -> Answer:
+    """Ends the manual action a job waits for, with a note."""
+    call = open_vault(request, path)
+    comments = body.properties.comments or ""
+    return _acted(call, resume_job(_id_of(call, path), comments, call.caller.name, call.now))
+
+
+@router.get(f"{JOB}/operationresults/{{action_name}}")
+@served
+def get_action_result(request: HttpRequest, path: Path[JobActionPath]) -> Answer:
+    """The job after an action on it: the action itself is over at once."""
+    call = open_vault(request, path)
+    return job_resource(call.ids, find_job(call, path.job_name), RESTARTERS)
+
+
+def _id_of(call: Call, path: JobPath) -> UUID:
+    return find_job(call, path.job_name).id
+
+
+def _acted(call: Call, job: Job) -> Answer:
+    """202, and where the job is: waiting for the action is not waiting for the job."""
+    path = job_id(call.ids, str(job.id))
+    response = HttpResponse(status=HTTPStatus.ACCEPTED)
+    # An empty body has no type; with one, clients try to read it.
+    del response["Content-Type"]
+    response["Location"] = call.absolute(f"{path}/operationresults/{job.id}")
+    response["Retry-After"] = "0"
+    response[ACTIVITY_ID] = path
+    return response
 
 
 def read_filters(given: Mapping[str, str]) -> JobFilters:

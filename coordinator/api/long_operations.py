@@ -73,14 +73,19 @@ def operation_result(
     return resource
 
 
-def find_job(call: Call, name: str) -> JobView:
+def find_job(call: Call, name: str, *, with_members: bool = False) -> JobView:
     """The vault's job of that name.
+
+    Args:
+        call: The request.
+        name: The job's.
+        with_members: With the members of its groups.
 
     Raises:
         NotFoundError: There is none.
     """
     found = read_uuid(name)
-    job = None if found is None else jobs.find_job(call.vault.id, found)
+    job = None if found is None else jobs.find_job(call.vault.id, found, with_members=with_members)
     if job is None:
         raise NotFoundError(job_id(call.ids, name))
     return job

@@ -5,23 +5,34 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from coordinator.cli.failures import show_error
+from coordinator.cli.job_trees import job_tree
 from coordinator.cli.operations import (
     DEFAULT_LIMIT_SECONDS,
     LimitOption,
+    WaitOption,
+    begin,
     follow,
     job_failure,
     job_name_of,
 )
 from coordinator.cli.session import Session, command
-from coordinator.cli.waiting import seconds_between, task_name
+from coordinator.cli.waiting import job_percent, seconds_between
 
 app = typer.Typer(no_args_is_help=True, help="Jobs: what was asked for, and what became of it.")
 
+# More machines of a group are shown when asked for; what did not end well is always shown.
+SHOWN_MEMBERS = 20
 JobArgument = Annotated[str, typer.Argument(help="The job's id.")]
 JOB = "Job"
+
+
+def _progress(job: Any) -> str:
+    percent = job_percent(job)
+    return "-" if percent is None else f"{percent} %"
+
+
 COLUMNS = {
     JOB: lambda job: str(job.name),
     "Operation": lambda job: str(job.properties.friendly_name),
@@ -34,6 +45,9 @@ DETAILS = {
     **COLUMNS,
     "Scenario": lambda job: str(job.properties.scenario_name),
     "Description": lambda job: str(job.properties.state_description),
+    "Progress": _progress,
+    "Allowed": lambda job: ", ".join(job.properties.allowed_actions or []) or "-",
+    "Left": lambda job: str(job.properties.get("leftState") or "-"),
 }
 
 
@@ -55,19 +69,65 @@ def list_jobs(
 
 
 @command(app)
-def show(session: Session, job: JobArgument) -> None:
-    """Shows a job with its tasks and errors."""
+def show(
+    session: Session,
+    job: JobArgument,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every machine of a group, however many.")
+    ] = False,
+) -> None:
+    """Shows a job with its tasks, the machines inside them, and errors."""
     clients = session.clients
     found: Any = clients.site_recovery.replication_jobs.get(*clients.scope, job_name_of(job))
     session.show_one(found, DETAILS)
     if session.as_json:
         return
-    table = Table("Task", "State", "Seconds", box=None, pad_edge=False, header_style="bold")
-    for task in found.properties.tasks or []:
-        table.add_row(task_name(task), str(task.state), _seconds(task))
-    session.output.print(table)
+    session.output.print(job_tree(found, None if everything else SHOWN_MEMBERS))
     if found.properties.errors:
         show_error(session.output, job_failure(found))
+
+
+@command(app)
+def cancel(
+    session: Session,
+    job: JobArgument,
+    wait: WaitOption = True,
+    limit_seconds: LimitOption = DEFAULT_LIMIT_SECONDS,
+) -> None:
+    """Cancels a job: what runs is awaited, then what had begun is taken back."""
+    name, jobs = job_name_of(job), session.clients.site_recovery.replication_jobs
+    begin(jobs.begin_cancel, *session.clients.scope, name)
+    follow(session, name, wait=wait, limit_seconds=limit_seconds, wanted="Cancelled")
+
+
+@command(app)
+def restart(
+    session: Session,
+    job: JobArgument,
+    wait: WaitOption = True,
+    limit_seconds: LimitOption = DEFAULT_LIMIT_SECONDS,
+) -> None:
+    """Has a failed job go on where it failed."""
+    name, jobs = job_name_of(job), session.clients.site_recovery.replication_jobs
+    begin(jobs.begin_restart, *session.clients.scope, name)
+    follow(session, name, wait=wait, limit_seconds=limit_seconds)
+
+
+@command(app)
+def resume(
+    session: Session,
+    job: JobArgument,
+    comments: Annotated[str, typer.Option(help="What was done; kept with the action.")] = "",
+    wait: WaitOption = False,
+    limit_seconds: LimitOption = DEFAULT_LIMIT_SECONDS,
+) -> None:
+    """Confirms the manual action that a job waits for."""
+    name, jobs = job_name_of(job), session.clients.site_recovery.replication_jobs
+    begin(jobs.begin_resume, *session.clients.scope, name, {"properties": {"comments": comments}})
+    if wait:
+        follow(session, name, wait=True, limit_seconds=limit_seconds)
+    else:
+        session.tell(f"Job {name} goes on.")
 
 
 @command(app)

@@ -59,16 +59,33 @@ def begin(operation: Callable[..., Any], *arguments: object, **options: object) 
     return answer.job_name
 
 
-def follow(session: Session, job_name: str, *, wait: bool, limit_seconds: float) -> None:
+def follow(
+    session: Session,
+    job_name: str,
+    *,
+    wait: bool,
+    limit_seconds: float,
+    wanted: str = "Succeeded",
+) -> None:
     """Waits for a job and shows how it ended, or just says which it is.
 
+    Args:
+        session: The command's.
+        job_name: The job.
+        wait: Whether to wait.
+        limit_seconds: How long.
+        wanted: The state in which it is to end.
+
     Raises:
-        CommandError: It failed, was cancelled, or did not end in time.
+        CommandError: It ended otherwise, or not in time.
     """
     clients = session.clients
 
     def read() -> Any:
-        return clients.site_recovery.replication_jobs.get(*clients.scope, job_name)
+        # Of a plan's job all machines with each reading would be megabytes.
+        return clients.site_recovery.replication_jobs.get(
+            *clients.scope, job_name, params={"childTasks": "none"}
+        )
 
     if not wait:
         job = read()
@@ -80,12 +97,16 @@ def follow(session: Session, job_name: str, *, wait: bool, limit_seconds: float)
     job = wait_for_job(read, display, limit_seconds)
     if session.as_json:
         session.show_json(as_plain(job))
-    if job.properties.state != "Succeeded":
+    left = job.properties.get("leftState")
+    if left:
+        session.tell(str(left))
+    if job.properties.state != wanted:
         raise job_failure(job)
     seconds = seconds_between(job.properties.start_time, job.properties.end_time)
     took = "" if seconds is None else f" in {seconds:.1f} s"
     session.tell(
-        f"{job.properties.friendly_name} of {job.properties.target_object_name} succeeded{took}."
+        f"{job.properties.friendly_name} of {job.properties.target_object_name} "
+        f"{wanted.lower()}{took}."
     )
 
 

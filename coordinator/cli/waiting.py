@@ -117,26 +117,51 @@ class Silence:
         return
 
 
+class Questions:
+    """Says once of each manual action what a job waits for, and how to confirm it."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._asked: set[str] = set()
+
+    def update(self, job: Any) -> None:
+        for task in job.properties.tasks or []:
+            if "Resume" not in (task.allowed_actions or []) or task.name in self._asked:
+                continue
+            self._asked.add(str(task.name))
+            details = task.custom_details or {}
+            for line in (
+                f"{task_name(task)}: waits for you. {details.get('instructions', '')}".rstrip(),
+                f'  When it is done: osr job resume {job.name} --comments "..."',
+            ):
+                self._console.print(line, highlight=False, markup=False)
+
+
 class Lines:
     """One line whenever a task's state changes."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._seen: dict[str, str] = {}
+        self._questions = Questions(console)
 
     def update(self, job: Any) -> None:
+        percent = job_percent(job)
+        so_far = "" if percent is None else f" ({percent} % of all)"
         for task in job.properties.tasks or []:
             state = str(task.state)
             if self._seen.get(task.name) != state and state != "NotStarted":
                 self._seen[task.name] = state
-                self._console.print(f"{task_name(task)}: {state}", highlight=False, markup=False)
+                line = f"{task_name(task)}: {state}{so_far}"
+                self._console.print(line, highlight=False, markup=False)
+        self._questions.update(job)
 
     def close(self) -> None:
         return
 
 
 class Bars:
-    """A bar a task, live."""
+    """A bar for the job and one a task, live."""
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(
@@ -147,9 +172,13 @@ class Bars:
             console=console,
         )
         self._rows: dict[str, TaskID] = {}
+        self._whole: TaskID | None = None
+        self._questions = Questions(console)
         self._progress.start()
 
     def update(self, job: Any) -> None:
+        self._show_whole(job)
+        self._questions.update(job)
         for task in job.properties.tasks or []:
             name = str(task.name)
             if name not in self._rows:
@@ -167,6 +196,16 @@ class Bars:
     def close(self) -> None:
         self._progress.stop()
 
+    def _show_whole(self, job: Any) -> None:
+        percent = job_percent(job)
+        if percent is None:
+            return
+        if self._whole is None:
+            name = str(job.properties.friendly_name or job.name)
+            self._whole = self._progress.add_task(name, total=100, state="")
+        state = f"{percent} %, {job.properties.state}"
+        self._progress.update(self._whole, completed=percent, state=state)
+
 
 def task_name(task: Any) -> str:
     return str(task.friendly_name or task.name)
@@ -178,6 +217,12 @@ def task_percent(task: Any) -> int:
         return 100
     percent = task.get("percent")
     return int(percent) if isinstance(percent, int | float) else 0
+
+
+def job_percent(job: Any) -> int | None:
+    """How far a job has come, beside what ASR's model has; None when nobody says so."""
+    percent = job.properties.get("percent")
+    return int(percent) if isinstance(percent, int | float) else None
 
 
 def seconds_between(start: datetime | None, end: datetime | None) -> float | None:

@@ -22,6 +22,7 @@ from coordinator.jobs.task_views import StepProgress, TaskView, summarise_tasks
 
 __all__ = [
     "GroupView",
+    "JobAction",
     "JobError",
     "JobFilters",
     "JobView",

@@ -6,12 +6,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
+import pytest
 from azure.mgmt.recoveryservicessiterecovery import models as asr
 
 from coordinator.api.paths import VaultId
 from coordinator.api.shapes.jobs import job_resource, operation_status
 from coordinator.failures import Failure, ProviderError
-from coordinator.jobs.queries import JobError, JobView
+from coordinator.jobs.job_actions import JobFacts
+from coordinator.jobs.queries import GroupView, JobError, JobView, MemberView, StepView
 from coordinator.jobs.states import JobState, StepState
 from coordinator.jobs.task_views import TaskView
 
@@ -44,6 +46,16 @@ def job(state: JobState, *errors: JobError) -> JobView:
         started_at=NOON,
         finished_at=NOON if state.ended else None,
         percent=50,
+        facts=JobFacts(
+            name="Planned failover",
+            target="GoldVM1",
+            state=state,
+            halted=False,
+            past_return=False,
+            asks=False,
+            restartable=False,
+            child=False,
+        ),
         errors=errors,
         tasks=(
             task("VmFailover", StepState.IN_PROGRESS),
@@ -104,3 +116,83 @@ def test_a_failed_operation_says_why_even_when_no_step_did() -> None:
     assert isinstance(error, dict)
     assert error["code"] == "JobFailed"
     assert "Planned failover" in error["message"]
+
+
+@pytest.mark.spec("JB-2")
+@pytest.mark.parametrize(
+    ("state", "allowed"),
+    [
+        (JobState.IN_PROGRESS, ["Cancel"]),
+        (JobState.FAILED, ["Restart"]),
+        (JobState.SUCCEEDED, []),
+        (JobState.CANCELLED, []),
+    ],
+)
+def test_the_allowed_actions_follow_from_the_state(state: JobState, allowed: list[str]) -> None:
+    read = asr.Job(job_resource(IDS, job(state), {"PlannedFailover"}))
+    assert read.properties is not None
+    assert read.properties.allowed_actions == allowed
+
+
+@pytest.mark.spec("RP-5")
+def test_the_sdk_reads_the_machines_of_a_group_with_their_jobs() -> None:
+    skipped = MemberView(
+        job_id=UUID(int=9),
+        key="vm1",
+        scenario="PlannedFailover",
+        friendly_name="Planned failover",
+        target_type="ProtectionEntity",
+        target_id="item-1",
+        target_name="GoldVM1",
+        state=StepState.SKIPPED,
+        skipped_reason="It is failed over already.",
+        started_at=NOON,
+        finished_at=NOON,
+        failures=(),
+    )
+    failed = replace(skipped, state=StepState.FAILED, skipped_reason="", failures=(FAILURE,))
+    group = GroupView("VmFailover", "group1", "Boot", (skipped, failed))
+    read = asr.Job(job_resource(IDS, replace(job(JobState.IN_PROGRESS), groups=(group,))))
+    assert read.properties is not None
+    tasks = read.properties.tasks or []
+    details = tasks[0].group_task_custom_details
+    assert isinstance(details, asr.RecoveryPlanGroupTaskDetails)
+    assert details.rp_group_type == "Boot"
+    first, second = details.child_tasks or []
+    of_machine = asr.VirtualMachineTaskDetails(first["customDetails"])
+    assert of_machine.skipped_reason == "It is failed over already."
+    assert of_machine.job_task is not None
+    assert str(of_machine.job_task.job_id).endswith(str(UUID(int=9)))
+    assert (second.state, len(second.errors or [])) == ("Failed", 1)
+    assert tasks[1].group_task_custom_details is None
+
+
+@pytest.mark.spec("RP-2")
+def test_the_sdk_reads_what_a_manual_action_asks_for() -> None:
+    asking = StepView(
+        key="ask",
+        task="VmFailover",
+        kind="manual",
+        action="",
+        provider_id=None,
+        state=StepState.IN_PROGRESS,
+        attempts=1,
+        percent=0,
+        activity="",
+        point_of_no_return=False,
+        started_at=NOON,
+        finished_at=None,
+        failure=None,
+        details={
+            "instanceType": "ManualActionTaskDetails",
+            "name": "Cables",
+            "instructions": "Plug them in.",
+            "observation": "",
+        },
+    )
+    read = asr.Job(job_resource(IDS, replace(job(JobState.SUSPENDED), steps=(asking,))))
+    assert read.properties is not None
+    task = (read.properties.tasks or [])[0]
+    assert task.allowed_actions == ["Resume"]
+    assert isinstance(task.custom_details, asr.ManualActionTaskDetails)
+    assert task.custom_details.instructions == "Plug them in."

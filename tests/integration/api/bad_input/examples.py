@@ -104,6 +104,13 @@ EXAMPLES = (
         body={"properties": {"name": "Another"}},
     ),
     Example(
+        name="resume a job",
+        method="POST",
+        path="/replicationJobs/{job}/resume",
+        body={"properties": {"comments": "The cables are in."}},
+        harmless={("properties",): [], ("properties", "comments"): [None]},
+    ),
+    Example(
         name="map a network",
         method="PUT",
         path=f"{NETWORKS}/sh1/replicationNetworkMappings/another",

@@ -13,6 +13,10 @@ from opensiterecovery.provider.v1.replication_pb2 import ReplicationState
 
 from coordinator.access.services import create_principal
 from coordinator.fabrics.models import Cloud, FabricObject
+from coordinator.jobs.engine import advance
+from coordinator.jobs.registry import Registry
+from coordinator.jobs.services import BeginJob, JobTarget, QueueName, begin_job
+from coordinator.jobs.steps import Graph, StepKind, StepSpec, TaskSpec
 from coordinator.protection.models import NetworkMapping, ProtectedItem, ReplicationSide
 from coordinator.vaults.models import Vault
 from tests.integration.api.programs import Program, Server
@@ -82,6 +86,7 @@ def make_scene(server: Server, folder: Path, now: datetime) -> Scene:
         "silver2": clouds["SilverCloud2"],
         "item": own.machines[0].external_id,
         "machine": own.machines[1].external_id,
+        "job": _suspended_job(own.vault, now),
         "gold": _storage(own.vault, "GOLD"),
         "gold_target": _storage(own.vault, "GOLD_TARGET"),
     }
@@ -133,6 +138,25 @@ def _furnished(subscription: UUID, name: str, now: datetime) -> Sites:
     add_storage(sites.shanghai, "GOLD", r"\\FS\Source1", "hv1.shanghai.example")
     add_storage(sites.beijing, "GOLD_TARGET", r"\\FS\Target1", "hv1.beijing.example")
     return sites
+
+
+def _suspended_job(vault: Vault, now: datetime) -> str:
+    """A job that waits for a person."""
+    ask = StepSpec(key="ask", task="Ask", kind=StepKind.MANUAL, action="", time_limit_seconds=0)
+    job = begin_job(
+        BeginJob(
+            vault_id=vault.id,
+            scenario="PlannedFailover",
+            friendly_name="Planned failover",
+            target=JobTarget("RecoveryPlan", "plan-2", "Plan-2"),
+            graph=Graph((TaskSpec("Ask", "Ask"),), (ask,)),
+            queue=QueueName.FAILOVER,
+            started_by="tests",
+        ),
+        now,
+    )
+    advance(job.id, Registry(), lambda: now)
+    return str(job.id)
 
 
 def _storage(vault: Vault, name: str) -> str:
