@@ -60,9 +60,10 @@ def plan_job(*members: dict[str, Any]) -> Job:
 
 
 def shown(job: Job, members: int | None) -> str:
-    console = Console(file=io.StringIO(), width=120)
+    text = io.StringIO()
+    console = Console(file=text, width=120)
     console.print(job_tree(job, members))
-    return console.file.getvalue()  # type: ignore[attr-defined] # a StringIO
+    return text.getvalue()
 
 
 def test_a_tree_has_tasks_machines_and_their_jobs() -> None:
@@ -84,7 +85,7 @@ def test_of_many_machines_those_that_need_a_look_are_shown() -> None:
 
 @pytest.mark.spec("RP-2")
 @pytest.mark.parametrize("display", [Lines, Bars])
-def test_who_waits_is_told_once_what_a_job_asks_for(display: type[Lines] | type[Bars]) -> None:
+def test_who_waits_is_told_once_what_a_job_asks_for(display: type[Lines | Bars]) -> None:
     text = io.StringIO()
     shows = display(Console(file=text, width=200))
     for _ in range(3):
