@@ -132,8 +132,10 @@ def apply_recovery_point(
     item = require_item(call, path)
     wanted = body.properties
     more = wanted.providerSpecificDetails or PointInput()
-    named = wanted.recoveryPointId or more.recoveryPointId
-    if not named and not more.recoveryTag:
+    tag = read_tag(more.recoveryTag)
+    point_id = read_point(call, item, more.recoveryPointId)
+    point_id = read_point(call, item, wanted.recoveryPointId) or point_id
+    if not point_id and not more.recoveryTag:
         raise refuse(
             "RecoveryPointMissing",
             "The request names no recovery point.",
@@ -141,9 +143,7 @@ def apply_recovery_point(
             action="Give recoveryPointId as the id of one of the item's recovery points.",
             field="recoveryPointId",
         )
-    options = ChangePointOptions(
-        recovery_tag=read_tag(more.recoveryTag), recovery_point_id=read_point(call, item, named)
-    )
+    options = ChangePointOptions(recovery_tag=tag, recovery_point_id=point_id)
     item_id = protected_item_id(call.ids, item)
     job = recovery.change_recovery_point(item, options, call.origin(item_id), call.now)
     return accepted(call, item_id, job)

@@ -204,6 +204,8 @@ def cancel_failover(item: ProtectedItem, origin: RequestOrigin, now: datetime) -
 
 def _check_point(item: ProtectedItem, tag: RecoveryTag, point_id: str) -> None:
     """By what the replica's host told last; the job looks again."""
+    if not point_id and tag is not RecoveryTag.LATEST_APPLICATION_CONSISTENT:
+        return
     known = [Point(row.point_id, row.time, row.type) for row in points_of(item)]
     failure = missing_point_failure(known, tag, point_id)
     if failure is not None:

@@ -15,6 +15,7 @@ from coordinator.jobs.models import Job, OperationLock, Step
 from coordinator.jobs.states import JobState, StepState
 from coordinator.protection.models import HostBandwidth, NetworkMapping, Pairing, ProtectedItem
 from coordinator.protection.states import ActiveLocation, PairingState, ProtectionState
+from coordinator.recovery.loss import NAMES
 
 LOOK_SECONDS = 0.05
 
@@ -33,6 +34,36 @@ def enabled(job: Job) -> None:
 def failed_over(job: Job) -> None:
     item = ProtectedItem.objects.get(id=job.target_id)
     item.state = ProtectionState.COMMIT_PENDING
+    item.active_location = ActiveLocation(item.active_location).other
+    item.save()
+
+
+def failed_over_unplanned(job: Job) -> None:
+    facts = {
+        "recovery_point_id": "point-1",
+        "recovery_point_time": "2026-05-01T10:00:00+00:00",
+        "recovery_point_type": "CrashConsistent",
+        "recovered_until": "2026-05-01T10:00:00+00:00",
+        "last_known_change_at": "2026-05-01T10:00:35+00:00",
+        "lost_at_least_seconds": 35.0,
+        "lost_at_most_seconds": 60.0,
+    }
+    item = ProtectedItem.objects.get(id=job.target_id)
+    if item.state != ProtectionState.CHANGING_POINT:
+        item.active_location = ActiveLocation(item.active_location).other
+    item.state, item.failover_type = ProtectionState.UNPLANNED_COMMIT_PENDING, "Unplanned"
+    item.failover = facts
+    item.save()
+    details = {"instanceType": "FailoverTaskDetails"}
+    details |= {NAMES[key]: value for key, value in facts.items()}
+    job.steps.filter(key__in=["failover/record", "change/record"]).update(
+        result={**facts, "details": details}
+    )
+
+
+def cancelled(job: Job) -> None:
+    item = ProtectedItem.objects.get(id=job.target_id)
+    item.state, item.failover_type = ProtectionState.PROTECTED, ""
     item.active_location = ActiveLocation(item.active_location).other
     item.save()
 
@@ -93,6 +124,9 @@ EFFECTS: Mapping[str, Callable[[Job], None]] = {
     "AssociateProtectionProfile": paired,
     "EnableDr": enabled,
     "PlannedFailover": failed_over,
+    "UnplannedFailover": failed_over_unplanned,
+    "ChangePit": failed_over_unplanned,
+    "CancelFailover": cancelled,
     "CommitFailover": committed,
     "ReverseReplication": reversed_,
     "DisableDr": disabled,

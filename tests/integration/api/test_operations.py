@@ -102,6 +102,8 @@ def test_the_sdk_pairs_protects_fails_over_commits_and_reverses(
     assert moved.properties.active_location == "Recovery"
     assert moved.properties.allowed_operations == [
         "Commit",
+        "ChangePit",
+        "CancelFailover",
         "ReverseReplicate",
         "DisableProtection",
     ]

@@ -324,6 +324,49 @@ EXAMPLES = (
         harmless={(): [None], ("properties", "failoverDirection"): [None]},
     ),
     Example(
+        name="fail over without counting on the source",
+        method="POST",
+        path=f"{ITEM}/unplannedFailover",
+        body={
+            "properties": {
+                "failoverDirection": "PrimaryToRecovery",
+                "sourceSiteOperations": "NotRequired",
+                "providerSpecificDetails": {
+                    "recoveryPointId": f"{{vault}}{ITEM}/recoveryPoints/point-1",
+                    "recoveryTag": "Latest",
+                },
+            }
+        },
+        harmless={
+            (): [None],
+            ("properties", "failoverDirection"): [None],
+            ("properties", "sourceSiteOperations"): [None],
+            ("properties", "providerSpecificDetails"): [None],
+            ("properties", "providerSpecificDetails", "recoveryPointId"): [None],
+            ("properties", "providerSpecificDetails", "recoveryTag"): [None],
+        },
+    ),
+    Example(
+        name="change the recovery point",
+        method="POST",
+        path=f"{ITEM}/applyRecoveryPoint",
+        body={
+            "properties": {
+                "recoveryPointId": f"{{vault}}{ITEM}/recoveryPoints/point-1",
+                "providerSpecificDetails": {
+                    "recoveryPointId": f"{{vault}}{ITEM}/recoveryPoints/point-1",
+                    "recoveryTag": "LatestAvailableApplicationConsistent",
+                },
+            }
+        },
+        harmless={
+            ("properties", "recoveryPointId"): [None],
+            ("properties", "providerSpecificDetails"): [None],
+            ("properties", "providerSpecificDetails", "recoveryPointId"): [None],
+            ("properties", "providerSpecificDetails", "recoveryTag"): [None],
+        },
+    ),
+    Example(
         name="reverse",
         method="POST",
         path=f"{ITEM}/reProtect",

@@ -17,7 +17,12 @@ from coordinator.jobs.engine import advance
 from coordinator.jobs.registry import Registry
 from coordinator.jobs.services import BeginJob, JobTarget, QueueName, begin_job
 from coordinator.jobs.steps import Graph, StepKind, StepSpec, TaskSpec
-from coordinator.protection.models import NetworkMapping, ProtectedItem, ReplicationSide
+from coordinator.protection.models import (
+    NetworkMapping,
+    ProtectedItem,
+    RecoveryPoint,
+    ReplicationSide,
+)
 from coordinator.vaults.models import Vault
 from tests.integration.api.programs import Program, Server
 from tests.integration.api.sites import (
@@ -120,6 +125,7 @@ def _furnished(subscription: UUID, name: str, now: datetime) -> Sites:
     sites = make_sites(vault, now)
     item = protect(pair(sites, now), sites.machines[0], now)
     _replicate(item, now)
+    RecoveryPoint.objects.create(item=item, point_id="point-1", time=now, type="CrashConsistent")
     make_plan(sites, "Plan-1", [[item]], now)
     add_networks(sites)
     NetworkMapping.objects.create(
