@@ -15,7 +15,7 @@ from coordinator.jobs.stored_failures import read_failure
 
 log = structlog.get_logger(__name__)
 
-WITH_INFORMATION = "CompletedWithInformation"
+PARTIALLY = "PartiallySucceeded"
 
 
 def end_job(family: Family, run: Run, outcome: JobOutcome) -> None:
@@ -26,7 +26,9 @@ def end_job(family: Family, run: Run, outcome: JobOutcome) -> None:
     job.wake_at = None
     job.finished_at = run.shared.clock()
     if job.state == JobState.SUCCEEDED and job.children_seconds and not family.all_well():
-        job.state_description = WITH_INFORMATION
+        job.state_description = PARTIALLY
+        if family.none_well():
+            job.state, job.state_description = JobState.FAILED, "Failed"
     if job.state == JobState.FAILED and job.halt == Halt.STOP and job.root_id is not None:
         run.add_error(_left_behind(job.target_name).as_json(), None, job.finished_at)
     _call_finisher(run)

@@ -17,6 +17,8 @@ from coordinator.jobs.step_rows import StepRow, read_steps
 # So many of the members that failed are named.
 NAMED_MEMBERS = 10
 FAILED_MEMBERS = "failedMembers"
+# Description of a child that was skipped; none of these is ever taken up.
+SKIPPED = "Skipped"
 
 
 @dataclass
@@ -115,6 +117,14 @@ class Family:
             return False
         others = Job.objects.filter(root_id=self.root.id, state__in=badly)
         return not others.exclude(id__in=list(self.runs)).exists()
+
+    def none_well(self) -> bool:
+        """Whether no child did what it was to do; asked when all have ended."""
+        runs = self.runs.values()
+        if any(run.job.state == JobState.SUCCEEDED and run.job.root_id for run in runs):
+            return False
+        well = Job.objects.filter(root_id=self.root.id, state=JobState.SUCCEEDED)
+        return not well.exclude(state_description=SKIPPED).exclude(id__in=list(self.runs)).exists()
 
     def _members(self, keys: Collection[str]) -> list[Job]:
         return self._current(Job.objects.filter(root_id=self.root.id, child_key__in=list(keys)))

@@ -204,7 +204,7 @@ def test_a_member_can_be_cancelled_alone_and_the_plan_goes_on(plan: Plan) -> Non
     assert plan.child("b").state == JobState.CANCELLED
     assert (plan.job.state, plan.job.state_description) == (
         JobState.SUCCEEDED,
-        "CompletedWithInformation",
+        "PartiallySucceeded",
     )
 
 

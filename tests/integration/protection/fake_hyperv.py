@@ -17,6 +17,7 @@ from opensiterecovery.provider.v1 import (
     host_pb2,
     inventory_pb2,
     replication_pb2,
+    script_pb2,
     storage_pb2,
 )
 
@@ -24,6 +25,7 @@ from tests.integration.protection.fake_failover import failover_verbs
 from tests.integration.protection.fake_first_copies import FakePaths, first_copy_verbs
 from tests.integration.protection.fake_networks import FakeNetworks
 from tests.integration.protection.fake_running import change_disks, running_verbs, tell_disks
+from tests.integration.protection.fake_scripts import script_verbs
 
 Result = command_pb2.CommandResult
 
@@ -72,6 +74,9 @@ class FakeHyperV:
     bandwidth: dict[str, dict[int, int]] = field(default_factory=dict)
     refusing_hosts: set[str] = field(default_factory=set)
     unread_hosts: list[str] = field(default_factory=list)
+    # By path how a plan's script ends, if not well; what scripts were told.
+    failing_scripts: dict[str, script_pb2.PlanScriptOutcome.ValueType] = field(default_factory=dict)
+    script_contexts: list[dict[str, object]] = field(default_factory=list)
 
     def answer(self, command: command_pb2.Command, result: Result) -> None:
         """Carries the command out and fills in its result."""
@@ -87,6 +92,7 @@ class FakeHyperV:
             **first_copy_verbs(self),
             **running_verbs(self),
             **failover_verbs(self),
+            **script_verbs(self),
             "read_host_replication": self._read_host,
             "prepare_host_certificate": self._request_certificate,
             "install_host_certificate": self._install_certificate,

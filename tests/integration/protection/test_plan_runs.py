@@ -1,0 +1,332 @@
+"""Runs of recovery plans with the engine: order, scripts, manual actions, failures, refusals."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from functools import partial
+
+import pytest
+from django.db import transaction
+
+from coordinator.jobs.models import Job, OperationLock, Step
+from coordinator.jobs.services import restart_job, resume_job
+from coordinator.jobs.states import JobState
+from coordinator.protection.models import ProtectedItem
+from coordinator.protection.requests import RequestOrigin
+from coordinator.protection.rules import Operation
+from coordinator.protection.states import FailoverDirection, ProtectionState
+from coordinator.recovery import services as recovery
+from coordinator.recovery import steps as recovery_steps
+from tests.integration.protection.fake_hyperv import broken
+from tests.integration.protection.fake_scripts import FAILED
+from tests.integration.protection.plan_stage import PlanStage, make_plan_stage, manual, script
+from tests.integration.protection.test_pairing import refusal
+from tests.integration.protection.world import ORIGIN, World
+
+pytestmark = [pytest.mark.django_db, pytest.mark.spec("RP-1")]
+
+PLANNED, UNPLANNED = Operation.PLANNED_FAILOVER, Operation.UNPLANNED_FAILOVER
+
+
+@pytest.fixture
+def plan_stage(world: World) -> PlanStage:
+    return make_plan_stage(world)
+
+
+def position(lines: list[str], line: str) -> int:
+    assert lines.count(line) == 1, lines
+    return lines.index(line)
+
+
+def step_of(job: Job, key: str) -> Step:
+    return Step.objects.get(job=job, key=key)
+
+
+def failure_of(job: Job, key: str) -> Mapping[str, object]:
+    found: Mapping[str, object] = step_of(job, key).failure or {}
+    return found
+
+
+def result_of(job: Job, key: str) -> Mapping[str, object]:
+    found: Mapping[str, object] = step_of(job, key).result or {}
+    return found
+
+
+@pytest.mark.spec("RP-5")
+def test_a_planned_failover_goes_down_backwards_over_at_once_and_up_in_order(
+    plan_stage: PlanStage,
+) -> None:
+    plan_stage.make_plan([[1], [2, 3], [4]])
+    job = plan_stage.well(PLANNED)
+    order = plan_stage.hyperv.order(
+        "stop_virtual_machine", "start_failover", "start_virtual_machine"
+    )
+    stops, overs, starts = (
+        [line.split()[1] for line in order if line.startswith(verb)]
+        for verb in ("stop_virtual_machine", "start_failover", "start_virtual_machine")
+    )
+    assert [stops[0], set(stops[1:3]), stops[3]] == ["App4", {"App2", "App3"}, "App1"]
+    assert set(overs) == {"App1", "App2", "App3", "App4"}
+    assert [starts[0], set(starts[1:3]), starts[3]] == ["App1", {"App2", "App3"}, "App4"]
+    # All are down before the first goes over, and all are over before the first starts.
+    assert [line.split()[0] for line in order] == sorted(
+        (line.split()[0] for line in order),
+        key=["stop_virtual_machine", "start_failover", "start_virtual_machine"].index,
+    )
+    children = plan_stage.children(job)
+    assert {child.state for child in children.values()} == {JobState.SUCCEEDED}
+    assert {child.scenario for child in children.values()} == {"PlannedFailover"}
+    assert {item.state for item in ProtectedItem.objects.all()} == {ProtectionState.COMMIT_PENDING}
+    assert plan_stage.plan.last_planned_failover_at is not None
+    assert not OperationLock.objects.exists()
+
+
+@pytest.mark.spec("RP-5")
+def test_a_plan_goes_there_and_back(plan_stage: PlanStage) -> None:
+    plan_stage.make_plan([[1, 2], [3, 4]])
+    for _ in range(2):
+        for operation in (PLANNED, Operation.COMMIT, Operation.REVERSE_REPLICATE):
+            job = plan_stage.well(operation)
+            assert len(plan_stage.children(job)) == 4
+        plan_stage.report()
+    assert {item.active_location for item in ProtectedItem.objects.all()} == {"Primary"}
+    assert {item.state for item in ProtectedItem.objects.all()} == {ProtectionState.PROTECTED}
+
+
+@pytest.mark.spec("RP-5")
+def test_a_failover_of_a_plan_is_cancelled(plan_stage: PlanStage) -> None:
+    plan_stage.make_plan([[1, 2], [3, 4]])
+    plan_stage.well(PLANNED)
+    plan_stage.well(Operation.CANCEL_FAILOVER)
+    assert {item.active_location for item in ProtectedItem.objects.all()} == {"Primary"}
+    assert {item.state for item in ProtectedItem.objects.all()} == {ProtectionState.PROTECTED}
+
+
+@pytest.mark.spec("FO-3")
+def test_an_unplanned_failover_works_with_the_primary_site_gone(plan_stage: PlanStage) -> None:
+    actions = (script("primary", side="Primary"), script("recovery"))
+    plan_stage.make_plan([[1, 2], [3, 4]], start={1: actions})
+    plan_stage.disconnect("vmm-shanghai")
+    job = plan_stage.well(UNPLANNED, source_site_operations=True)
+    assert plan_stage.hyperv.order("run_plan_script") == [r"run_plan_script RPScripts\recovery.ps1"]
+    assert plan_stage.hyperv.order("stop_virtual_machine") == []
+    assert {item.active_location for item in ProtectedItem.objects.all()} == {"Recovery"}
+    [left_out] = [task for task in job.tasks if task["name"] == "group-1/start/1"]
+    assert "not connected" in left_out["skipped_reason"]
+
+
+@pytest.mark.spec("RP-2")
+@pytest.mark.spec("RP-4")
+def test_scripts_run_where_they_stand_and_are_told_of_the_run(plan_stage: PlanStage) -> None:
+    plan_stage.make_plan(
+        [[1, 2], [3, 4]],
+        start={2: (script("before2"),)},
+        end={1: (script("after1"),), 2: (script("after2", types=("TestFailover",)),)},
+    )
+    job = plan_stage.well(PLANNED)
+    order = plan_stage.hyperv.order("start_virtual_machine", "run_plan_script")
+    assert [line.rpartition("\\")[2] for line in order if "script" in line] == [
+        "after1.ps1",
+        "before2.ps1",
+    ]
+    assert position(order, r"run_plan_script RPScripts\after1.ps1") == 2
+    first, second = plan_stage.hyperv.script_contexts
+    assert (first["RecoveryPlanName"], first["FailoverType"]) == ("Shop", "Planned")
+    assert (first["GroupId"], second["GroupId"]) == ("1", "2")
+    machines = second["VmMap"]
+    assert isinstance(machines, dict)
+    assert {each["Name"] for each in machines.values()} == {"App3", "App4"}
+    result = result_of(job, "group-1/end/1/run")
+    assert result["output"] == "It says: 上海"
+
+
+@pytest.mark.spec("RP-3")
+def test_a_script_that_fails_stops_a_planned_run_and_restarting_goes_on(
+    plan_stage: PlanStage,
+) -> None:
+    plan_stage.make_plan([[1, 2], [3, 4]], start={2: (script("dns"),)})
+    plan_stage.hyperv.failing_scripts[r"RPScripts\dns.ps1"] = FAILED
+    job = plan_stage.run(PLANNED)
+    assert job.state == JobState.FAILED
+    failure = failure_of(job, "group-2/start/1/judge")
+    assert failure["code"] == "PlanScriptFailed"
+    assert "no DNS" in str(failure["message"])
+    assert len(plan_stage.hyperv.order("start_virtual_machine")) == 2
+    assert not OperationLock.objects.exists()
+    assert job.left_text
+
+
+@pytest.mark.spec("RP-3")
+def test_a_script_that_fails_does_not_stop_an_unplanned_run(plan_stage: PlanStage) -> None:
+    plan_stage.make_plan([[1, 2], [3, 4]], start={2: (script("dns"),)})
+    plan_stage.hyperv.failing_scripts[r"RPScripts\dns.ps1"] = FAILED
+    job = plan_stage.well(UNPLANNED)
+    assert len(plan_stage.hyperv.order("start_virtual_machine")) == 4
+    assert failure_of(job, "group-2/start/1/judge")["code"] == "PlanScriptFailed"
+
+
+@pytest.mark.spec("RP-3")
+def test_a_machine_that_fails_stops_a_planned_run_but_not_an_unplanned_one(
+    plan_stage: PlanStage,
+) -> None:
+    plan_stage.make_plan([[1, 2], [3, 4]])
+    plan_stage.hyperv.broken["start_virtual_machine"] = broken()
+    job = plan_stage.run(UNPLANNED)
+    # Both groups were tried, and none came up.
+    assert job.state == JobState.FAILED
+    assert job.left_text
+    tried = {line.split()[1] for line in plan_stage.hyperv.order("start_virtual_machine")}
+    assert tried == {"App1", "App2", "App3", "App4"}
+    assert step_of(job, "end").state == "Succeeded"
+
+
+@pytest.mark.spec("RP-3")
+@pytest.mark.parametrize(
+    ("operation", "ended", "started"),
+    [
+        (UNPLANNED, (JobState.SUCCEEDED, "PartiallySucceeded"), {"App2", "App3", "App4"}),
+        (PLANNED, (JobState.FAILED, "Failed"), set()),
+    ],
+)
+def test_one_machine_that_cannot_fail_over(
+    plan_stage: PlanStage, operation: Operation, ended: tuple[str, str], started: set[str]
+) -> None:
+    plan_stage.make_plan([[1, 2], [3, 4]])
+    plan_stage.hyperv.broken_machines = {("start_failover", "App1")}
+    job = plan_stage.run(operation)
+    assert (job.state, job.state_description) == ended
+    order = plan_stage.hyperv.order("start_virtual_machine")
+    assert {line.split()[1] for line in order} == started
+    children = plan_stage.children(job)
+    assert children["App1"].state == JobState.FAILED
+    assert "App1" in str(failure_of(job, "failover")["message"])
+
+
+@pytest.mark.spec("JB-2")
+def test_a_planned_run_that_stopped_goes_on_when_it_is_restarted(plan_stage: PlanStage) -> None:
+    plan_stage.make_plan([[1, 2], [3, 4]])
+    plan_stage.hyperv.broken_machines = {("start_failover", "App1")}
+    job = plan_stage.run(PLANNED)
+    assert job.state == JobState.FAILED
+    plan_stage.hyperv.broken_machines = set()
+    plan_stage.hyperv.log.clear()
+    with transaction.atomic():
+        restart_job(job.id, "operator", plan_stage.world.now, recovery_steps.RESTARTERS)
+    plan_stage.world.turn()
+    job.refresh_from_db()
+    assert job.state == JobState.SUCCEEDED
+    starts = plan_stage.hyperv.order("start_virtual_machine")
+    assert len(starts) == 4
+    assert {line.split()[1] for line in starts[:2]} == {"App1", "App2"}
+    assert plan_stage.hyperv.order("start_failover") == ["start_failover App1"]
+    assert {item.state for item in ProtectedItem.objects.all()} == {ProtectionState.COMMIT_PENDING}
+
+
+@pytest.mark.spec("RP-2")
+@pytest.mark.spec("JB-2")
+def test_a_manual_action_suspends_the_plan_until_it_is_confirmed_with_a_note(
+    plan_stage: PlanStage,
+) -> None:
+    plan_stage.make_plan([[1, 2], [3, 4]], start={2: (manual("Switch DNS"),)})
+    job = plan_stage.run(PLANNED)
+    assert job.state == JobState.SUSPENDED
+    assert len(plan_stage.hyperv.order("start_virtual_machine")) == 2
+    with transaction.atomic():
+        resume_job(job.id, "Done, ticket 7", "operator", plan_stage.world.now)
+    plan_stage.world.turn()
+    job.refresh_from_db()
+    assert job.state == JobState.SUCCEEDED
+    assert len(plan_stage.hyperv.order("start_virtual_machine")) == 4
+    result = result_of(job, "group-2/start/1")
+    assert (result["comments"], result["by"]) == ("Done, ticket 7", "operator")
+
+
+@pytest.mark.spec("RP-1")
+def test_machines_that_are_over_already_are_skipped(plan_stage: PlanStage) -> None:
+    plan_stage.make_plan([[1, 2], [3, 4]])
+    with transaction.atomic():
+        recovery.planned_failover(plan_stage.item(2), None, ORIGIN, plan_stage.world.now)
+    plan_stage.world.turn()
+    error = refusal(partial(plan_stage.begin, PLANNED))
+    assert (error.failure.code, error.status) == ("RecoveryPlanDirectionNeeded", 400)
+    assert "App2" in " ".join(error.failure.possible_causes)
+    plan_stage.hyperv.log.clear()
+    job = plan_stage.well(PLANNED, direction=FailoverDirection.PRIMARY_TO_RECOVERY)
+    assert "App2" not in " ".join(plan_stage.hyperv.order("start_failover"))
+    skipped = plan_stage.children(job)["App2"]
+    assert (skipped.state, skipped.state_description) == (JobState.SUCCEEDED, "Skipped")
+    assert "runs on the Recovery side already" in skipped.left_text
+    error = refusal(
+        partial(plan_stage.begin, PLANNED, direction=FailoverDirection.PRIMARY_TO_RECOVERY)
+    )
+    assert error.failure.code == "FailoverDirectionNotPossible"
+
+
+@pytest.mark.spec("FO-6")
+def test_a_busy_plan_or_machine_is_refused_at_once(plan_stage: PlanStage) -> None:
+    plan_stage.make_plan([[1, 2], [3, 4]])
+    with transaction.atomic():
+        single = recovery.planned_failover(plan_stage.item(3), None, ORIGIN, plan_stage.world.now)
+    error = refusal(partial(plan_stage.begin, PLANNED))
+    assert (error.failure.code, error.status) == ("532", 409)
+    assert "App3" in error.failure.message
+    assert str(single.id) in error.failure.message
+    assert not Job.objects.filter(target_type="RecoveryPlan", scenario="PlannedFailover").exists()
+    assert plan_stage.item(1).state == ProtectionState.PROTECTED
+    plan_stage.world.turn()
+    plan_stage.begin(PLANNED, direction=FailoverDirection.PRIMARY_TO_RECOVERY)
+    error = refusal(partial(plan_stage.begin, Operation.COMMIT))
+    assert error.failure.code == "532"
+    assert "Shop" in error.failure.message
+
+
+@pytest.mark.spec("FO-6")
+def test_a_planned_run_wants_all_machines_ready_and_an_unplanned_one_goes_without(
+    plan_stage: PlanStage,
+) -> None:
+    plan_stage.make_plan([[1, 2], [3, 4]])
+    unready = ProtectionState.INITIAL_REPLICATION
+    ProtectedItem.objects.filter(id=plan_stage.items[0].id).update(state=unready)
+    error = refusal(partial(plan_stage.begin, PLANNED))
+    assert (error.failure.code, error.status) == ("RecoveryPlanMachinesNotReady", 409)
+    assert "App1" in error.failure.message
+    job = plan_stage.well(UNPLANNED)
+    skipped = plan_stage.children(job)["App1"]
+    assert skipped.state_description == "Skipped"
+    assert "first copy" in skipped.left_text
+    ProtectedItem.objects.update(state=unready)
+    for operation in (*Operation,):
+        if operation in {
+            Operation.COMMIT,
+            Operation.REVERSE_REPLICATE,
+            Operation.CANCEL_FAILOVER,
+        }:
+            error = refusal(partial(plan_stage.begin, operation))
+            assert error.failure.code == "RecoveryPlanMachinesNotReady"
+
+
+def test_an_empty_plan_cannot_run(plan_stage: PlanStage) -> None:
+    plan_stage.make_plan([[1]])
+    ProtectedItem.objects.filter(id=plan_stage.items[0].id).delete()
+    error = refusal(partial(plan_stage.begin, PLANNED))
+    assert (error.failure.code, error.status) == ("RecoveryPlanEmpty", 409)
+
+
+def test_the_same_request_finds_its_job_again(plan_stage: PlanStage) -> None:
+    plan_stage.make_plan([[1, 2]])
+    origin = RequestOrigin(started_by="tests", client_request_id="r1")
+    first = plan_stage.begin(PLANNED, origin)
+    assert plan_stage.begin(PLANNED, origin).id == first.id
+
+
+@pytest.mark.spec("FO-6")
+def test_an_item_that_changed_meanwhile_begins_nothing(plan_stage: PlanStage) -> None:
+    plan = plan_stage.make_plan([[1, 2]])
+    states = itertools.cycle([ProtectionState.PROTECTED, ProtectionState.DISABLING])
+    del plan
+    for state in itertools.islice(states, 2):
+        ProtectedItem.objects.filter(id=plan_stage.items[0].id).update(state=state)
+    error = refusal(partial(plan_stage.begin, PLANNED))
+    assert error.failure.code == "RecoveryPlanMachinesNotReady"
+    assert not OperationLock.objects.exists()
