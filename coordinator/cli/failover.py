@@ -1,9 +1,9 @@
-"""osr failover, osr commit, osr reverse."""
+"""osr failover; osr commit, osr reverse."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from azure.mgmt.recoveryservicessiterecovery.models import (
@@ -13,7 +13,9 @@ from azure.mgmt.recoveryservicessiterecovery.models import (
     ReverseReplicationInputProperties,
 )
 
-from coordinator.cli.names import container_of, find_protected_item
+from coordinator.cli.confirmation import YesOption, confirm
+from coordinator.cli.failures import CommandError, ExitCode
+from coordinator.cli.names import container_of, find_protected_item, friendly_name
 from coordinator.cli.operations import (
     DEFAULT_LIMIT_SECONDS,
     LimitOption,
@@ -34,6 +36,36 @@ class Direction(StrEnum):
 
     PRIMARY_TO_RECOVERY = "PrimaryToRecovery"
     RECOVERY_TO_PRIMARY = "RecoveryToPrimary"
+
+
+class Tag(StrEnum):
+    """ASR's recovery tags, shorter."""
+
+    LATEST = "latest"
+    APPLICATION_CONSISTENT = "latest-application-consistent"
+    CRASH_CONSISTENT = "latest-crash-consistent"
+
+    @property
+    def word(self) -> str:
+        """ASR's name."""
+        return {
+            Tag.LATEST: "Latest",
+            Tag.APPLICATION_CONSISTENT: "LatestAvailableApplicationConsistent",
+            Tag.CRASH_CONSISTENT: "LatestAvailableCrashConsistent",
+        }[self]
+
+
+PointOption = Annotated[
+    str | None,
+    typer.Option(
+        "--point", metavar="POINT", help="A recovery point by its id: see osr failover points."
+    ),
+]
+POINT_COLUMNS = {
+    "Point": lambda point: str(point.name),
+    "Time": lambda point: str(point.properties.recovery_point_time),
+    "Type": lambda point: str(point.properties.recovery_point_type),
+}
 
 
 @command(app)
@@ -59,6 +91,147 @@ def planned(
     follow(session, job_name, wait=wait, limit_seconds=limit_seconds)
 
 
+@command(app)
+def unplanned(  # noqa: PLR0913, PLR0917 - typer makes an option of each argument
+    session: Session,
+    machine: MachineArgument,
+    direction: Annotated[
+        Direction | None, typer.Option(help="Default: away from where the machine runs.")
+    ] = None,
+    shut_down: Annotated[
+        bool,
+        typer.Option(
+            "--shut-down/--no-shut-down",
+            help="First shut the machine down and send its latest changes, if its site answers.",
+        ),
+    ] = True,
+    to: Annotated[
+        Tag, typer.Option("--to", help="Which recovery point, unless --point names one.")
+    ] = Tag.LATEST,
+    point: PointOption = None,
+    yes: YesOption = False,
+    wait: WaitOption = True,
+    limit_seconds: LimitOption = DEFAULT_LIMIT_SECONDS,
+) -> None:
+    """Starts the replica of a machine whose site is lost; says which changes are lost with it."""
+    item = find_protected_item(session.clients, machine)
+    replicated = item.properties.provider_specific_details.last_replicated_time
+    confirm(
+        session,
+        f"Changes of {friendly_name(item)} that its replica has not got are lost; the last ones "
+        f"it got are of {replicated or 'a time nobody told'}. Where the machine runs now it is "
+        "turned off, if its site answers.",
+        friendly_name(item),
+        yes=yes,
+    )
+    details = {"instanceType": "HyperVReplica2012R2", **_point(session, item, to, point)}
+    properties = {
+        "failoverDirection": direction or direction_from(item.properties.active_location),
+        "sourceSiteOperations": "Required" if shut_down else "NotRequired",
+        "providerSpecificDetails": details,
+    }
+    operation = session.clients.site_recovery.replication_protected_items.begin_unplanned_failover
+    _run(session, item, operation, {"properties": properties}, wait=wait, limit=limit_seconds)
+
+
+@command(app, name="change-point")
+def change_point(  # noqa: PLR0913, PLR0917 - typer makes an option of each argument
+    session: Session,
+    machine: MachineArgument,
+    to: Annotated[
+        Tag, typer.Option("--to", help="Which recovery point, unless --point names one.")
+    ] = Tag.LATEST,
+    point: PointOption = None,
+    yes: YesOption = False,
+    wait: WaitOption = True,
+    limit_seconds: LimitOption = DEFAULT_LIMIT_SECONDS,
+) -> None:
+    """Takes a machine that was failed over to another recovery point, until the commit."""
+    item = find_protected_item(session.clients, machine)
+    confirm(
+        session,
+        f"{friendly_name(item)} is stopped, and what was written in it since its failover is lost.",
+        friendly_name(item),
+        yes=yes,
+    )
+    chosen = _point(session, item, to, point)
+    properties = {
+        "recoveryPointId": chosen.get("recoveryPointId"),
+        "providerSpecificDetails": {"instanceType": "HyperVReplica2012R2", **chosen},
+    }
+    operation = session.clients.site_recovery.replication_protected_items.begin_apply_recovery_point
+    _run(session, item, operation, {"properties": properties}, wait=wait, limit=limit_seconds)
+
+
+@command(app)
+def cancel(
+    session: Session,
+    machine: MachineArgument,
+    yes: YesOption = False,
+    wait: WaitOption = True,
+    limit_seconds: LimitOption = DEFAULT_LIMIT_SECONDS,
+) -> None:
+    """Takes a failover back that was not committed: the machine runs where it came from."""
+    item = find_protected_item(session.clients, machine)
+    confirm(
+        session,
+        f"{friendly_name(item)} is turned off where it was failed over to, and what was written in "
+        "it there is lost.",
+        friendly_name(item),
+        yes=yes,
+    )
+    operation = session.clients.site_recovery.replication_protected_items.begin_failover_cancel
+    _run(session, item, operation, wait=wait, limit=limit_seconds)
+
+
+@command(app)
+def points(session: Session, machine: MachineArgument) -> None:
+    """Lists the recovery points of a machine, newest first; its latest state comes on top."""
+    clients = session.clients
+    item = find_protected_item(clients, machine)
+    found = clients.site_recovery.recovery_points.list_by_replication_protected_items(
+        *clients.scope, *container_of(item.id), item.name
+    )
+    session.show(list(found), POINT_COLUMNS)
+
+
+@command(app)
+def operations(session: Session, machine: MachineArgument) -> None:
+    """Lists what can be done with a machine now, and why not what cannot."""
+    item = find_protected_item(session.clients, machine)
+    told = session.clients.send("GET", f"{_address(item)}/operations")["value"]
+    if session.as_json:
+        session.show_json(told)
+        return
+    for each in sorted(told, key=lambda one: not one["allowed"]):
+        if each["allowed"]:
+            session.tell(f"{each['name']}: allowed")
+        else:
+            session.tell(f"{each['name']}: {each['reason']} {each['recommendedAction']}")
+
+
+@command(app, name="commit")
+def commit_failover(
+    session: Session,
+    machine: MachineArgument,
+    wait: WaitOption = True,
+    limit_seconds: LimitOption = DEFAULT_LIMIT_SECONDS,
+) -> None:
+    """Commits a failover: removes the other recovery points."""
+    _commit(session, machine, wait=wait, limit=limit_seconds)
+
+
+@command(app, name="reverse")
+def reverse_failover(
+    session: Session,
+    machine: MachineArgument,
+    wait: WaitOption = True,
+    limit_seconds: LimitOption = DEFAULT_LIMIT_SECONDS,
+) -> None:
+    """Lets a machine that was failed over replicate back."""
+    _reverse(session, machine, wait=wait, limit=limit_seconds)
+
+
 @command(commands)
 def commit(
     session: Session,
@@ -67,11 +240,7 @@ def commit(
     limit_seconds: LimitOption = DEFAULT_LIMIT_SECONDS,
 ) -> None:
     """Commits a failover: removes the other recovery points."""
-    clients = session.clients
-    item = find_protected_item(clients, machine)
-    operation = clients.site_recovery.replication_protected_items.begin_failover_commit
-    job_name = begin(operation, *clients.scope, *container_of(item.id), item.name)
-    follow(session, job_name, wait=wait, limit_seconds=limit_seconds)
+    _commit(session, machine, wait=wait, limit=limit_seconds)
 
 
 @command(commands)
@@ -82,15 +251,7 @@ def reverse(
     limit_seconds: LimitOption = DEFAULT_LIMIT_SECONDS,
 ) -> None:
     """Lets a machine that was failed over replicate back."""
-    clients = session.clients
-    item = find_protected_item(clients, machine)
-    direction = direction_from(item.properties.active_location)
-    wanted = ReverseReplicationInput(
-        properties=ReverseReplicationInputProperties(failover_direction=direction)
-    )
-    operation = clients.site_recovery.replication_protected_items.begin_reprotect
-    job_name = begin(operation, *clients.scope, *container_of(item.id), item.name, wanted)
-    follow(session, job_name, wait=wait, limit_seconds=limit_seconds)
+    _reverse(session, machine, wait=wait, limit=limit_seconds)
 
 
 def direction_from(active_location: str | None) -> Direction:
@@ -98,3 +259,57 @@ def direction_from(active_location: str | None) -> Direction:
     if active_location == "Recovery":
         return Direction.RECOVERY_TO_PRIMARY
     return Direction.PRIMARY_TO_RECOVERY
+
+
+def _commit(session: Session, machine: str, *, wait: bool, limit: float) -> None:
+    item = find_protected_item(session.clients, machine)
+    operation = session.clients.site_recovery.replication_protected_items.begin_failover_commit
+    _run(session, item, operation, wait=wait, limit=limit)
+
+
+def _reverse(session: Session, machine: str, *, wait: bool, limit: float) -> None:
+    item = find_protected_item(session.clients, machine)
+    direction = direction_from(item.properties.active_location)
+    wanted = ReverseReplicationInput(
+        properties=ReverseReplicationInputProperties(failover_direction=direction)
+    )
+    operation = session.clients.site_recovery.replication_protected_items.begin_reprotect
+    _run(session, item, operation, wanted, wait=wait, limit=limit)
+
+
+def _run(
+    session: Session, item: Any, operation: Any, *body: object, wait: bool, limit: float
+) -> None:
+    clients = session.clients
+    job_name = begin(operation, *clients.scope, *container_of(item.id), item.name, *body)
+    follow(session, job_name, wait=wait, limit_seconds=limit)
+
+
+def _point(session: Session, item: Any, to: Tag, point: str | None) -> dict[str, str]:
+    """The chosen point as a request names it.
+
+    Raises:
+        CommandError: The machine has no such point.
+    """
+    if point is None:
+        return {"recoveryTag": to.word}
+    clients = session.clients
+    found = list(
+        clients.site_recovery.recovery_points.list_by_replication_protected_items(
+            *clients.scope, *container_of(item.id), item.name
+        )
+    )
+    for known in found:
+        if str(known.name).casefold() == point.casefold():
+            return {"recoveryPointId": str(known.id)}
+    raise CommandError(
+        ExitCode.NOT_FOUND,
+        f"{friendly_name(item)} has no recovery point {point}.",
+        recommended_action="Choose one of: osr failover points. Or leave --point out.",
+    )
+
+
+def _address(item: Any) -> str:
+    """Where an item is below its vault."""
+    path: str = item.id
+    return path[path.lower().index("/replicationfabrics/") :]
