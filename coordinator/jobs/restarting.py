@@ -69,12 +69,11 @@ def restart_job(job_id: UUID, by: str, now: datetime, restarters: Mapping[str, R
     """
     job = lock_job(job_id)
     refuse_unless_allowed(JobAction.RESTART, job, restarters)
-    shown = shown_percent(job, list(job.steps.all()))
-    children = [
-        child
-        for child in Job.objects.filter(root_id=job.id, state__in=ENDED_BADLY)
-        if child.scenario in restarters
-    ]
+    badly = Job.objects.filter(root_id=job.id, state__in=ENDED_BADLY).prefetch_related("steps")
+    children = [child for child in badly if child.scenario in restarters]
+    for each in (job, *children):
+        # What is taken back or done again must not look as if it had never been reached.
+        each.percent = shown_percent(each, list(each.steps.all()))
     locks = dict.fromkeys(job.lock_keys, job.id)
     for child in children:
         locks.update(dict.fromkeys(child.lock_keys, child.id))
@@ -86,7 +85,7 @@ def restart_job(job_id: UUID, by: str, now: datetime, restarters: Mapping[str, R
         restarters[restart.job.scenario](_as_it_ended(restart, now))
     for restart in restarts:
         _reopen(restart, now)
-    _count_anew(job, restarts, shown)
+    _count_anew(job, restarts)
     _reopen(own, now)
     _reset_steps([own, *restarts])
     ask_to_advance(job)
@@ -155,8 +154,7 @@ def _reopen(restart: Restart, now: datetime) -> None:
     job.save()
 
 
-def _count_anew(job: Job, children: Sequence[Restart], shown: int) -> None:
-    job.percent = shown
+def _count_anew(job: Job, children: Sequence[Restart]) -> None:
     job.children_left = len(children)
     job.children_suspended = 0
     for child in children:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import count
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from coordinator.jobs import outbox
 from coordinator.jobs.domain_tasks import carry_out
@@ -20,28 +19,11 @@ from coordinator.jobs.services import begin_job
 from coordinator.jobs.states import JobState
 from coordinator.jobs.sweep import sweep
 from coordinator.vaults.models import Vault
+from tests.integration.jobs.dying import ProcessDied, dying_at
 from tests.integration.jobs.fake_provider import FakeProvider
 from tests.integration.jobs.jobs_for_tests import Clock, command, record, request
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.spec("JB-3")]
-
-
-class ProcessDied(BaseException):
-    """Stands for kill -9."""
-
-
-@contextmanager
-def dying_at(statement: int) -> Iterator[None]:
-    """Dies instead of sending the statement of that number, from 0, and every later one."""
-    numbers = count()
-
-    def send(execute: Callable[..., object], *arguments: object) -> object:
-        if next(numbers) >= statement:
-            raise ProcessDied
-        return execute(*arguments)
-
-    with connection.execute_wrapper(send):
-        yield
 
 
 def note(call: RecordCall) -> dict[str, object]:
