@@ -15,6 +15,7 @@ from coordinator.jobs.states import UNFINISHED_JOBS
 
 UNFINISHED = [state.value for state in UNFINISHED_JOBS]
 
+LOCK = "SELECT * FROM jobs_job WHERE id = %s AND root_id IS NULL FOR NO KEY UPDATE"
 # Two steps, so that each is a look into an index: those that are due, and those asked for.
 DUE = """
 SELECT job.* FROM (
@@ -56,14 +57,12 @@ def lock_root(job_id: UUID) -> Job | None:
 
     A child's row is never locked before its root's.
     """
-    jobs = Job.objects.select_for_update(no_key=True)
-    root = jobs.filter(id=job_id, root=None).first()
-    if root is not None:
+    for root in Job.objects.raw(LOCK, [job_id]):
         return root
     child = Job.objects.filter(id=job_id).only("root_id").first()
     if child is None or child.root_id is None:
         return None
-    return jobs.filter(id=child.root_id).first()
+    return next(iter(Job.objects.raw(LOCK, [child.root_id])), None)
 
 
 def due_children(root_id: UUID, now: datetime, asked_for: Collection[UUID]) -> list[Job]:
