@@ -113,7 +113,7 @@ def unplanned_failover(
     point = wanted.providerSpecificDetails or PointInput()
     options = UnplannedFailoverOptions(
         direction=read_direction(wanted),
-        source_site_operations=_read_source_site_operations(wanted),
+        source_site_operations=read_source_site_operations(wanted.sourceSiteOperations),
         recovery_tag=read_tag(point.recoveryTag),
         recovery_point_id=read_point(call, item, point.recoveryPointId),
     )
@@ -246,8 +246,13 @@ def read_point(call: Call, item: ProtectedItem, reference: str | None) -> str:
     return names["point_name"]
 
 
-def _read_source_site_operations(wanted: UnplannedFailoverInputProperties) -> bool:
-    word = wanted.sourceSiteOperations or NOT_REQUIRED
+def read_source_site_operations(given: str | None) -> bool:
+    """ASR's sourceSiteOperations: whether the source is shut down first; not, by default.
+
+    Raises:
+        RefusedError: It is another word.
+    """
+    word = given or NOT_REQUIRED
     if word.lower() not in {REQUIRED.lower(), NOT_REQUIRED.lower()}:
         raise refuse(
             "InvalidSourceSiteOperations",

@@ -48,16 +48,13 @@ def read(path: Path) -> LedgerReading:
     return decode(disk.read(path, REGION_OFFSET, REGION_BYTES))
 
 
+def times(path: Path) -> dict[int, float]:
+    """When each record of a disk's ledger was written, unix time, by sequence number."""
+    return _records(disk.read(path, REGION_OFFSET, REGION_BYTES))
+
+
 def decode(region: bytes) -> LedgerReading:
-    found: dict[int, float] = {}
-    empty = bytes(RECORD_BYTES)
-    for position in range(0, len(region) - RECORD_BYTES + 1, RECORD_BYTES):
-        if region[position : position + RECORD_BYTES] == empty:
-            continue
-        magic, checksum, body = _RECORD.unpack_from(region, position)
-        if magic == _MAGIC and zlib.crc32(body) == checksum:
-            sequence, unix_time = _BODY.unpack(body)
-            found[sequence] = unix_time
+    found = _records(region)
     if not found:
         return LedgerReading()
     last, first = max(found), min(found)
@@ -67,3 +64,16 @@ def decode(region: bytes) -> LedgerReading:
         gaps=last - first + 1 - len(found),
         last_unix_time=found[last],
     )
+
+
+def _records(region: bytes) -> dict[int, float]:
+    found: dict[int, float] = {}
+    empty = bytes(RECORD_BYTES)
+    for position in range(0, len(region) - RECORD_BYTES + 1, RECORD_BYTES):
+        if region[position : position + RECORD_BYTES] == empty:
+            continue
+        magic, checksum, body = _RECORD.unpack_from(region, position)
+        if magic == _MAGIC and zlib.crc32(body) == checksum:
+            sequence, unix_time = _BODY.unpack(body)
+            found[sequence] = unix_time
+    return found

@@ -39,7 +39,7 @@ def failed_over(job: Job) -> None:
 
 
 def failed_over_unplanned(job: Job) -> None:
-    facts = {
+    facts: dict[str, object] = {
         "recovery_point_id": "point-1",
         "recovery_point_time": "2026-05-01T10:00:00+00:00",
         "recovery_point_type": "CrashConsistent",
@@ -54,7 +54,7 @@ def failed_over_unplanned(job: Job) -> None:
     item.state, item.failover_type = ProtectionState.UNPLANNED_COMMIT_PENDING, "Unplanned"
     item.failover = facts
     item.save()
-    details = {"instanceType": "FailoverTaskDetails"}
+    details: dict[str, object] = {"instanceType": "FailoverTaskDetails"}
     details |= {NAMES[key]: value for key, value in facts.items()}
     job.steps.filter(key__in=["failover/record", "change/record"]).update(
         result={**facts, "details": details}
@@ -206,7 +206,7 @@ class ScriptedEngine:
             job.steps.filter(position=0).update(
                 state=StepState.IN_PROGRESS, started_at=timezone.now(), percent=50
             )
-        elif not self._holding.is_set():
+        elif not self._holding.is_set() and not job.children.filter(finished_at=None).exists():
             self._end(job)
 
     def _end(self, job: Job) -> None:
@@ -215,7 +215,8 @@ class ScriptedEngine:
         with transaction.atomic():
             job.finished_at = now
             if failure is None:
-                EFFECTS[job.scenario](job)
+                # A plan's run does nothing itself; its machines' jobs do.
+                (nothing if "plan_id" in job.arguments else EFFECTS[job.scenario])(job)
                 job.steps.update(state=StepState.SUCCEEDED, started_at=now, finished_at=now)
                 job.state, job.state_description = JobState.SUCCEEDED, "Completed"
             else:
