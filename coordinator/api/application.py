@@ -24,6 +24,7 @@ from coordinator.api import (
     protectable_items,
     protected_items,
     providers,
+    recovery_plan_actions,
     recovery_plans,
     recovery_points,
     registration_keys,
@@ -60,6 +61,7 @@ ROUTERS = (
     bulk_enabling.router,
     recovery_points.router,
     recovery_plans.router,
+    recovery_plan_actions.router,
     jobs.router,
     long_operations.router,
 )

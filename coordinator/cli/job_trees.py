@@ -32,6 +32,8 @@ def job_tree(job: Any, members_shown: int | None) -> Tree:
             branch.add(f"To do: {escape(str(details['instructions']))}")
         if details.get("observation"):
             branch.add(f"Done: {escape(str(details['observation']))}")
+        if details.get("output"):
+            branch.add(f"Output: {escape(str(details['output']).strip())}")
         group = task.group_task_custom_details
         if group is not None:
             _add_members(branch, group.child_tasks or [], members_shown)

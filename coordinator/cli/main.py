@@ -19,6 +19,7 @@ from coordinator.cli import (
     pairs,
     plan_actions,
     plan_machines,
+    plan_runs,
     plans,
     policies,
     protection,
@@ -57,6 +58,7 @@ app.add_typer(failover.app, name="failover")
 app.add_typer(failover.commands)
 app.add_typer(plans.app, name="plan")
 plan_machines.add_to(plans.app)
+plan_runs.add_to(plans.app)
 plans.app.add_typer(plan_actions.app, name="action")
 app.add_typer(jobs.app, name="job")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from coordinator.jobs.steps import FailureRule, Output, StepKind, StepSpec
+from coordinator.protection.states import ActiveLocation
 from coordinator.recovery.plans.records import (
     ActionPosition,
     ActionRule,
@@ -17,6 +18,7 @@ from coordinator.recovery.plans.runs.requests import RunRequest
 from coordinator.recovery.plans.runs.sequence import Sequence
 
 RUN_SCRIPT = "run_plan_script"
+KEEP_OUTPUT = "recovery.keep_plan_script_output"
 JUDGE_SCRIPT = "recovery.judge_plan_script"
 MANUAL_ACTION = "recovery.plan_manual_action"
 
@@ -140,26 +142,31 @@ class _Action:
                 patience_seconds=AWAY_SECONDS if hurried else 0,
             )
         )
-        optional = rule is FailureRule.WARN
-        sequence.then(
-            StepSpec(
-                key=f"{key}/judge",
-                task=key,
-                kind=StepKind.RECORD,
-                action=JUDGE_SCRIPT,
-                inputs={
-                    "name": action.name,
-                    "path": action.path,
-                    "primary_side": str(action.side) == "Primary",
-                    "limit_seconds": action.time_limit_seconds,
-                    **{
-                        field: Output(f"{key}/run", field, optional=optional)
-                        for field in ("outcome", "output", "error_output")
-                    },
-                },
-                on_failure=rule,
+        told = {
+            "name": action.name,
+            "path": action.path,
+            "primary_side": action.side is ActiveLocation.PRIMARY,
+            "limit_seconds": action.time_limit_seconds,
+            **{
+                field: Output(f"{key}/run", field, optional=rule is FailureRule.WARN)
+                for field in ("outcome", "output", "error_output")
+            },
+        }
+        # What it wrote is kept whether or not that means a failure.
+        for step_key, record, on_failure in (
+            (f"{key}/output", KEEP_OUTPUT, FailureRule.STOP),
+            (f"{key}/judge", JUDGE_SCRIPT, rule),
+        ):
+            sequence.then(
+                StepSpec(
+                    key=step_key,
+                    task=key,
+                    kind=StepKind.RECORD,
+                    action=record,
+                    inputs=told,
+                    on_failure=on_failure,
+                )
             )
-        )
 
 
 def _friendly_name(group: GroupRecord, placed: PlacedAction) -> str:

@@ -27,6 +27,7 @@ FAILOVER_TASK = "FailoverAllActionGroup"
 END_TASK = "EndRecoveryPlanTask"
 
 GROUP_ACTION = "recovery.plan_group"
+_TYPES: dict[str, GroupType] = {Gate.SHUTDOWN: GroupType.SHUTDOWN, Gate.BOOT: GroupType.BOOT}
 NOT_SHUT_DOWN = "The machines are not shut down in this run."
 
 
@@ -79,7 +80,7 @@ def add_boot(sequence: Sequence, request: RunRequest, group: GroupRecord) -> Non
     add_actions(sequence, request, group, ActionPosition.START)
     task = f"Group{group.number}"
     sequence.add_task(task, f"Group {group.number}: Start ({len(group.item_ids)})")
-    _group(sequence, request, (task, group.key, Gate.BOOT), group.item_ids, group)
+    _group(sequence, request, (task, group.key, Gate.BOOT), group.item_ids)
     add_actions(sequence, request, group, ActionPosition.END)
 
 
@@ -95,7 +96,6 @@ def _group(
     request: RunRequest,
     named: tuple[str, str, str],
     item_ids: Collection[str],
-    group: GroupRecord | None = None,
 ) -> None:
     """A step that opens a gate for machines and waits for them; named by task, key and gate."""
     task, key, gate = named
@@ -112,8 +112,7 @@ def _group(
             inputs={
                 "members": [request.machines[item_id].child.key for item_id in item_ids],
                 "gate": str(gate),
-                "group": group.number if group is not None else 0,
-                "type": str(GroupType.BOOT if group is not None else GroupType.FAILOVER),
+                "type": str(_TYPES.get(gate, GroupType.FAILOVER)),
             },
             on_failure=FailureRule.WARN if goes_on else FailureRule.STOP,
         )

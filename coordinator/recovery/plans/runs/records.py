@@ -56,6 +56,20 @@ def plan_run_restarts(job: FinishedJob) -> None:
     del job
 
 
+def keep_plan_script_output(call: RecordCall) -> Mapping[str, object]:
+    """What the script wrote, in ASR's shape of a task's details."""
+    written = [str(call.inputs[field] or "") for field in ("output", "error_output")]
+    return {
+        "details": {
+            "instanceType": "ScriptActionTaskDetails",
+            "name": call.inputs["name"],
+            "path": call.inputs["path"],
+            "output": "\n".join(text for text in written if text),
+            "isPrimarySideScript": call.inputs["primary_side"],
+        }
+    }
+
+
 def judge_plan_script(call: RecordCall) -> Mapping[str, object]:
     """Fails the action when its script did not succeed; the action's rule says what that means.
 

@@ -1,0 +1,123 @@
+"""Routes that run recovery plans: the failover family for all machines of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.http import HttpRequest
+from ninja import Path, Router
+
+from coordinator.api.addresses import PlanPath
+from coordinator.api.bodies import RequestPart
+from coordinator.api.calls import Answer, open_vault, served
+from coordinator.api.failovers import (
+    FailoverInputProperties,
+    read_direction,
+    read_source_site_operations,
+    read_tag,
+)
+from coordinator.api.long_operations import accepted
+from coordinator.api.paths import RECOVERY_PLAN
+from coordinator.api.recovery_plans import require_plan
+from coordinator.api.shapes.recovery_plans import plan_id
+from coordinator.protection.rules import Operation
+from coordinator.recovery.options import RecoveryTag
+from coordinator.recovery.plans.runs.options import RunOptions
+from coordinator.recovery.plans.runs.services import run_plan
+
+router = Router()
+
+
+class PlanPointInput(RequestPart):
+    """Which recovery point of each machine; ASR's providers have words of their own beside."""
+
+    recoveryTag: str | None = None  # noqa: N815 - the API's name
+
+
+class PlanFailoverInputProperties(FailoverInputProperties):
+    """Which way; clients of ASR send a list of provider-specific words."""
+
+    providerSpecificDetails: list[PlanPointInput] | None = None  # noqa: N815 - the API's name
+
+
+class PlanFailoverInput(RequestPart):
+    """A planned failover of a plan."""
+
+    properties: PlanFailoverInputProperties = PlanFailoverInputProperties()
+
+
+class PlanUnplannedFailoverInputProperties(PlanFailoverInputProperties):
+    """Also what is tried at the source."""
+
+    sourceSiteOperations: str | None = None  # noqa: N815 - the API's name
+
+
+class PlanUnplannedFailoverInput(RequestPart):
+    """An unplanned failover of a plan."""
+
+    properties: PlanUnplannedFailoverInputProperties = PlanUnplannedFailoverInputProperties()
+
+
+@router.post(f"{RECOVERY_PLAN}/plannedFailover")
+@served
+def planned_failover(
+    request: HttpRequest, path: Path[PlanPath], body: PlanFailoverInput | None = None
+) -> Answer:
+    """Begins a planned failover of the machines that run on the side it leaves."""
+    direction = read_direction(body.properties if body else None)
+    options = RunOptions(operation=Operation.PLANNED_FAILOVER, direction=direction)
+    return _run(request, path, options)
+
+
+@router.post(f"{RECOVERY_PLAN}/unplannedFailover")
+@served
+def unplanned_failover(
+    request: HttpRequest, path: Path[PlanPath], body: PlanUnplannedFailoverInput | None = None
+) -> Answer:
+    """Begins a failover that does not count on the side the machines run on."""
+    wanted = PlanUnplannedFailoverInputProperties() if body is None else body.properties
+    options = RunOptions(
+        operation=Operation.UNPLANNED_FAILOVER,
+        direction=read_direction(wanted),
+        source_site_operations=read_source_site_operations(wanted.sourceSiteOperations),
+        recovery_tag=read_plan_tag(wanted.providerSpecificDetails),
+    )
+    return _run(request, path, options)
+
+
+@router.post(f"{RECOVERY_PLAN}/failoverCommit")
+@served
+def commit(request: HttpRequest, path: Path[PlanPath]) -> Answer:
+    """Begins to make the failovers of a plan's machines final."""
+    return _run(request, path, RunOptions(operation=Operation.COMMIT))
+
+
+@router.post(f"{RECOVERY_PLAN}/failoverCancel")
+@served
+def cancel(request: HttpRequest, path: Path[PlanPath]) -> Answer:
+    """Begins to take the failovers of a plan's machines back."""
+    return _run(request, path, RunOptions(operation=Operation.CANCEL_FAILOVER))
+
+
+@router.post(f"{RECOVERY_PLAN}/reProtect")
+@served
+def reverse_replicate(request: HttpRequest, path: Path[PlanPath]) -> Answer:
+    """Begins to protect a plan's failed-over machines towards the side they came from."""
+    return _run(request, path, RunOptions(operation=Operation.REVERSE_REPLICATE))
+
+
+def read_plan_tag(details: Sequence[PlanPointInput] | None) -> RecoveryTag:
+    """The recovery tag of the first part that has one; Latest when none has.
+
+    Raises:
+        RefusedError: It is none of ASR's.
+    """
+    given = (part.recoveryTag for part in details or () if part.recoveryTag)
+    return read_tag(next(given, None))
+
+
+def _run(request: HttpRequest, path: PlanPath, options: RunOptions) -> Answer:
+    call = open_vault(request, path)
+    plan = require_plan(call, path.plan_name)
+    resource_id = plan_id(call.ids, plan.name)
+    return accepted(call, resource_id, run_plan(plan, options, call.origin(resource_id), call.now))
