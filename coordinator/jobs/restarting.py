@@ -9,6 +9,7 @@ from uuid import UUID
 
 import structlog
 
+from coordinator.failures import refuse
 from coordinator.jobs.acting import lock_job, refuse_unless_allowed
 from coordinator.jobs.decisions import ENDED_WELL
 from coordinator.jobs.family_graph import gate_of, members_of
@@ -17,6 +18,7 @@ from coordinator.jobs.locks import take_locks
 from coordinator.jobs.messages import ask_to_advance
 from coordinator.jobs.models import Job, Step
 from coordinator.jobs.queries import shown_percent
+from coordinator.jobs.queues import QueueName
 from coordinator.jobs.registry import FinishedJob, Restarter
 from coordinator.jobs.restart_plan import Repeat, plan_restart
 from coordinator.jobs.states import Halt, JobState, StepState
@@ -51,7 +53,8 @@ def restart_job(job_id: UUID, by: str, now: datetime, restarters: Mapping[str, R
     """Has a failed job go on where it failed.
 
     Steps that failed, were skipped or cancelled begin anew, as does what was taken back and what
-    came after it; what is done stays done. Children that did not end well go on with it.
+    came after it; what is done stays done. Children that did not end well go on with it, but for
+    those whose object another operation has worked on since.
 
     Args:
         job_id: The job; a root.
@@ -69,8 +72,12 @@ def restart_job(job_id: UUID, by: str, now: datetime, restarters: Mapping[str, R
     """
     job = lock_job(job_id)
     refuse_unless_allowed(JobAction.RESTART, job, restarters)
+    _refuse_if_followed(job)
     badly = Job.objects.filter(root_id=job.id, state__in=ENDED_BADLY).prefetch_related("steps")
-    children = [child for child in badly if child.scenario in restarters]
+    followed = _followed(job, [child.target_id for child in badly])
+    children = [
+        child for child in badly if child.scenario in restarters and child.target_id not in followed
+    ]
     for each in (job, *children):
         # What is taken back or done again must not look as if it had never been reached.
         each.percent = shown_percent(each, list(each.steps.all()))
@@ -91,6 +98,28 @@ def restart_job(job_id: UUID, by: str, now: datetime, restarters: Mapping[str, R
     ask_to_advance(job)
     log.info("job.restarted", vault_id=str(job.vault_id), job_id=str(job.id), by=by)
     return job
+
+
+def _followed(job: Job, target_ids: Collection[str]) -> frozenset[str]:
+    """What later operations have worked on, by themselves or in another family."""
+    later = Job.objects.filter(
+        vault_id=job.vault_id,
+        queue=QueueName.FAILOVER,
+        target_id__in=list(target_ids),
+        created_at__gt=job.finished_at or job.created_at,
+    )
+    return frozenset(later.exclude(root_id=job.id).values_list("target_id", flat=True))
+
+
+def _refuse_if_followed(job: Job) -> None:
+    if _followed(job, [job.target_id]):
+        raise refuse(
+            "RestartNotPossible",
+            f'The job "{job.friendly_name}" of {job.target_name} cannot be restarted.',
+            causes=[f"Another operation has been begun on {job.target_name} since it failed."],
+            action="Look at the newer job, then repeat the operation if it is still wanted.",
+            status=409,
+        )
 
 
 def _restart(job: Job, rows: Sequence[StepRow], also: Collection[str] = ()) -> Restart:

@@ -11,6 +11,7 @@ from coordinator.recovery import (
     commit,
     planned_failover,
     records,
+    restarting,
     reverse_replication,
     unplanned_failover,
     unplanned_records,
@@ -54,8 +55,6 @@ FINISHERS: Mapping[str, Finisher] = {**MACHINE_FINISHERS, **plans.finishers(MACH
 ESCALATIONS: Mapping[str, Escalation] = {}
 
 # By scenario: what brings the object of a failed job back into the operation when it is restarted.
-MACHINE_RESTARTERS: Mapping[str, Restarter] = {}
-
-RESTARTERS: Mapping[str, Restarter] = plans.restarters(MACHINE_RESTARTERS)
+RESTARTERS: Mapping[str, Restarter] = plans.restarters(restarting.RESTARTERS)
 
 TASKS: Mapping[str, Callable[..., None]] = {}
