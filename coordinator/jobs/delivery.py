@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 from django.db import transaction
 from django.db.models import Q, QuerySet, Value
-from django.db.models.functions import Greatest
+from django.db.models.functions import Coalesce, Greatest
 from opensiterecovery.provider.v1 import command_pb2
 
 from coordinator.jobs.messages import ADVANCE_TASK, send_after_commit
@@ -32,7 +32,8 @@ def claim_commands(provider_id: UUID, fence: int, now: datetime, limit: int = 20
     when two sessions of one provider overlap; a session never takes from a newer one. A command
     that waited for its provider has only what is left of its time: nothing begins, or goes on,
     after its step was given up. One whose time is over and that was never sent stays unsent. A
-    command that may wait for its provider gets its whole time, whenever that comes.
+    command that may wait for its provider, or for a slot of its host, gets its whole time, whenever
+    that comes.
 
     Args:
         provider_id: The session's provider.
@@ -46,6 +47,7 @@ def claim_commands(provider_id: UUID, fence: int, now: datetime, limit: int = 20
     in_time = (
         Q(step__deadline_at__gt=now + ANSWER_TIME)
         | Q(step__patience_seconds__gt=0)
+        | ~Q(step__slot="")
         | ~Q(state=CommandState.PENDING)
     )
     return _claim(_undelivered(provider_id, fence).filter(in_time), fence, now, limit)
@@ -142,15 +144,21 @@ def _claim(
         rows = list(
             commands.select_for_update(of=("self",), skip_locked=True)
             .order_by("sequence")
-            .values_list("sequence", "body", "step__deadline_at", "step__patience_seconds")[:limit]
+            .values_list(
+                "sequence",
+                "body",
+                "step__deadline_at",
+                "step__patience_seconds",
+                "step__slot",
+            )[:limit]
         )
         if rows:
             taken = Command.objects.filter(sequence__in=[sequence for sequence, *_ in rows])
-            taken.update(sent_fence=fence)
+            taken.update(sent_fence=fence, claimed_at=Coalesce("claimed_at", Value(now)))
             taken.filter(state=CommandState.PENDING).update(state=CommandState.SENT)
     return [
-        bytes(body) if patience else _in_time(bytes(body), deadline_at, now)
-        for _, body, deadline_at, patience in rows
+        bytes(body) if patience or slot else _in_time(bytes(body), deadline_at, now)
+        for _, body, deadline_at, patience, slot in rows
     ]
 
 

@@ -246,3 +246,49 @@ def test_what_an_unconnected_provider_can_do_is_not_known(
     advance(job.id, Registry(), clock)
     (sent,) = provider.fetch()
     assert provider.answer(sent, clock())
+
+
+def connected(provider: FakeProvider, clock: Clock) -> None:
+    Provider.objects.filter(id=provider.id).update(
+        connected_at=clock(), last_heartbeat_at=clock(), disconnected_at=None
+    )
+    provider.now = clock()
+
+
+@pytest.mark.spec("RP-1")
+def test_a_command_s_time_does_not_run_while_it_waits_for_its_slot(
+    vault: Vault, provider: FakeProvider, clock: Clock
+) -> None:
+    step = command("a", provider.id, time_limit_seconds=60, attempts=1, slot="host:hv1")
+    job = begin_job(request(vault.id, step), clock())
+    for _ in range(20):
+        connected(provider, clock)
+        advance(job.id, Registry(), clock)
+        clock.pass_(30)
+    assert states(job) == {"a": "InProgress"}
+    connected(provider, clock)
+    (sent,) = provider.fetch()
+    assert sent.time_limit.ToTimedelta() == timedelta(seconds=60)
+    clock.pass_(70)
+    connected(provider, clock)
+    advance(job.id, Registry(), clock)
+    assert states(job) == {"a": "InProgress"}
+    clock.pass_(70)
+    connected(provider, clock)
+    advance(job.id, Registry(), clock)
+    job.refresh_from_db()
+    assert job.state == JobState.FAILED
+    assert job.errors[0]["code"] == "CommandTimedOut"
+
+
+def test_a_command_whose_provider_is_gone_does_not_wait_for_a_slot_for_ever(
+    vault: Vault, provider: FakeProvider, clock: Clock
+) -> None:
+    step = command("a", provider.id, time_limit_seconds=60, attempts=1, slot="host:hv1")
+    job = begin_job(request(vault.id, step), clock())
+    advance(job.id, Registry(), clock)
+    Provider.objects.filter(id=provider.id).update(disconnected_at=clock())
+    clock.pass_(80)
+    advance(job.id, Registry(), clock)
+    job.refresh_from_db()
+    assert job.errors[0]["code"] == "ProviderUnreachable"
