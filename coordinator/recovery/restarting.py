@@ -1,46 +1,66 @@
-"""Restarting failed failovers: the machine is brought back into the operation its job does."""
+"""Bringing a machine back into the operation of a failed job that is restarted."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from coordinator.failures import RefusedError, refuse
 from coordinator.jobs.registry import FinishedJob, Restarter
 from coordinator.jobs.states import StepState
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.services import lock_item, record_event
-from coordinator.protection.states import ItemEvent, ProtectionState, next_state_or_none
-from coordinator.recovery import planned_failover, unplanned_failover
+from coordinator.protection.states import ItemEvent, ProtectionState, WrongTransitionError
+from coordinator.recovery import (
+    cancel_failover,
+    change_recovery_point,
+    commit,
+    planned_failover,
+    reverse_replication,
+    unplanned_failover,
+)
 
-FAILED_OVER = "failover/record"
 
-
-def restarter(event: ItemEvent, over: ProtectionState) -> Restarter:
-    """The restarter of a failover.
+def _again(event: Callable[[FinishedJob], ItemEvent], record: str) -> Restarter:
+    """A restarter that begins the operation anew.
 
     Args:
-        event: How the operation begins.
-        over: The state of a machine that has failed over, and perhaps not been started.
+        event: How the operation begins, given the job as it ended.
+        record: Key of the step that says that the machine is where the operation takes it; once
+            it has succeeded there is nothing to begin, only what comes after it is left.
     """
 
     def restart(job: FinishedJob) -> None:
-        """Refuses when the machine is not as the job left it: what it would do is out of date.
-
-        Raises:
-            RefusedError: RestartNotPossible, status 409.
-        """
-        item = lock_item(str(job.arguments["item_id"]))
-        began_at = job.arguments.get("role_epoch", item.role_epoch)
-        if job.steps.get(FAILED_OVER) is StepState.SUCCEEDED:
-            if item.state != over or item.role_epoch != int(str(began_at)) + 1:
-                raise _changed(item)
+        """Raises RefusedError, RestartNotPossible (409): the machine is not as the job left it."""
+        try:
+            item = lock_item(str(job.arguments["item_id"]))
+        except ProtectedItem.DoesNotExist:
+            raise _gone(job) from None
+        if job.steps.get(record) is StepState.SUCCEEDED:
             return
-        state = ProtectionState(item.state)
-        if item.role_epoch != began_at or next_state_or_none(state, event) is None:
-            raise _changed(item)
-        record_event(item.id, event)
+        try:
+            record_event(item.id, event(job))
+        except WrongTransitionError:
+            raise _changed(item) from None
 
     return restart
+
+
+def _reversal(job: FinishedJob) -> ItemEvent:
+    """The implicit commit comes first, unless it is done."""
+    done = job.steps.get("prepare/begin") is StepState.SUCCEEDED
+    return (
+        ItemEvent.REVERSING_BEGAN if done or job.arguments["committed"] else ItemEvent.COMMIT_BEGAN
+    )
+
+
+def _gone(job: FinishedJob) -> RefusedError:
+    return refuse(
+        "RestartNotPossible",
+        f"The machine of the job {job.job_id} is not protected any more.",
+        causes=["Its protection has been disabled since the job failed."],
+        action="Protect the machine again.",
+        status=409,
+    )
 
 
 def _changed(item: ProtectedItem) -> RefusedError:
@@ -56,10 +76,14 @@ def _changed(item: ProtectedItem) -> RefusedError:
 
 
 RESTARTERS: Mapping[str, Restarter] = {
-    planned_failover.SCENARIO: restarter(
-        ItemEvent.PLANNED_FAILOVER_BEGAN, ProtectionState.COMMIT_PENDING
+    planned_failover.SCENARIO: _again(
+        lambda _: ItemEvent.PLANNED_FAILOVER_BEGAN, "failover/record"
     ),
-    unplanned_failover.SCENARIO: restarter(
-        ItemEvent.UNPLANNED_FAILOVER_BEGAN, ProtectionState.UNPLANNED_COMMIT_PENDING
+    unplanned_failover.SCENARIO: _again(
+        lambda _: ItemEvent.UNPLANNED_FAILOVER_BEGAN, "failover/record"
     ),
+    change_recovery_point.SCENARIO: _again(lambda _: ItemEvent.POINT_CHANGE_BEGAN, "change/record"),
+    cancel_failover.SCENARIO: _again(lambda _: ItemEvent.CANCELLING_BEGAN, "cancel/record"),
+    commit.SCENARIO: _again(lambda _: ItemEvent.COMMIT_BEGAN, "commit/record"),
+    reverse_replication.SCENARIO: _again(_reversal, "update/record"),
 }

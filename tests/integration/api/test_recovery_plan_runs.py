@@ -145,12 +145,12 @@ def test_the_job_of_a_run_shows_groups_machines_scripts_and_manual_actions(plan:
     assert isinstance(group, asr.RecoveryPlanGroupTaskDetails)
     assert group.rp_group_type == "Boot"
     assert [child.friendly_name for child in group.child_tasks] == ["GoldVM1", "GoldVM2"]
-    machine = group.child_tasks[0].custom_details
-    # The client has no class for this one: it looks for it in the wrong table.
+    # Of these two the client does not find the class: it looks in the table of another one.
+    machine: Any = group.child_tasks[0].custom_details
     assert machine["instanceType"] == "VirtualMachineTaskDetails"
     assert machine["jobTask"]["jobScenarioName"] == "PlannedFailover"
-    shutdown = tasks["Group2Shutdown"].group_task_custom_details
-    assert isinstance(shutdown, asr.RecoveryPlanShutdownGroupTaskDetails)
+    shutdown: Any = tasks["Group2Shutdown"].group_task_custom_details
+    assert shutdown["instanceType"] == "RecoveryPlanShutdownGroupTaskDetails"
     script = tasks["group-1/end/1"].custom_details
     assert isinstance(script, asr.ScriptActionTaskDetails)
     assert (script.name, script.output, script.is_primary_side_script) == ("DNS", "done", False)
