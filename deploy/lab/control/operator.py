@@ -209,6 +209,37 @@ class Operator:
         begin = self.recovery.replication_protected_items.begin_planned_failover
         return self._begin(begin, cloud.fabric_name, cloud.name, item, body)
 
+    def unplanned_failover(
+        self,
+        cloud: Cloud,
+        item: str,
+        direction: str,
+        *,
+        with_source: bool = False,
+        tag: str = "Latest",
+    ) -> str:
+        """Begins a failover that does not count on the source; gives the job's name."""
+        properties: dict[str, object] = {
+            "failoverDirection": direction,
+            "sourceSiteOperations": "Required" if with_source else "NotRequired",
+            "providerSpecificDetails": {"instanceType": "HyperVReplica2012R2", "recoveryTag": tag},
+        }
+        begin = self.recovery.replication_protected_items.begin_unplanned_failover
+        body = {"properties": properties}
+        return self._begin(begin, cloud.fabric_name, cloud.name, item, body)
+
+    def change_point(self, cloud: Cloud, item: str, tag: str) -> str:
+        """Begins taking a failed-over machine to another recovery point; gives the job's name."""
+        details = {"instanceType": "HyperVReplica2012R2", "recoveryTag": tag}
+        body = {"properties": {"providerSpecificDetails": details}}
+        begin = self.recovery.replication_protected_items.begin_apply_recovery_point
+        return self._begin(begin, cloud.fabric_name, cloud.name, item, body)
+
+    def cancel_failover(self, cloud: Cloud, item: str) -> str:
+        """Begins taking a failover back; gives the job's name."""
+        begin = self.recovery.replication_protected_items.begin_failover_cancel
+        return self._begin(begin, cloud.fabric_name, cloud.name, item)
+
     def commit(self, cloud: Cloud, item: str) -> str:
         """Begins committing a failover; gives the job's name."""
         begin = self.recovery.replication_protected_items.begin_failover_commit
