@@ -19,7 +19,7 @@ from coordinator.protection.models import ProtectedItem
 from coordinator.protection.queries import running_jobs
 from coordinator.protection.states import FailoverDirection
 from coordinator.recovery import services as recovery
-from coordinator.recovery.options import (
+from coordinator.recovery.services import (
     ChangePointOptions,
     RecoveryTag,
     UnplannedFailoverOptions,

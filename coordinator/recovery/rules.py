@@ -3,6 +3,18 @@
 from __future__ import annotations
 
 from coordinator.failures import Failure
+from coordinator.recovery.loss import NAMES as FAILOVER_FACTS
+
+__all__ = [
+    "FAILOVER_FACTS",
+    "cancellation_failure",
+    "commit_failure",
+    "planned_failover_failure",
+    "receiver_failure",
+    "reversal_failure",
+    "running_source_failure",
+    "unplanned_failover_failure",
+]
 
 # (mode, state) of the side that is left; Prepared when an earlier run got that far.
 FIT_SOURCES = frozenset({("Primary", "Replicating"), ("Primary", "PreparedForFailover")})

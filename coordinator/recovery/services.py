@@ -22,7 +22,12 @@ from coordinator.recovery import planned_failover as planned
 from coordinator.recovery import reverse_replication as reverse
 from coordinator.recovery.directions import check_direction
 from coordinator.recovery.machines import snapshot
-from coordinator.recovery.options import PlannedFailoverOptions
+from coordinator.recovery.options import (
+    ChangePointOptions,
+    PlannedFailoverOptions,
+    RecoveryTag,
+    UnplannedFailoverOptions,
+)
 from coordinator.recovery.prepared import (
     Kind,
     PreparedOperation,
@@ -40,6 +45,10 @@ from coordinator.recovery.unplanned_services import (
 )
 
 __all__ = [
+    "ChangePointOptions",
+    "PlannedFailoverOptions",
+    "RecoveryTag",
+    "UnplannedFailoverOptions",
     "cancel_failover",
     "change_recovery_point",
     "commit_failover",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from coordinator.jobs.queries import JobView
-from coordinator.recovery.loss import NAMES
+from coordinator.recovery.rules import FAILOVER_FACTS as NAMES
 
 
 def failover_facts(stored: Mapping[str, object] | None) -> dict[str, object]:
