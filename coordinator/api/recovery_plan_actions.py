@@ -11,6 +11,7 @@ from coordinator.api.addresses import PlanPath
 from coordinator.api.bodies import RequestPart
 from coordinator.api.calls import Answer, open_vault, served
 from coordinator.api.failovers import (
+    FailoverInput,
     FailoverInputProperties,
     read_direction,
     read_source_site_operations,
@@ -34,22 +35,11 @@ class PlanPointInput(RequestPart):
     recoveryTag: str | None = None  # noqa: N815 - the API's name
 
 
-class PlanFailoverInputProperties(FailoverInputProperties):
-    """Which way; clients of ASR send a list of provider-specific words."""
-
-    providerSpecificDetails: list[PlanPointInput] | None = None  # noqa: N815 - the API's name
-
-
-class PlanFailoverInput(RequestPart):
-    """A planned failover of a plan."""
-
-    properties: PlanFailoverInputProperties = PlanFailoverInputProperties()
-
-
-class PlanUnplannedFailoverInputProperties(PlanFailoverInputProperties):
-    """Also what is tried at the source."""
+class PlanUnplannedFailoverInputProperties(FailoverInputProperties):
+    """Which way, what is tried at the source, and to which point."""
 
     sourceSiteOperations: str | None = None  # noqa: N815 - the API's name
+    providerSpecificDetails: list[PlanPointInput] | None = None  # noqa: N815 - the API's name
 
 
 class PlanUnplannedFailoverInput(RequestPart):
@@ -61,7 +51,7 @@ class PlanUnplannedFailoverInput(RequestPart):
 @router.post(f"{RECOVERY_PLAN}/plannedFailover")
 @served
 def planned_failover(
-    request: HttpRequest, path: Path[PlanPath], body: PlanFailoverInput | None = None
+    request: HttpRequest, path: Path[PlanPath], body: FailoverInput | None = None
 ) -> Answer:
     """Begins a planned failover of the machines that run on the side it leaves."""
     direction = read_direction(body.properties if body else None)

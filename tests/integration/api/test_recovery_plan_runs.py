@@ -128,7 +128,7 @@ def test_the_job_of_a_run_shows_groups_machines_scripts_and_manual_actions(plan:
     }
     row.steps.filter(key="group-1/end/1/output").update(result={"details": details})
     job = plan.site_recovery.replication_jobs.get(*plan.scope, str(row.id))
-    tasks: Mapping[str, asr.ASRTask] = {task.name: task for task in job.properties.tasks}
+    tasks: Mapping[str, Any] = {task.name: task for task in job.properties.tasks or []}
     assert list(tasks) == [
         "RpSrsPrerequisitesCheck",
         "RpEnvironmentCreationTask",
@@ -144,12 +144,13 @@ def test_the_job_of_a_run_shows_groups_machines_scripts_and_manual_actions(plan:
     group = tasks["Group1"].group_task_custom_details
     assert isinstance(group, asr.RecoveryPlanGroupTaskDetails)
     assert group.rp_group_type == "Boot"
-    assert [child.friendly_name for child in group.child_tasks] == ["GoldVM1", "GoldVM2"]
+    children: list[Any] = group.child_tasks or []
+    assert [child.friendly_name for child in children] == ["GoldVM1", "GoldVM2"]
     # Of these two the client does not find the class: it looks in the table of another one.
-    machine: Any = group.child_tasks[0].custom_details
+    machine = children[0].custom_details
     assert machine["instanceType"] == "VirtualMachineTaskDetails"
     assert machine["jobTask"]["jobScenarioName"] == "PlannedFailover"
-    shutdown: Any = tasks["Group2Shutdown"].group_task_custom_details
+    shutdown = tasks["Group2Shutdown"].group_task_custom_details
     assert shutdown["instanceType"] == "RecoveryPlanShutdownGroupTaskDetails"
     script = tasks["group-1/end/1"].custom_details
     assert isinstance(script, asr.ScriptActionTaskDetails)

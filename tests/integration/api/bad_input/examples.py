@@ -317,6 +317,32 @@ EXAMPLES = (
         body={"properties": {"importPath": r"\\Files2\In"}},
     ),
     Example(
+        name="fail a plan over",
+        method="POST",
+        path="/replicationRecoveryPlans/Plan-1/plannedFailover",
+        body={"properties": {"failoverDirection": "PrimaryToRecovery"}},
+        harmless={(): [None], ("properties", "failoverDirection"): [None]},
+    ),
+    Example(
+        name="fail a plan over without counting on the source",
+        method="POST",
+        path="/replicationRecoveryPlans/Plan-1/unplannedFailover",
+        body={
+            "properties": {
+                "failoverDirection": "PrimaryToRecovery",
+                "sourceSiteOperations": "Required",
+                "providerSpecificDetails": [{"recoveryTag": "LatestAvailable"}],
+            }
+        },
+        harmless={
+            (): [None],
+            ("properties", "failoverDirection"): [None],
+            ("properties", "sourceSiteOperations"): [None],
+            ("properties", "providerSpecificDetails"): [None],
+            ("properties", "providerSpecificDetails", 0, "recoveryTag"): [None],
+        },
+    ),
+    Example(
         name="fail over",
         method="POST",
         path=f"{ITEM}/plannedFailover",
