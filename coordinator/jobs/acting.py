@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 import structlog
-from django.db.models import Q
+from django.db.models import F, Q
 
 from coordinator.failures import RefusedError, refuse
 from coordinator.jobs.action_facts import job_facts, own_or_children
@@ -53,7 +53,7 @@ def cancel_job(job_id: UUID, by: str, now: datetime) -> Job:
 
 
 def resume_job(job_id: UUID, comments: str, by: str, now: datetime) -> Job:
-    """Ends the manual action that a job waits for; of several the first.
+    """Ends the manual action that a job waits for; of several the first, its own before a child's.
 
     Args:
         job_id: The job, or the one it is a part of.
@@ -73,7 +73,7 @@ def resume_job(job_id: UUID, comments: str, by: str, now: datetime) -> Job:
     step = (
         Step.objects.filter(own_or_children(job), kind=StepKind.MANUAL)
         .filter(state=StepState.IN_PROGRESS, job__halt=Halt.NONE)
-        .order_by("job__root_id", "started_at", "position")
+        .order_by(F("job__root_id").asc(nulls_first=True), "started_at", "position")
         .select_related("job")[0]
     )
     Step.objects.filter(id=step.id).update(
