@@ -359,3 +359,19 @@ def actions_of(job: JobView, restartable: Collection[str]) -> tuple[JobAction, .
         restartable: Scenarios that know how to go on after a failure.
     """
     return allowed_actions(replace(job.facts, restartable=job.scenario in restartable))
+
+
+def jobs_that_stopped_before(
+    step_key: str, scenarios: Collection[str], target_ids: Collection[str]
+) -> set[str]:
+    """Targets whose last job of these scenarios has ended without that step having succeeded."""
+    jobs = Job.objects.filter(scenario__in=list(scenarios), target_id__in=list(target_ids))
+    last = jobs.order_by("target_id", "-created_at").distinct("target_id")
+    ended = {
+        job_id: target_id
+        for job_id, target_id, finished_at in last.values_list("id", "target_id", "finished_at")
+        if finished_at is not None
+    }
+    unfinished = Step.objects.filter(job_id__in=list(ended), key=step_key)
+    unfinished = unfinished.exclude(state__in=[StepState.SUCCEEDED, StepState.WARNED])
+    return {ended[job_id] for job_id in unfinished.values_list("job_id", flat=True)}

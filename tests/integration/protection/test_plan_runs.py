@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from functools import partial
+from uuid import UUID
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from coordinator.jobs.models import Job, OperationLock, Step
 from coordinator.jobs.services import restart_job, resume_job
@@ -18,6 +20,7 @@ from coordinator.protection.rules import Operation
 from coordinator.protection.states import FailoverDirection, ProtectionState
 from coordinator.recovery import services as recovery
 from coordinator.recovery import steps as recovery_steps
+from coordinator.recovery.models import PlanMember
 from tests.integration.protection.fake_hyperv import broken
 from tests.integration.protection.fake_scripts import FAILED
 from tests.integration.protection.plan_stage import PlanStage, make_plan_stage, manual, script
@@ -155,6 +158,35 @@ def test_a_script_that_fails_stops_a_planned_run_and_restarting_goes_on(
     assert len(plan_stage.hyperv.order("start_virtual_machine")) == 2
     assert not OperationLock.objects.exists()
     assert job.left_text
+
+
+@pytest.mark.spec("RP-3")
+def test_a_planned_plan_that_stopped_is_run_again_and_starts_what_is_over_but_off(
+    plan_stage: PlanStage,
+) -> None:
+    plan_stage.make_plan([[1, 2], [3, 4]], start={2: (script("dns"),)})
+    plan_stage.hyperv.failing_scripts[r"RPScripts\dns.ps1"] = FAILED
+    assert plan_stage.run(PLANNED).state == JobState.FAILED
+    plan_stage.hyperv.failing_scripts.clear()
+    plan_stage.hyperv.log.clear()
+    plan_stage.world.pass_(1)
+    job = plan_stage.well(PLANNED, direction=FailoverDirection.PRIMARY_TO_RECOVERY)
+    order = plan_stage.hyperv.order("run_plan_script", "start_virtual_machine", "start_failover")
+    assert order[0] == r"run_plan_script RPScripts\dns.ps1"
+    assert set(order[1:]) == {
+        "start_virtual_machine App3",
+        "start_virtual_machine App4",
+    }
+    skipped = {
+        name
+        for name, child in plan_stage.children(job).items()
+        if child.state_description == "Skipped"
+    }
+    assert skipped == {"App1", "App2"}
+    error = refusal(
+        partial(plan_stage.begin, PLANNED, direction=FailoverDirection.PRIMARY_TO_RECOVERY)
+    )
+    assert error.failure.code == "FailoverDirectionNotPossible"
 
 
 @pytest.mark.spec("RP-3")
@@ -330,3 +362,46 @@ def test_an_item_that_changed_meanwhile_begins_nothing(plan_stage: PlanStage) ->
     error = refusal(partial(plan_stage.begin, PLANNED))
     assert error.failure.code == "RecoveryPlanMachinesNotReady"
     assert not OperationLock.objects.exists()
+
+
+@pytest.mark.spec("RP-6")
+def test_beginning_a_run_asks_the_database_no_more_often_for_more_machines(
+    plan_stage: PlanStage,
+) -> None:
+    plan = plan_stage.make_plan([[1, 2]])
+    first = plan_stage.item(1)
+    asked = [_queries_of_a_run(plan_stage)]
+    copies = [
+        ProtectedItem(
+            vault=first.vault,
+            pairing=first.pairing,
+            name=f"copy{number}",
+            friendly_name=f"Copy{number}",
+            vm_id=str(UUID(int=number)),
+            protectable_item_id="x",
+            state=first.state,
+            primary_host=first.primary_host,
+            recovery_host=first.recovery_host,
+            created_at=first.created_at,
+        )
+        for number in range(100)
+    ]
+    ProtectedItem.objects.bulk_create(copies)
+    PlanMember.objects.bulk_create(
+        PlanMember(
+            plan=plan, group=1, position=number + 10, item=copy, name=copy.name, vm_id=copy.vm_id
+        )
+        for number, copy in enumerate(copies)
+    )
+    asked.append(_queries_of_a_run(plan_stage))
+    # Inserts come in batches.
+    assert asked[1] <= asked[0] + 5 < 40
+
+
+def _queries_of_a_run(plan_stage: PlanStage) -> int:
+    """How many it takes to begin one; it is not begun."""
+    with CaptureQueriesContext(connection) as captured, transaction.atomic():
+        point = transaction.savepoint()
+        plan_stage.begin(PLANNED)
+        transaction.savepoint_rollback(point)
+    return len(captured)

@@ -20,12 +20,14 @@ class Candidate:
     Attributes:
         active: The side it runs on.
         why_not: Why it does not allow the operation, and what would; empty when it does.
+        unstarted: It has failed over, and the job that did it ended before it was started.
     """
 
     item_id: str
     name: str
     active: ActiveLocation
     why_not: str = ""
+    unstarted: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,12 @@ class Choice:
     Attributes:
         direction: None for operations that are no failover.
         skipped: By item id why it is left out; all others take part.
+        starts: Ids of items that are over already and are only started, in their group's turn.
     """
 
     direction: FailoverDirection | None
     skipped: Mapping[str, str]
+    starts: frozenset[str] = frozenset()
 
 
 def direction_of_run(
@@ -76,9 +80,10 @@ def choose(
 ) -> Choice:
     """Who takes part in a run.
 
-    A failover takes the machines that run on the side it leaves; the others are over already. A
-    planned one and a test want all of those to be ready; an unplanned one, and every operation that
-    is no failover, takes those that are.
+    A failover takes the machines that run on the side it leaves; the others are over already, and
+    of those it starts the ones that an earlier run did not come to start. A planned one and a test
+    want all that they take to be ready; an unplanned one, and every operation that is no failover,
+    takes those that are.
 
     Args:
         plan_name: For people.
@@ -100,19 +105,23 @@ def choose(
     over = {
         each.item_id: f"{each.name} runs on the {each.active} side already."
         for each in candidates
-        if each.active is not way.source
+        if each.active is not way.source and not each.unstarted
     }
-    if not leaving:
+    starts = frozenset(
+        each.item_id for each in candidates if each.active is not way.source and each.unstarted
+    )
+    if not leaving and not starts:
         raise _all_over(plan_name, way)
     unfit = [each for each in leaving if each.why_not]
     goes_without = operation is Operation.UNPLANNED_FAILOVER
-    if unfit and (not goes_without or len(unfit) == len(leaving)):
+    if unfit and (not goes_without or (len(unfit) == len(leaving) and not starts)):
         raise _not_ready(plan_name, operation, unfit)
-    return Choice(way, {**over, **{each.item_id: each.why_not for each in unfit}})
+    return Choice(way, {**over, **{each.item_id: each.why_not for each in unfit}}, starts)
 
 
 def _only_direction(plan_name: str, candidates: Sequence[Candidate]) -> FailoverDirection:
-    sides = {each.active for each in candidates}
+    # The way of a run that stopped is the way it is taken up.
+    sides = {each.active.other if each.unstarted else each.active for each in candidates}
     if len(sides) > 1:
         on = {
             side: [each.name for each in candidates if each.active is side]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -34,6 +34,7 @@ from coordinator.recovery.plans.runs.choosing import (
 )
 from coordinator.recovery.plans.runs.options import RunOptions
 from coordinator.recovery.plans.runs.requests import RunMachine
+from coordinator.recovery.plans.runs.starting import prepare_start, unstarted_items
 from coordinator.recovery.prepared import PreparedOperation
 from coordinator.recovery.services import (
     prepare_cancel_failover,
@@ -101,7 +102,8 @@ def machines_of_run(plan: PlanRecord, options: RunOptions, now: datetime) -> Run
         ).items()
     }
     known = [items[item_id] for item_id in plan.item_ids if item_id in items]
-    candidates = [_candidate(item, operation) for item in known]
+    unstarted = unstarted_items(known) if operation in WITH_NETWORKS else frozenset()
+    candidates = [_candidate(item, operation, unstarted) for item in known]
     way = direction_of_run(plan.name, operation, options.direction, candidates)
     _refuse_if_busy([item for item in known if way in {None, _way_from(item)}], now)
     choice = choose(plan.name, operation, way, candidates)
@@ -112,7 +114,9 @@ def machines_of_run(plan: PlanRecord, options: RunOptions, now: datetime) -> Run
     for item in known:
         reason = choice.skipped.get(str(item.id), "")
         prepared = None
-        if not reason:
+        if str(item.id) in choice.starts:
+            prepared = prepare_start(item, now)
+        elif not reason:
             try:
                 prepared = prepare(item)
                 operations.append(prepared)
@@ -152,7 +156,7 @@ def _refuse_if_busy(items: Sequence[ProtectedItem], now: datetime) -> None:
         refuse_if_busy(key)
 
 
-def _candidate(item: ProtectedItem, operation: Operation) -> Candidate:
+def _candidate(item: ProtectedItem, operation: Operation, unstarted: Collection[UUID]) -> Candidate:
     why_not = ""
     try:
         refuse_unless_allowed(item, operation)
@@ -164,6 +168,7 @@ def _candidate(item: ProtectedItem, operation: Operation) -> Candidate:
         name=item.friendly_name,
         active=ActiveLocation(item.active_location),
         why_not=why_not,
+        unstarted=item.id in unstarted,
     )
 
 
