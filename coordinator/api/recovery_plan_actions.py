@@ -22,9 +22,8 @@ from coordinator.api.paths import RECOVERY_PLAN
 from coordinator.api.recovery_plans import require_plan
 from coordinator.api.shapes.recovery_plans import plan_id
 from coordinator.protection.rules import Operation
-from coordinator.recovery.options import RecoveryTag
-from coordinator.recovery.plans.runs.options import RunOptions
-from coordinator.recovery.plans.runs.services import run_plan
+from coordinator.recovery.plans.runs.services import RunOptions, run_plan
+from coordinator.recovery.services import RecoveryTag
 
 router = Router()
 

@@ -35,6 +35,8 @@ from coordinator.recovery.plans.runs.requests import RunRequest, RunServer
 from coordinator.recovery.plans.services import TARGET_TYPE
 from coordinator.recovery.prepared import enter_all
 
+__all__ = ["RunOptions", "run_plan"]
+
 log = structlog.get_logger(__name__)
 
 
