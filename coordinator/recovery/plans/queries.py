@@ -194,7 +194,6 @@ PLAN_OPERATIONS = (
     "TestFailover",
     "TestFailoverCleanup",
     "Commit",
-    "ChangePit",
     "CancelFailover",
     "ReverseReplicate",
 )

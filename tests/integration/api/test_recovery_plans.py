@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
@@ -420,3 +422,43 @@ def test_the_servers_of_a_plan_cannot_be_changed(
     with pytest.raises(HttpResponseError) as refused:
         plans.begin_create(*program.scope, "App", body)
     assert error_of(refused.value)["code"] == "RecoveryPlanServersFixed"
+
+
+@pytest.mark.spec("RP-6")
+def test_two_thousand_machines_go_in_one_request_and_come_back(
+    program: Program, sites: Sites, engine: ScriptedEngine
+) -> None:
+    del engine
+    now = timezone.now()
+    pairing = pair(sites, now)
+    machine = protect(pairing, sites.machines[0], now)
+    many = ProtectedItem.objects.bulk_create(
+        ProtectedItem(
+            vault=sites.vault,
+            pairing=pairing,
+            name=str(uuid4()),
+            friendly_name=f"vm-{number:04}",
+            vm_id=str(uuid4()),
+            protectable_item_id=machine.protectable_item_id,
+            state=machine.state,
+            primary_host=machine.primary_host,
+            created_at=now,
+        )
+        for number in range(2000)
+    )
+    plans = program.site_recovery.replication_recovery_plans
+    body = plan_input(
+        program, sites, [boot(program, sites, many[:1000]), boot(program, sites, many[1000:])]
+    )
+    begun = monotonic()
+    made = plans.begin_create(*program.scope, "Large", body).result()
+    assert [len(group.replication_protected_items) for group in made.properties.groups[2:]] == [
+        1000,
+        1000,
+    ]
+    [listed] = plans.list(*program.scope)
+    assert listed.properties.groups[3].replication_protected_items[999].virtual_machine_id == (
+        many[-1].vm_id
+    )
+    # Far from the limit of a client's patience, on a busy machine as well.
+    assert monotonic() - begun < 20
