@@ -42,6 +42,7 @@ vmm_server = "vmm.east.test"
 name = "Gold"
 hosts = ["hv1.east.test"]
 """
+POLL_SECONDS = 0.01
 SUCCEEDED = script_pb2.PLAN_SCRIPT_OUTCOME_SUCCEEDED
 FAILED = script_pb2.PLAN_SCRIPT_OUTCOME_FAILED
 TIMED_OUT = script_pb2.PLAN_SCRIPT_OUTCOME_TIMED_OUT
@@ -213,7 +214,7 @@ async def test_a_script_under_which_powershell_ends_has_an_unknown_outcome(serve
     running = asyncio.create_task(server.run("a.ps1"))
     async with asyncio.timeout(20):
         while server.begun() == 0:  # noqa: ASYNC110 - a file of the lab tells nobody
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(POLL_SECONDS)
     server.powershells.kill()
     run = await running
     assert run.outcome == UNKNOWN
