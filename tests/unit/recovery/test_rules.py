@@ -5,10 +5,13 @@ import itertools
 import pytest
 
 from coordinator.recovery.rules import (
+    cancellation_failure,
     commit_failure,
     planned_failover_failure,
     receiver_failure,
     reversal_failure,
+    running_source_failure,
+    unplanned_failover_failure,
 )
 
 MODES = ["None", "Primary", "Replica", "TestReplica", "ExtendedReplica"]
@@ -68,3 +71,57 @@ def test_the_new_replicas_host_must_listen_on_the_policys_port() -> None:
         assert failure is not None
         assert failure.code == "HostNotConfiguredForReplication"
         assert "hv1.sh" in failure.message
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("repeated", [False, True])
+@pytest.mark.spec("FO-3")
+def test_an_unplanned_failover_needs_a_replica_with_a_complete_copy(
+    side: tuple[str, str], repeated: bool
+) -> None:
+    copied = side[0] == "Replica" and side[1] not in {
+        "Disabled",
+        "ReadyForInitialReplication",
+        "InitialReplicationInProgress",
+        "WaitingForInitialReplication",
+        "FailedOver",
+    }
+    begun = side == ("Replica", "FailedOverWaitingCompletion")
+    failure = unplanned_failover_failure(side, "Off", repeated=repeated)
+    assert (failure is None) is (copied and (repeated or not begun))
+    if failure is not None:
+        assert failure.code == "ReplicationNotReady"
+    if begun:
+        in_use = unplanned_failover_failure(side, "Running", repeated=True)
+        assert in_use is not None
+        assert in_use.code == "ReplicaInUse"
+
+
+@pytest.mark.spec("FO-3", "FO-7")
+@pytest.mark.parametrize(
+    ("state", "stands_against_it"),
+    [
+        ("Running", True),
+        ("Starting", True),
+        ("Resuming", True),
+        ("Off", False),
+        ("Saved", False),
+        # Nobody could look.
+        ("", False),
+    ],
+)
+def test_a_source_that_is_seen_running_stops_a_failover(
+    state: str, stands_against_it: bool
+) -> None:
+    failure = running_source_failure(state)
+    assert (failure is not None) is stands_against_it
+    if failure is not None:
+        assert failure.code == "SourceStillRunning"
+        assert failure.recommended_action
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.spec("FO-4")
+def test_only_a_replica_that_is_not_committed_is_cancelled(side: tuple[str, str]) -> None:
+    fit = side[0] == "Replica" and side[1] != "FailedOver"
+    assert (cancellation_failure(side) is None) is fit
