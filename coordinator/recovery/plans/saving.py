@@ -87,15 +87,19 @@ def write_plan(
 def phases_of_revision(revision: PlanRevision) -> tuple[GroupRecord, ...]:
     """What a plan was, with the machines as they are protected today.
 
-    A machine that was protected anew since is the same machine; one that is not protected is
-    among the gone.
+    A machine that was protected anew since is the same machine; one that is not protected, or by
+    another pair of servers, is among the gone.
     """
     stored = revision.groups
     vm_ids = {machine["vm_id"] for group in stored for machine in group["machines"]}
+    plan = revision.plan
     items = dict(
-        ProtectedItem.objects.filter(vault_id=revision.plan.vault_id, vm_id__in=vm_ids).values_list(
-            "vm_id", "id"
-        )
+        ProtectedItem.objects.filter(
+            vault_id=plan.vault_id,
+            pairing__primary_fabric=plan.primary_fabric_id,
+            pairing__recovery_fabric=plan.recovery_fabric_id,
+            vm_id__in=vm_ids,
+        ).values_list("vm_id", "id")
     )
     found = []
     for group, document in zip(read_stored_groups(stored), stored, strict=True):

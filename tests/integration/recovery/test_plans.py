@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from coordinator.failures import RefusedError
 from coordinator.jobs.models import Job, OperationLock
 from coordinator.jobs.states import JobState
+from coordinator.protection.models import Pairing
 from coordinator.protection.services import RequestOrigin
 from coordinator.protection.states import ProtectionState
 from coordinator.recovery.models import PlanMember, PlanRevision, RecoveryPlan
@@ -156,6 +157,19 @@ def test_a_machine_whose_protection_ends_is_shown_and_left_out_and_comes_back_by
     with transaction.atomic():
         stage.end(restore_plan(plan, first, ORIGIN, stage.tick()))
     assert [gone.name for gone in load_plan(plan).groups[0].gone] == ["two"]
+
+
+def test_a_machine_that_another_pair_protects_now_does_not_come_back_by_restoring(
+    stage: PlanStage,
+) -> None:
+    one, two = stage.protect("one", "two")
+    plan = stage.create("App", [[one, two]])
+    stage.update(plan, [[one]])
+    Pairing.objects.update(primary_fabric=stage.sites.beijing, recovery_fabric=stage.sites.shanghai)
+    with transaction.atomic():
+        first = PlanRevision.objects.get(plan=plan, number=1)
+        stage.end(restore_plan(plan, first, ORIGIN, stage.tick()))
+    assert [gone.name for gone in load_plan(plan).groups[0].gone] == ["one", "two"]
 
 
 def test_one_that_is_being_disabled_stays_in_its_plan_but_comes_into_no_other(
