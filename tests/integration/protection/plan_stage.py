@@ -80,11 +80,11 @@ class PlanStage:
         *,
         start: dict[int, tuple[ActionDraft, ...]] | None = None,
         end: dict[int, tuple[ActionDraft, ...]] | None = None,
-        shutdown: tuple[ActionDraft, ...] = (),
+        after_shutdown: tuple[ActionDraft, ...] = (),
     ) -> RecoveryPlan:
         """A plan whose groups hold these machines, counted from 1."""
         drafts = [
-            GroupDraft(type="Shutdown", start_actions=shutdown),
+            GroupDraft(type="Shutdown", end_actions=after_shutdown),
             GroupDraft(type="Failover"),
             *(
                 GroupDraft(

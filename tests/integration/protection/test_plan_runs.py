@@ -10,9 +10,10 @@ from uuid import UUID
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
+from opensiterecovery.provider.v1 import script_pb2
 
 from coordinator.jobs.models import Job, OperationLock, Step
-from coordinator.jobs.services import restart_job, resume_job
+from coordinator.jobs.services import cancel_job, restart_job, resume_job
 from coordinator.jobs.states import JobState
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.requests import RequestOrigin
@@ -253,6 +254,54 @@ def test_a_planned_run_that_stopped_goes_on_when_it_is_restarted(plan_stage: Pla
     assert {line.split()[1] for line in starts[:2]} == {"App1", "App2"}
     assert plan_stage.hyperv.order("start_failover") == ["start_failover App1"]
     assert {item.state for item in ProtectedItem.objects.all()} == {ProtectionState.COMMIT_PENDING}
+
+
+@pytest.mark.spec("RP-2")
+@pytest.mark.parametrize(
+    ("outcome", "code"),
+    [
+        (script_pb2.PLAN_SCRIPT_OUTCOME_TIMED_OUT, "PlanScriptTimedOut"),
+        (script_pb2.PLAN_SCRIPT_OUTCOME_UNKNOWN, "PlanScriptOutcomeUnknown"),
+    ],
+)
+def test_how_a_script_ended_is_told(
+    plan_stage: PlanStage, outcome: script_pb2.PlanScriptOutcome.ValueType, code: str
+) -> None:
+    plan_stage.make_plan([[1]], start={1: (script("dns"),)})
+    plan_stage.hyperv.failing_scripts[r"RPScripts\dns.ps1"] = outcome
+    job = plan_stage.run(PLANNED)
+    assert job.state == JobState.FAILED
+    failure = failure_of(job, "group-1/start/1/judge")
+    assert failure["code"] == code
+    assert failure["possibleCauses"]
+    assert failure["recommendedAction"]
+    # It was run once, and what it wrote is kept all the same.
+    assert len(plan_stage.hyperv.order("run_plan_script")) == 1
+    details = result_of(job, "group-1/start/1/output")["details"]
+    assert isinstance(details, dict)
+    assert details["output"] == "It says: 上海\nno DNS"
+
+
+@pytest.mark.spec("RP-5")
+@pytest.mark.spec("JB-2")
+def test_a_plan_that_is_cancelled_before_it_fails_over_brings_its_machines_back(
+    plan_stage: PlanStage,
+) -> None:
+    before = manual("Think", types=("PlannedFailover",))
+    plan_stage.make_plan([[1, 2], [3, 4]], after_shutdown=(before,))
+    job = plan_stage.run(PLANNED)
+    assert job.state == JobState.SUSPENDED
+    assert len(plan_stage.hyperv.order("stop_virtual_machine")) == 4
+    with transaction.atomic():
+        cancel_job(job.id, "operator", plan_stage.world.now)
+    plan_stage.world.turn()
+    job.refresh_from_db()
+    assert job.state == JobState.CANCELLED
+    assert len(plan_stage.hyperv.order("start_virtual_machine")) == 4
+    assert {item.state for item in ProtectedItem.objects.all()} == {ProtectionState.PROTECTED}
+    assert not OperationLock.objects.exists()
+    plan_stage.world.pass_(1)
+    assert plan_stage.run(PLANNED).state == JobState.SUSPENDED
 
 
 @pytest.mark.spec("RP-2")
