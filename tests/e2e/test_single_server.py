@@ -87,3 +87,34 @@ def test_a_machine_moves_to_the_other_cloud_of_its_server_and_back(story: Story)
         operator.wait_for_job(operator.reverse(source, story.item, back), 120.0)
         wait_for_primary(story, running.host)
     assert Sites(story.stage).duplicate_effects() == 0
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.spec("SS-1", "FO-3", "FO-5")
+def test_a_machine_fails_over_without_plan_with_one_agent_for_both_of_its_clouds(
+    story: Story,
+) -> None:
+    operator = story.operator
+    source = operator.clouds()[CAST.source_cloud]
+    story.wait_for_state("Protected")
+    before = copies(story)
+    job = operator.unplanned_failover(source, story.item, TO_RECOVERY, with_source=True)
+    ended = operator.wait_for_job(job, 120.0)
+    # The source was there: it was shut down and sent everything.
+    assert "nothing was lost" in ended["leftState"]
+    admin = Sites(story.stage).admin(SITE)
+    written = admin.ledger(CAST.machine, before["Primary"].host)
+    arrived = admin.ledger(CAST.machine, before["Replica"].host)
+    assert arrived.boot_last_found == written.last_written > 0
+    operator.wait_for_job(operator.cancel_failover(source, story.item), 120.0)
+    wait_for_primary(story, before["Primary"].host)
+    # Without asking anything of the source, and back by comparing both copies.
+    job = operator.unplanned_failover(source, story.item, TO_RECOVERY)
+    operator.wait_for_job(job, 120.0)
+    operator.wait_for_job(operator.reverse(source, story.item, TO_PRIMARY), 120.0)
+    story.wait_for_state("Protected")
+    wait_for_primary(story, before["Replica"].host)
+    operator.wait_for_job(operator.planned_failover(source, story.item, TO_PRIMARY), 120.0)
+    operator.wait_for_job(operator.reverse(source, story.item, TO_RECOVERY), 120.0)
+    wait_for_primary(story, before["Primary"].host)
+    assert Sites(story.stage).duplicate_effects() == 0
