@@ -256,6 +256,28 @@ def test_a_planned_run_that_stopped_goes_on_when_it_is_restarted(plan_stage: Pla
     assert {item.state for item in ProtectedItem.objects.all()} == {ProtectionState.COMMIT_PENDING}
 
 
+@pytest.mark.spec("RP-3")
+@pytest.mark.parametrize(("operation", "goes_on"), [(PLANNED, False), (UNPLANNED, True)])
+def test_a_script_that_is_gone_is_a_failure_like_any_other(
+    plan_stage: PlanStage, operation: Operation, *, goes_on: bool
+) -> None:
+    plan_stage.make_plan([[1]], start={1: (script("dns"),)})
+    plan_stage.hyperv.broken["run_plan_script"] = broken("PlanScriptNotFound")
+    job = plan_stage.run(operation)
+    assert (job.state == JobState.SUCCEEDED) is goes_on
+    assert failure_of(job, "group-1/start/1/run")["code"] == "PlanScriptNotFound"
+    assert bool(plan_stage.hyperv.order("start_virtual_machine")) is goes_on
+
+
+@pytest.mark.spec("FO-2")
+def test_nothing_is_touched_when_a_machine_fails_its_checks(plan_stage: PlanStage) -> None:
+    plan_stage.make_plan([[1, 2], [3, 4]])
+    plan_stage.hyperv.broken_machines = {("read_replication", "App3")}
+    assert plan_stage.run(PLANNED).state == JobState.FAILED
+    assert plan_stage.hyperv.order("stop_virtual_machine", "prepare_failover") == []
+    assert {item.state for item in ProtectedItem.objects.all()} == {ProtectionState.PROTECTED}
+
+
 @pytest.mark.spec("RP-2")
 @pytest.mark.parametrize(
     ("outcome", "code"),
