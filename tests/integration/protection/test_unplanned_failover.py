@@ -6,89 +6,39 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from django.db import transaction
 
-from coordinator.fabrics.models import Provider
-from coordinator.jobs.models import Job, OperationLock
-from coordinator.jobs.services import cancel_job
+from coordinator.jobs.models import Job
 from coordinator.jobs.states import JobState
 from coordinator.protection.models import RecoveryPoint
-from coordinator.protection.services import pause_replication
 from coordinator.protection.states import FailoverDirection, ProtectionState
-from coordinator.recovery import services as recovery
 from coordinator.recovery.options import (
     ChangePointOptions,
     RecoveryTag,
     UnplannedFailoverOptions,
 )
-from tests.integration.protection.fake_hyperv import Copy, broken
+from tests.integration.protection.failover_stage import (
+    ALONE,
+    WITH_SOURCE,
+    cancel,
+    change_point,
+    commit,
+    copies,
+    fail_over,
+    lose,
+    planned,
+    ready,
+    reverse,
+)
+from tests.integration.protection.fake_hyperv import broken
 from tests.integration.protection.test_pairing import refusal
-from tests.integration.protection.world import ORIGIN, World
+from tests.integration.protection.world import World
 
 pytestmark = pytest.mark.django_db
-
-ALONE = UnplannedFailoverOptions()
-WITH_SOURCE = UnplannedFailoverOptions(source_site_operations=True)
 
 
 @pytest.fixture
 def protected(world: World) -> World:
-    world.protect()
-    world.report(points=4)
-    Provider.objects.filter(vault=world.vault).update(last_heartbeat_at=world.now)
-    return world
-
-
-def lose(world: World, site: str = "vmm-shanghai") -> None:
-    """The site's server and hosts are gone."""
-    Provider.objects.filter(name=site).update(
-        disconnected_at=world.now, last_heartbeat_at=world.now - timedelta(hours=1)
-    )
-    (world.shanghai if site == "vmm-shanghai" else world.beijing).lost = True
-
-
-def run(world: World, begin: Callable[[], Job]) -> Job:
-    with transaction.atomic():
-        job = begin()
-    world.turn()
-    job.refresh_from_db()
-    assert job.finished_at is None or not OperationLock.objects.filter(job=job).exists()
-    return job
-
-
-def fail_over(world: World, options: UnplannedFailoverOptions = ALONE) -> Job:
-    return run(world, lambda: recovery.unplanned_failover(world.item(), options, ORIGIN, world.now))
-
-
-def change_point(world: World, options: ChangePointOptions) -> Job:
-    return run(
-        world, lambda: recovery.change_recovery_point(world.item(), options, ORIGIN, world.now)
-    )
-
-
-def cancel(world: World) -> Job:
-    return run(world, lambda: recovery.cancel_failover(world.item(), ORIGIN, world.now))
-
-
-def commit(world: World) -> Job:
-    return run(world, lambda: recovery.commit_failover(world.item(), ORIGIN, world.now))
-
-
-def reverse(world: World) -> Job:
-    return run(world, lambda: recovery.reverse_replicate(world.item(), ORIGIN, world.now))
-
-
-def planned(world: World) -> Job:
-    return run(world, lambda: recovery.planned_failover(world.item(), None, ORIGIN, world.now))
-
-
-def copies(world: World) -> tuple[Copy, Copy]:
-    """The machine's copy at the primary site, and the one at the recovery site."""
-    item = world.item()
-    return (
-        world.hyperv.copies[item.primary_host, item.vm_id],
-        world.hyperv.copies[item.recovery_host, item.vm_id],
-    )
+    return ready(world)
 
 
 def task_states(job: Job) -> list[tuple[str, str]]:
@@ -393,110 +343,3 @@ def test_reversing_after_an_unplanned_failover_compares_and_finalizes_in_two_job
     assert reverse(protected).state == JobState.SUCCEEDED
     item = protected.item()
     assert (item.state, item.active_location) == ("Protected", "Primary")
-
-
-@pytest.mark.spec("FO-6")
-def test_a_job_that_only_waits_never_holds_a_failover_up(protected: World) -> None:
-    with transaction.atomic():
-        pausing = pause_replication(protected.item(), ORIGIN, protected.now)
-    protected.turn()
-    pausing.refresh_from_db()
-    assert pausing.finished_at is None
-    copies(protected)[0].state = "Replicating"
-    assert planned(protected).state == JobState.SUCCEEDED
-    pausing.refresh_from_db()
-    assert pausing.state == JobState.CANCELLED
-
-
-@pytest.mark.spec("FO-6")
-def test_a_job_whose_site_is_away_never_holds_a_failover_up(protected: World) -> None:
-    lose(protected)
-    with transaction.atomic():
-        pausing = pause_replication(protected.item(), ORIGIN, protected.now)
-    protected.turn()
-    assert fail_over(protected).state == JobState.SUCCEEDED
-    pausing.refresh_from_db()
-    assert pausing.state == JobState.CANCELLED
-
-
-@pytest.mark.spec("FO-6")
-def test_a_job_that_does_something_refuses_a_failover_at_once(protected: World) -> None:
-    with transaction.atomic():
-        pause_replication(protected.item(), ORIGIN, protected.now)
-    protected.work()
-    error = refusal(lambda: fail_over(protected))
-    assert (error.failure.code, error.status) == ("532", 409)
-    assert "Pause replication" in error.failure.message
-
-
-def begun_until(world: World, begin: Callable[[], Job], step: str) -> Job:
-    """A job whose step is at its provider, unanswered."""
-    with transaction.atomic():
-        job = begin()
-    provider = world.shanghai
-    for _ in range(50):
-        world.work()
-        if job.steps.get(key=step).state == "InProgress":
-            provider.fetch()
-            return job
-        for each in (world.shanghai, world.beijing):
-            for command in each.fetch():
-                each.answer(command, world.now, world.hyperv.answer)
-    raise AssertionError(f"{step} never began")
-
-
-@pytest.mark.spec("FO-2", "FO-4", "JB-2")
-def test_a_cancelled_job_brings_the_source_back_and_says_so(protected: World) -> None:
-    job = begun_until(
-        protected,
-        lambda: recovery.planned_failover(protected.item(), None, ORIGIN, protected.now),
-        "prepare",
-    )
-    assert copies(protected)[0].vm_state == "Off"
-    with transaction.atomic():
-        cancel_job(job.id, "tests", protected.now)
-    [command] = [each for each in protected.shanghai.received if each.step_key == "prepare"]
-    protected.shanghai.answer(command, protected.now, protected.hyperv.answer)
-    protected.turn()
-    job.refresh_from_db()
-    assert job.state == JobState.CANCELLED
-    assert "brought back" in job.left_text
-    item, (source, target) = protected.item(), copies(protected)
-    assert (item.state, item.active_location, item.role_epoch) == ("Protected", "Primary", 1)
-    assert (source.state, source.vm_state) == ("Replicating", "Running")
-    assert (target.state, target.vm_state) == ("Replicating", "Off")
-
-
-@pytest.mark.spec("FO-2", "FO-4")
-def test_a_source_that_does_not_come_back_leaves_a_failover_to_finish_or_to_cancel(
-    protected: World,
-) -> None:
-    protected.hyperv.broken |= {
-        verb: broken() for verb in ("prepare_failover", "start_virtual_machine")
-    }
-    job = planned(protected)
-    assert job.state == JobState.FAILED
-    assert "may be off" in job.left_text
-    assert protected.item().state == ProtectionState.PLANNED_FAILOVER_FAILED
-    protected.hyperv.broken.clear()
-    assert cancel(protected).state == JobState.SUCCEEDED
-    item, (source, _) = protected.item(), copies(protected)
-    assert (item.state, item.active_location) == ("Protected", "Primary")
-    assert (source.state, source.vm_state) == ("Replicating", "Running")
-
-
-@pytest.mark.spec("FO-4", "JB-2")
-def test_past_no_return_a_failover_cannot_be_cancelled_as_a_job(protected: World) -> None:
-    lose(protected)
-    with transaction.atomic():
-        job = recovery.unplanned_failover(protected.item(), ALONE, ORIGIN, protected.now)
-    while job.steps.get(key="failover/start").state != "InProgress":
-        assert protected.work()
-        if job.steps.get(key="failover/start").state == "InProgress":
-            break
-        for command in protected.beijing.fetch():
-            protected.beijing.answer(command, protected.now, protected.hyperv.answer)
-    error = refusal(lambda: cancel_job(job.id, "tests", protected.now))
-    assert error.failure.code == "CancelNotPossible"
-    protected.turn()
-    assert protected.item().state == ProtectionState.UNPLANNED_COMMIT_PENDING
