@@ -70,6 +70,7 @@ INSTALLED_APPS = [
     "oauth2_provider",
     "coordinator.vaults",
     "coordinator.fabrics",
+    "coordinator.events",
     "coordinator.jobs",
     "coordinator.protection",
     "coordinator.recovery",

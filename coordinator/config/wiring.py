@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from coordinator.config.configuration import Configuration
+from coordinator.events import steps as events
 from coordinator.jobs.domain_tasks import DomainTask
 from coordinator.jobs.registry import Registry
 from coordinator.protection import steps as protection
@@ -27,10 +28,10 @@ def build_registry(configuration: Configuration) -> Registry:
 def domain_tasks(configuration: Configuration) -> Mapping[str, DomainTask]:
     """Everything an outbox row may name."""
     del configuration
-    return {**protection.TASKS, **recovery.TASKS}
+    return {**protection.TASKS, **recovery.TASKS, **events.TASKS}
 
 
 def periods(configuration: Configuration) -> Mapping[str, timedelta]:
     """Which of them begin by themselves, and how often."""
     del configuration
-    return protection.PERIODIC
+    return {**protection.PERIODIC, **events.PERIODIC}

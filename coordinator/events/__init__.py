@@ -1,0 +1,1 @@
+"""Events: what is wrong, or went wrong, and needs somebody's eye."""
