@@ -34,7 +34,9 @@ def _path_of(vm: VirtualMachine) -> str:
 
 def _replication_of(site: Site, vm: VirtualMachine) -> dict[str, Value]:
     replication = vm.replication
-    mode = "None" if replication is None else replication.mode.value
+    # The state of a test machine is not documented; it does not replicate.
+    without = "TestReplica" if vm.test_replica_of else "None"
+    mode = without if replication is None else replication.mode.value
     state = "Disabled" if replication is None else replication.state.value
     return {
         "ReplicationMode": enum_value("VMReplicationMode", mode),

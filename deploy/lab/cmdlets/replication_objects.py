@@ -9,6 +9,7 @@ from deploy.lab.cmdlets.hyperv_objects import (
     hard_disk_drive,
     hyper_v_object,
     network_adapter,
+    virtual_machine,
 )
 from deploy.lab.invocation import I64, U32, U64, PSObject, Value
 from deploy.lab.powershell.enumerations import enum_value
@@ -35,6 +36,7 @@ def _both(site: Site, host: Host, vm: VirtualMachine, replication: Replication) 
         for disk in vm.disks
         if disk.id not in replication.excluded_disk_ids
     ]
+    tested = site.test_machine(vm)
     return {
         "VMId": UUID(vm.vm_id),
         "VMName": vm.name,
@@ -53,7 +55,7 @@ def _both(site: Site, host: Host, vm: VirtualMachine, replication: Replication) 
         "LastReplicationTime": replication.last_replication_time,
         "LastAppliedLogTime": replication.last_applied_log_time,
         "ReplicatedDisks": list[Value](drives),
-        "TestVirtualMachine": None,
+        "TestVirtualMachine": None if tested is None else virtual_machine(site, host, tested),
     }
 
 
@@ -118,7 +120,7 @@ def vm_replication_health(
         "FailedOverReplicationType": enum_value(
             "VMReplicationType", replication.failed_over_type.value
         ),
-        "LastTestFailoverInitiatedTime": None,
+        "LastTestFailoverInitiatedTime": replication.last_test_failover,
         "LastVSSSnapshotTime": replication.last_vss_time,
         "InitialReplicationSize": U64(figures.initial_size_bytes),
         "PendingReplicationSize": U64(site.pending_replication_bytes(vm)),

@@ -72,7 +72,7 @@ def _replication_of(vm: VirtualMachine) -> dict[str, Value]:
         "ReplicationStatus": None,
         "IsPrimaryVM": mode is ReplicationMode.PRIMARY,
         "IsRecoveryVM": mode is ReplicationMode.REPLICA,
-        "IsTestReplicaVM": False,
+        "IsTestReplicaVM": bool(vm.test_replica_of),
         "IsDREnabled": False,
         "DRState": enum_value("VMDRState", "Disabled"),
         "DRErrors": [],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from deploy.lab.site import disk, resync_trigger
 from deploy.lab.site.change_log import DamagedLogError
-from deploy.lab.site.errors import invalid_state, not_found, operation_failed
+from deploy.lab.site.errors import invalid_state, operation_failed
 from deploy.lab.site.guest_control import end_guest
 from deploy.lab.site.link_errors import LinkError
 from deploy.lab.site.log_sender import send_cycle
@@ -23,7 +23,8 @@ from deploy.lab.site.replication_model import (
 )
 from deploy.lab.site.replication_states import Event, apply_event, next_state
 from deploy.lab.site.replicator import note_failure, send_now
-from deploy.lab.site.vm_replication import replication_of
+from deploy.lab.site.test_failover import refuse_while_tested
+from deploy.lab.site.vm_replication import chosen_point, replication_of
 
 if TYPE_CHECKING:
     from deploy.lab.site.core import SiteCore
@@ -80,15 +81,6 @@ def _base_files(site: SiteCore, vm: VirtualMachine) -> dict[str, Path]:
     return {each: site.vm_folder(vm) / "failover" / each for each in site.disk_files(vm)}
 
 
-def _chosen_point(replication: Replication, point_id: str | None) -> RecoveryPoint | None:
-    if point_id is None:
-        return None
-    for point in replication.recovery_points:
-        if point.id == point_id.lower():
-            return point
-    raise not_found("The recovery point was not found on the Replica virtual machine.", point_id)
-
-
 def _failed_over_type(replication: Replication, point: RecoveryPoint | None) -> ReplicationType:
     if point is not None:
         consistent = point.type is SnapshotType.APP_CONSISTENT_REPLICA
@@ -111,10 +103,11 @@ async def start(
     """
     async with site.runtime(vm).lock:
         replication = replication_of(vm, ReplicationMode.REPLICA)
+        refuse_while_tested(site, vm)
         next_state(replication.mode, replication.state, Event.FAILOVER_STARTED)
         if not replication.log.initial_done:
             raise invalid_state(f"Initial replication of {_label(vm)} is not complete.")
-        point = _chosen_point(replication, recovery_point_id)
+        point = chosen_point(replication, recovery_point_id)
         kind = _failed_over_type(replication, point)
         files, bases = site.disk_files(vm), _base_files(site, vm)
         for disk_id, file in files.items():

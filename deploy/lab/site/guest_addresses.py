@@ -27,7 +27,7 @@ def take_failover_addresses(vm: VirtualMachine) -> dict[str, str]:
         and replication.mode is ReplicationMode.REPLICA
         and replication.state in _FAILED_OVER
     )
-    if not failed_over or not vm.integration_services_version:
+    if not (failed_over or vm.test_replica_of) or not vm.integration_services_version:
         return {}
     taken: dict[str, str] = {}
     for adapter in vm.adapters:

@@ -10,6 +10,7 @@ from deploy.lab.site.replication_model import ReplicationMode
 from deploy.lab.site.replicator import ensure_replicator, send_now
 from deploy.lab.site.space import place_at
 from deploy.lab.site.storage_places import is_shared
+from deploy.lab.site.test_failover import find_test_machine
 
 if TYPE_CHECKING:
     from deploy.lab.site.core import SiteCore
@@ -27,9 +28,11 @@ def _check(site: SiteCore, vm: VirtualMachine, source: Host, target: Host) -> No
     same_cluster = target.cluster_fqdn is not None and target.cluster_fqdn == source.cluster_fqdn
     if vm.highly_available and not same_cluster:
         raise operation_failed(f"'{vm.name}' is highly available and cannot leave its cluster.")
-    if vm.replication is not None and vm.replication.test_vm_id is not None:
+    if vm.test_replica_of or find_test_machine(site, vm) is not None:
         # Moving either apart breaks what holds replica and test machine together.
-        raise operation_failed(f"'{vm.name}' has a test virtual machine on '{source.fqdn}'.")
+        raise operation_failed(
+            f"'{vm.name}' is part of a test failover on '{source.fqdn}', to be stopped first."
+        )
     for disk in vm.disks:
         shared = same_cluster and is_shared(site, source, disk.path)
         if not shared and place_at(site, target.fqdn, disk.path) is None:

@@ -177,6 +177,7 @@ class VirtualMachine:
     its state and migration traffic are, with a virtual TPM. Old integration services, or none, are
     an empty ``integration_services_version``. A ``quiet`` guest
     runs without writing anything; ``pause_when_started`` is of a VM that the topology wants paused.
+    ``test_replica_of`` is the vm_id of the replica that a test virtual machine was made of.
     """
 
     vm_id: str
@@ -192,6 +193,7 @@ class VirtualMachine:
     disks: list[Disk] = field(default_factory=list)
     adapters: list[NetworkAdapter] = field(default_factory=list)
     replication: Replication | None = None
+    test_replica_of: str = ""
     highly_available: bool = False
     fibre_channel_adapters: int = 0
     encrypted: bool = False

@@ -20,6 +20,7 @@ from deploy.lab.site.errors import HyperVError
 from deploy.lab.site.model import Host, VirtualMachine, VMState
 from deploy.lab.site.replication_model import Replication, ReplicationMode, ReplicationState
 from deploy.lab.site.replicator import ensure_replicator
+from deploy.lab.site.test_failover import drop_half_made
 
 if TYPE_CHECKING:
     from deploy.lab.site.core import SiteCore
@@ -72,6 +73,8 @@ async def recover(site: SiteCore, vm: VirtualMachine, *, power_was_lost: bool) -
 
     What a saved VM had in memory is on disk, with its logs closed.
     """
+    if drop_half_made(site, vm):
+        return
     ran = power_was_lost and vm.state not in (VMState.OFF, VMState.SAVED)
     if vm.state not in (VMState.OFF, VMState.SAVED):
         vm.state = VMState.OFF

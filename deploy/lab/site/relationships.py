@@ -29,6 +29,7 @@ from deploy.lab.site.replication_servers import check_own_certificate
 from deploy.lab.site.replication_settings import apply_settings
 from deploy.lab.site.replication_states import NOT_REMOVABLE, Event, apply_event, wrong_state
 from deploy.lab.site.replicator import ensure_replicator, send_now
+from deploy.lab.site.test_failover import refuse_while_tested
 from deploy.lab.site.vm_replication import replication_of
 
 if TYPE_CHECKING:
@@ -240,6 +241,7 @@ async def remove(site: SiteCore, host: Host, vm: VirtualMachine, command_id: str
     """End this side's part; the other side must be removed there. The VM stays."""
     async with site.runtime(vm).lock:
         replication = replication_of(vm)
+        refuse_while_tested(site, vm)
         if replication.state in NOT_REMOVABLE:
             raise wrong_state()
         site.tracker(vm).stop()

@@ -168,6 +168,7 @@ class Replication:
     last_error: str = ""
     recovery_points: list[RecoveryPoint] = field(default_factory=list)
     test_vm_id: str | None = None
+    last_test_failover: datetime | None = None
     log: LogPosition = field(default_factory=LogPosition)
     export: OfflineExport | None = None
     pending_relationship_id: str | None = None

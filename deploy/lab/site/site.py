@@ -17,6 +17,7 @@ from deploy.lab.site import (
     replication_servers,
     resynchronization,
     reverse,
+    test_failover,
 )
 from deploy.lab.site.core import SiteCore
 from deploy.lab.site.model import AuthorizationEntry, Host, VirtualMachine
@@ -171,8 +172,25 @@ class Site(SiteCore):
         await failover.start(self, host, vm, command_id, recovery_point_id)
 
     async def cancel_failover(self, host: Host, vm: VirtualMachine, command_id: str | None) -> None:
-        """Stop-VMFailover, on the prepared primary or on the failed-over replica."""
-        await failover.cancel(self, host, vm, command_id)
+        """Stop-VMFailover on the prepared primary, the failed-over replica, or the tested one."""
+        if test_failover.find_test_machine(self, vm) is not None:
+            await test_failover.stop(self, host, vm, command_id)
+        else:
+            await failover.cancel(self, host, vm, command_id)
+
+    async def start_test_failover(
+        self,
+        host: Host,
+        vm: VirtualMachine,
+        command_id: str | None,
+        recovery_point_id: str | None = None,
+    ) -> VirtualMachine:
+        """Start-VMFailover -AsTest on the replica; gives the test virtual machine."""
+        return await test_failover.start(self, host, vm, command_id, recovery_point_id)
+
+    def test_machine(self, vm: VirtualMachine) -> VirtualMachine | None:
+        """The test virtual machine of a replica."""
+        return test_failover.find_test_machine(self, vm)
 
     async def complete_failover(
         self, host: Host, vm: VirtualMachine, command_id: str | None
