@@ -60,35 +60,36 @@ except AttributeError:
 from opensiterecovery.provider.v1 import first_copy_pb2 as opensiterecovery_dot_provider_dot_v1_dot_first__copy__pb2
 from opensiterecovery.provider.v1 import inventory_pb2 as opensiterecovery_dot_provider_dot_v1_dot_inventory__pb2
 from opensiterecovery.provider.v1 import replication_pb2 as opensiterecovery_dot_provider_dot_v1_dot_replication__pb2
+from opensiterecovery.provider.v1 import role_pb2 as opensiterecovery_dot_provider_dot_v1_dot_role__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*opensiterecovery/provider/v1/session.proto\x12\x1copensiterecovery.provider.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a*opensiterecovery/provider/v1/command.proto\x1a-opensiterecovery/provider/v1/first_copy.proto\x1a,opensiterecovery/provider/v1/inventory.proto\x1a.opensiterecovery/provider/v1/replication.proto\"\xb3\x04\n\x0c\x41gentMessage\x12\x34\n\x05hello\x18\x01 \x01(\x0b\x32#.opensiterecovery.provider.v1.HelloH\x00\x12<\n\theartbeat\x18\x02 \x01(\x0b\x32\'.opensiterecovery.provider.v1.HeartbeatH\x00\x12O\n\x0f\x61\x63knowledgement\x18\x03 \x01(\x0b\x32\x34.opensiterecovery.provider.v1.CommandAcknowledgementH\x00\x12\x41\n\x08progress\x18\x04 \x01(\x0b\x32-.opensiterecovery.provider.v1.CommandProgressH\x00\x12=\n\x06result\x18\x05 \x01(\x0b\x32+.opensiterecovery.provider.v1.CommandResultH\x00\x12\x42\n\tinventory\x18\x06 \x01(\x0b\x32-.opensiterecovery.provider.v1.InventoryUpdateH\x00\x12\x46\n\x0breplication\x18\x07 \x01(\x0b\x32/.opensiterecovery.provider.v1.ReplicationReportH\x00\x12\x45\n\x0c\x66irst_copies\x18\x14 \x01(\x0b\x32-.opensiterecovery.provider.v1.FirstCopyReportH\x00\x42\t\n\x07message\"\x87\x04\n\x12\x43oordinatorMessage\x12\x38\n\x07welcome\x18\x01 \x01(\x0b\x32%.opensiterecovery.provider.v1.WelcomeH\x00\x12\x38\n\x07\x63ommand\x18\x02 \x01(\x0b\x32%.opensiterecovery.provider.v1.CommandH\x00\x12\x43\n\rresult_stored\x18\x03 \x01(\x0b\x32*.opensiterecovery.provider.v1.ResultStoredH\x00\x12I\n\x10inventory_stored\x18\x04 \x01(\x0b\x32-.opensiterecovery.provider.v1.InventoryStoredH\x00\x12K\n\x11inventory_request\x18\x05 \x01(\x0b\x32..opensiterecovery.provider.v1.InventoryRequestH\x00\x12K\n\x11replication_watch\x18\x06 \x01(\x0b\x32..opensiterecovery.provider.v1.ReplicationWatchH\x00\x12H\n\x10\x66irst_copy_watch\x18\x14 \x01(\x0b\x32,.opensiterecovery.provider.v1.FirstCopyWatchH\x00\x42\t\n\x07message\"\xc7\x01\n\x05Hello\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x15\n\ragent_version\x18\x02 \x01(\t\x12\x13\n\x0binstance_id\x18\x03 \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x04 \x03(\t\x12\x1b\n\x13vmm_product_version\x18\x05 \x01(\t\x12)\n\x05\x63lock\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12inventory_revision\x18\x07 \x01(\x04\"\xa5\x02\n\x07Welcome\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x35\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12)\n\x05\x63lock\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x12inventory_interval\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x37\n\x14replication_interval\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1a\n\x12\x63hosen_clouds_only\x18\x14 \x01(\x08\"R\n\tHeartbeat\x12+\n\x07sent_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10running_commands\x18\x02 \x01(\r\",\n\x16\x43ommandAcknowledgement\x12\x12\n\ncommand_id\x18\x01 \x01(\t\"H\n\x0f\x43ommandProgress\x12\x12\n\ncommand_id\x18\x01 \x01(\t\x12\x0f\n\x07percent\x18\x02 \x01(\r\x12\x10\n\x08\x61\x63tivity\x18\x03 \x01(\t\"\"\n\x0cResultStored\x12\x12\n\ncommand_id\x18\x01 \x01(\t\"6\n\x17RenewCertificateRequest\x12\x1b\n\x13\x63\x65rtificate_request\x18\x01 \x01(\x0c\"o\n\x18RenewCertificateResponse\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x12\x0f\n\x07issuers\x18\x02 \x03(\x0c\x12-\n\tnot_after\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xfa\x01\n\x07Session\x12k\n\x07\x43onnect\x12*.opensiterecovery.provider.v1.AgentMessage\x1a\x30.opensiterecovery.provider.v1.CoordinatorMessage(\x01\x30\x01\x12\x81\x01\n\x10RenewCertificate\x12\x35.opensiterecovery.provider.v1.RenewCertificateRequest\x1a\x36.opensiterecovery.provider.v1.RenewCertificateResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*opensiterecovery/provider/v1/session.proto\x12\x1copensiterecovery.provider.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a*opensiterecovery/provider/v1/command.proto\x1a-opensiterecovery/provider/v1/first_copy.proto\x1a,opensiterecovery/provider/v1/inventory.proto\x1a.opensiterecovery/provider/v1/replication.proto\x1a\'opensiterecovery/provider/v1/role.proto\"\xf4\x04\n\x0c\x41gentMessage\x12\x34\n\x05hello\x18\x01 \x01(\x0b\x32#.opensiterecovery.provider.v1.HelloH\x00\x12<\n\theartbeat\x18\x02 \x01(\x0b\x32\'.opensiterecovery.provider.v1.HeartbeatH\x00\x12O\n\x0f\x61\x63knowledgement\x18\x03 \x01(\x0b\x32\x34.opensiterecovery.provider.v1.CommandAcknowledgementH\x00\x12\x41\n\x08progress\x18\x04 \x01(\x0b\x32-.opensiterecovery.provider.v1.CommandProgressH\x00\x12=\n\x06result\x18\x05 \x01(\x0b\x32+.opensiterecovery.provider.v1.CommandResultH\x00\x12\x42\n\tinventory\x18\x06 \x01(\x0b\x32-.opensiterecovery.provider.v1.InventoryUpdateH\x00\x12\x46\n\x0breplication\x18\x07 \x01(\x0b\x32/.opensiterecovery.provider.v1.ReplicationReportH\x00\x12\x45\n\x0c\x66irst_copies\x18\x14 \x01(\x0b\x32-.opensiterecovery.provider.v1.FirstCopyReportH\x00\x12?\n\x0brole_report\x18\x1e \x01(\x0b\x32(.opensiterecovery.provider.v1.RoleReportH\x00\x42\t\n\x07message\"\xd2\x04\n\x12\x43oordinatorMessage\x12\x38\n\x07welcome\x18\x01 \x01(\x0b\x32%.opensiterecovery.provider.v1.WelcomeH\x00\x12\x38\n\x07\x63ommand\x18\x02 \x01(\x0b\x32%.opensiterecovery.provider.v1.CommandH\x00\x12\x43\n\rresult_stored\x18\x03 \x01(\x0b\x32*.opensiterecovery.provider.v1.ResultStoredH\x00\x12I\n\x10inventory_stored\x18\x04 \x01(\x0b\x32-.opensiterecovery.provider.v1.InventoryStoredH\x00\x12K\n\x11inventory_request\x18\x05 \x01(\x0b\x32..opensiterecovery.provider.v1.InventoryRequestH\x00\x12K\n\x11replication_watch\x18\x06 \x01(\x0b\x32..opensiterecovery.provider.v1.ReplicationWatchH\x00\x12H\n\x10\x66irst_copy_watch\x18\x14 \x01(\x0b\x32,.opensiterecovery.provider.v1.FirstCopyWatchH\x00\x12I\n\x10role_assignments\x18\x1e \x01(\x0b\x32-.opensiterecovery.provider.v1.RoleAssignmentsH\x00\x42\t\n\x07message\"\xc7\x01\n\x05Hello\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x15\n\ragent_version\x18\x02 \x01(\t\x12\x13\n\x0binstance_id\x18\x03 \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x04 \x03(\t\x12\x1b\n\x13vmm_product_version\x18\x05 \x01(\t\x12)\n\x05\x63lock\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12inventory_revision\x18\x07 \x01(\x04\"\xa5\x02\n\x07Welcome\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x35\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12)\n\x05\x63lock\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x12inventory_interval\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x37\n\x14replication_interval\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1a\n\x12\x63hosen_clouds_only\x18\x14 \x01(\x08\"R\n\tHeartbeat\x12+\n\x07sent_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10running_commands\x18\x02 \x01(\r\",\n\x16\x43ommandAcknowledgement\x12\x12\n\ncommand_id\x18\x01 \x01(\t\"H\n\x0f\x43ommandProgress\x12\x12\n\ncommand_id\x18\x01 \x01(\t\x12\x0f\n\x07percent\x18\x02 \x01(\r\x12\x10\n\x08\x61\x63tivity\x18\x03 \x01(\t\"\"\n\x0cResultStored\x12\x12\n\ncommand_id\x18\x01 \x01(\t\"6\n\x17RenewCertificateRequest\x12\x1b\n\x13\x63\x65rtificate_request\x18\x01 \x01(\x0c\"o\n\x18RenewCertificateResponse\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x12\x0f\n\x07issuers\x18\x02 \x03(\x0c\x12-\n\tnot_after\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xfa\x01\n\x07Session\x12k\n\x07\x43onnect\x12*.opensiterecovery.provider.v1.AgentMessage\x1a\x30.opensiterecovery.provider.v1.CoordinatorMessage(\x01\x30\x01\x12\x81\x01\n\x10RenewCertificate\x12\x35.opensiterecovery.provider.v1.RenewCertificateRequest\x1a\x36.opensiterecovery.provider.v1.RenewCertificateResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'opensiterecovery.provider.v1.session_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_AGENTMESSAGE']._serialized_start=327
-  _globals['_AGENTMESSAGE']._serialized_end=890
-  _globals['_COORDINATORMESSAGE']._serialized_start=893
-  _globals['_COORDINATORMESSAGE']._serialized_end=1412
-  _globals['_HELLO']._serialized_start=1415
-  _globals['_HELLO']._serialized_end=1614
-  _globals['_WELCOME']._serialized_start=1617
-  _globals['_WELCOME']._serialized_end=1910
-  _globals['_HEARTBEAT']._serialized_start=1912
-  _globals['_HEARTBEAT']._serialized_end=1994
-  _globals['_COMMANDACKNOWLEDGEMENT']._serialized_start=1996
-  _globals['_COMMANDACKNOWLEDGEMENT']._serialized_end=2040
-  _globals['_COMMANDPROGRESS']._serialized_start=2042
-  _globals['_COMMANDPROGRESS']._serialized_end=2114
-  _globals['_RESULTSTORED']._serialized_start=2116
-  _globals['_RESULTSTORED']._serialized_end=2150
-  _globals['_RENEWCERTIFICATEREQUEST']._serialized_start=2152
-  _globals['_RENEWCERTIFICATEREQUEST']._serialized_end=2206
-  _globals['_RENEWCERTIFICATERESPONSE']._serialized_start=2208
-  _globals['_RENEWCERTIFICATERESPONSE']._serialized_end=2319
-  _globals['_SESSION']._serialized_start=2322
-  _globals['_SESSION']._serialized_end=2572
+  _globals['_AGENTMESSAGE']._serialized_start=368
+  _globals['_AGENTMESSAGE']._serialized_end=996
+  _globals['_COORDINATORMESSAGE']._serialized_start=999
+  _globals['_COORDINATORMESSAGE']._serialized_end=1593
+  _globals['_HELLO']._serialized_start=1596
+  _globals['_HELLO']._serialized_end=1795
+  _globals['_WELCOME']._serialized_start=1798
+  _globals['_WELCOME']._serialized_end=2091
+  _globals['_HEARTBEAT']._serialized_start=2093
+  _globals['_HEARTBEAT']._serialized_end=2175
+  _globals['_COMMANDACKNOWLEDGEMENT']._serialized_start=2177
+  _globals['_COMMANDACKNOWLEDGEMENT']._serialized_end=2221
+  _globals['_COMMANDPROGRESS']._serialized_start=2223
+  _globals['_COMMANDPROGRESS']._serialized_end=2295
+  _globals['_RESULTSTORED']._serialized_start=2297
+  _globals['_RESULTSTORED']._serialized_end=2331
+  _globals['_RENEWCERTIFICATEREQUEST']._serialized_start=2333
+  _globals['_RENEWCERTIFICATEREQUEST']._serialized_end=2387
+  _globals['_RENEWCERTIFICATERESPONSE']._serialized_start=2389
+  _globals['_RENEWCERTIFICATERESPONSE']._serialized_end=2500
+  _globals['_SESSION']._serialized_start=2503
+  _globals['_SESSION']._serialized_end=2753
 # @@protoc_insertion_point(module_scope)

@@ -13,6 +13,7 @@ from opensiterecovery.provider.v1 import command_pb2 as _command_pb2
 from opensiterecovery.provider.v1 import first_copy_pb2 as _first_copy_pb2
 from opensiterecovery.provider.v1 import inventory_pb2 as _inventory_pb2
 from opensiterecovery.provider.v1 import replication_pb2 as _replication_pb2
+from opensiterecovery.provider.v1 import role_pb2 as _role_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -36,6 +37,7 @@ class AgentMessage(_message.Message):
     INVENTORY_FIELD_NUMBER: _builtins.int
     REPLICATION_FIELD_NUMBER: _builtins.int
     FIRST_COPIES_FIELD_NUMBER: _builtins.int
+    ROLE_REPORT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def hello(self) -> Global___Hello: ...
     @_builtins.property
@@ -52,6 +54,8 @@ class AgentMessage(_message.Message):
     def replication(self) -> _replication_pb2.ReplicationReport: ...
     @_builtins.property
     def first_copies(self) -> _first_copy_pb2.FirstCopyReport: ...
+    @_builtins.property
+    def role_report(self) -> _role_pb2.RoleReport: ...
     def __init__(
         self,
         *,
@@ -63,12 +67,13 @@ class AgentMessage(_message.Message):
         inventory: _inventory_pb2.InventoryUpdate | None = ...,
         replication: _replication_pb2.ReplicationReport | None = ...,
         first_copies: _first_copy_pb2.FirstCopyReport | None = ...,
+        role_report: _role_pb2.RoleReport | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledgement", b"acknowledgement", "first_copies", b"first_copies", "heartbeat", b"heartbeat", "hello", b"hello", "inventory", b"inventory", "message", b"message", "progress", b"progress", "replication", b"replication", "result", b"result"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledgement", b"acknowledgement", "first_copies", b"first_copies", "heartbeat", b"heartbeat", "hello", b"hello", "inventory", b"inventory", "message", b"message", "progress", b"progress", "replication", b"replication", "result", b"result", "role_report", b"role_report"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledgement", b"acknowledgement", "first_copies", b"first_copies", "heartbeat", b"heartbeat", "hello", b"hello", "inventory", b"inventory", "message", b"message", "progress", b"progress", "replication", b"replication", "result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledgement", b"acknowledgement", "first_copies", b"first_copies", "heartbeat", b"heartbeat", "hello", b"hello", "inventory", b"inventory", "message", b"message", "progress", b"progress", "replication", b"replication", "result", b"result", "role_report", b"role_report"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["hello", "heartbeat", "acknowledgement", "progress", "result", "inventory", "replication", "first_copies"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["hello", "heartbeat", "acknowledgement", "progress", "result", "inventory", "replication", "first_copies", "role_report"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -85,6 +90,7 @@ class CoordinatorMessage(_message.Message):
     INVENTORY_REQUEST_FIELD_NUMBER: _builtins.int
     REPLICATION_WATCH_FIELD_NUMBER: _builtins.int
     FIRST_COPY_WATCH_FIELD_NUMBER: _builtins.int
+    ROLE_ASSIGNMENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def welcome(self) -> Global___Welcome: ...
     @_builtins.property
@@ -107,6 +113,10 @@ class CoordinatorMessage(_message.Message):
     def first_copy_watch(self) -> _first_copy_pb2.FirstCopyWatch:
         """Which folders of offline first copies to look for and report about."""
 
+    @_builtins.property
+    def role_assignments(self) -> _role_pb2.RoleAssignments:
+        """Which copies may run."""
+
     def __init__(
         self,
         *,
@@ -117,12 +127,13 @@ class CoordinatorMessage(_message.Message):
         inventory_request: _inventory_pb2.InventoryRequest | None = ...,
         replication_watch: _replication_pb2.ReplicationWatch | None = ...,
         first_copy_watch: _first_copy_pb2.FirstCopyWatch | None = ...,
+        role_assignments: _role_pb2.RoleAssignments | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "first_copy_watch", b"first_copy_watch", "inventory_request", b"inventory_request", "inventory_stored", b"inventory_stored", "message", b"message", "replication_watch", b"replication_watch", "result_stored", b"result_stored", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "first_copy_watch", b"first_copy_watch", "inventory_request", b"inventory_request", "inventory_stored", b"inventory_stored", "message", b"message", "replication_watch", b"replication_watch", "result_stored", b"result_stored", "role_assignments", b"role_assignments", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "first_copy_watch", b"first_copy_watch", "inventory_request", b"inventory_request", "inventory_stored", b"inventory_stored", "message", b"message", "replication_watch", b"replication_watch", "result_stored", b"result_stored", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "first_copy_watch", b"first_copy_watch", "inventory_request", b"inventory_request", "inventory_stored", b"inventory_stored", "message", b"message", "replication_watch", b"replication_watch", "result_stored", b"result_stored", "role_assignments", b"role_assignments", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "command", "result_stored", "inventory_stored", "inventory_request", "replication_watch", "first_copy_watch"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "command", "result_stored", "inventory_stored", "inventory_request", "replication_watch", "first_copy_watch", "role_assignments"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2opensiterecovery/provider/v1/virtual_machine.proto\x12\x1copensiterecovery.provider.v1\"0\n\x11VirtualMachineRef\x12\r\n\x05vm_id\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2opensiterecovery/provider/v1/virtual_machine.proto\x12\x1copensiterecovery.provider.v1\"D\n\x11VirtualMachineRef\x12\r\n\x05vm_id\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x12\n\nrole_epoch\x18\x03 \x01(\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'opensiterecovery.provider.v
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_VIRTUALMACHINEREF']._serialized_start=84
-  _globals['_VIRTUALMACHINEREF']._serialized_end=132
+  _globals['_VIRTUALMACHINEREF']._serialized_end=152
 # @@protoc_insertion_point(module_scope)

@@ -24,18 +24,24 @@ class VirtualMachineRef(_message.Message):
 
     VM_ID_FIELD_NUMBER: _builtins.int
     HOST_FIELD_NUMBER: _builtins.int
+    ROLE_EPOCH_FIELD_NUMBER: _builtins.int
     vm_id: _builtins.str
     host: _builtins.str
     """FQDN of the Hyper-V host that holds it."""
+    role_epoch: _builtins.int
+    """Of the machine's protection when the command was planned; an agent that knows of a newer one
+    refuses to change anything. 0: whatever the epoch is.
+    """
     def __init__(
         self,
         *,
         vm_id: _builtins.str = ...,
         host: _builtins.str = ...,
+        role_epoch: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["host", b"host", "vm_id", b"vm_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["host", b"host", "role_epoch", b"role_epoch", "vm_id", b"vm_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
