@@ -23,6 +23,7 @@ class Configuration:
         sweep_seconds: How often the sweep compares what moves with what should.
         first_copies_per_source_host: How many first copies a host sends at once.
         first_copies_per_recovery_host: How many first copies a host receives at once.
+        commands_per_host: How many commands that change something work on a host at once.
         plan_groups: How many groups a recovery plan may have.
         plan_machines: How many machines a recovery plan may have.
     """
@@ -40,6 +41,7 @@ class Configuration:
     sweep_seconds: float = 2.0
     first_copies_per_source_host: int = 3
     first_copies_per_recovery_host: int = 6
+    commands_per_host: int = 6
     plan_groups: int = 7
     plan_machines: int = 2000
 
@@ -77,6 +79,7 @@ def read_configuration(environment: Mapping[str, str] = os.environ) -> Configura
         first_copies_per_recovery_host=_at_least_one(
             environment, "OSR_FIRST_COPIES_PER_RECOVERY_HOST", 6
         ),
+        commands_per_host=_at_least_one(environment, "OSR_COMMANDS_PER_HOST", 6),
         plan_groups=_at_least_one(environment, "OSR_PLAN_GROUPS", 7),
         plan_machines=_at_least_one(environment, "OSR_PLAN_MACHINES", 2000),
     )

@@ -58,6 +58,7 @@ def configuration_environment(configuration: Configuration) -> dict[str, str]:
         "OSR_HEARTBEAT_SECONDS": str(configuration.heartbeat_seconds),
         "OSR_LEASE_SECONDS": str(configuration.lease_seconds),
         "OSR_SWEEP_SECONDS": str(configuration.sweep_seconds),
+        "OSR_COMMANDS_PER_HOST": str(configuration.commands_per_host),
         "DJANGO_SETTINGS_MODULE": "coordinator.config.settings",
     }
 

@@ -20,6 +20,7 @@ from coordinator.jobs.inputs import (
 )
 from coordinator.jobs.models import Command
 from coordinator.jobs.patience import waits_for_provider
+from coordinator.jobs.queues import PRIORITIES, QueueName
 from coordinator.jobs.registry import (
     ConditionState,
     RecordCall,
@@ -146,6 +147,9 @@ def _write_command(run: Run, row: StepRow, inputs: Mapping[str, object]) -> None
             step_id=row.id,
             root_id=run.root_id,
             verb=row.action,
+            slot=row.slot,
+            priority=PRIORITIES[QueueName(run.job.queue)],
+            urgency=row.urgency,
             body=body,
             created_at=run.now,
         )

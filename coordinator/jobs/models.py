@@ -185,6 +185,12 @@ class Command(models.Model):
         related_name="+",
     )
     verb = models.CharField(max_length=64)
+    # Its step's; commands of one slot are only claimed while there is room in it.
+    slot = models.CharField(max_length=255, default="")
+    # Who goes first: the lower priority (place of the job's queue among the queues), then the
+    # higher urgency (its step's).
+    priority = models.PositiveSmallIntegerField(default=0)
+    urgency = models.FloatField(default=0.0)
     # The wire's Command, serialized.
     body = models.BinaryField()
     state = models.CharField(
@@ -195,6 +201,8 @@ class Command(models.Model):
     created_at = models.DateTimeField()
     # When a session first took it; its time runs from then.
     claimed_at = models.DateTimeField(null=True)
+    # Until when the provider may be at it at the latest, if no result comes.
+    occupied_until = models.DateTimeField(null=True)
     acknowledged_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     # The wire's CommandResult, serialized.
@@ -208,6 +216,17 @@ class Command(models.Model):
                 fields=["provider", "sequence"],
                 name="command_undelivered",
                 condition=models.Q(state__in=["pending", "sent", "acknowledged"]),
+            ),
+            models.Index(
+                fields=["provider", "slot", "priority", "-urgency", "sequence"],
+                name="command_waiting",
+                condition=models.Q(state="pending"),
+            ),
+            models.Index(
+                fields=["provider", "slot"],
+                name="command_in_slot",
+                condition=models.Q(result__isnull=True, claimed_at__isnull=False)
+                & ~models.Q(slot=""),
             ),
             models.Index(
                 fields=["root"],

@@ -15,6 +15,7 @@ from coordinator.jobs.group_views import GroupView, MemberView, group_views
 from coordinator.jobs.job_actions import JobAction, JobFacts, allowed_actions
 from coordinator.jobs.models import Command, Job, OperationLock, Step
 from coordinator.jobs.progress import ChildrenWork, StepWork, progress
+from coordinator.jobs.slot_waiting import tell_waiting_steps
 from coordinator.jobs.states import UNFINISHED_COMMANDS, JobState, StepState
 from coordinator.jobs.steps import StepKind, TaskSpec
 from coordinator.jobs.stored_failures import read_failure
@@ -148,7 +149,9 @@ class JobFilters:
 
 def job_view(job: Job) -> JobView:
     """The job with its tasks and steps as they are now."""
-    return _view(job, list(job.steps.all()))
+    steps = list(job.steps.all())
+    tell_waiting_steps(steps)
+    return _view(job, steps)
 
 
 def find_job(vault_id: UUID, job_id: UUID, *, with_members: bool = False) -> JobView | None:
@@ -163,6 +166,7 @@ def find_job(vault_id: UUID, job_id: UUID, *, with_members: bool = False) -> Job
     if job is None:
         return None
     steps = list(job.steps.all())
+    tell_waiting_steps(steps)
     view = _view(job, steps)
     if not with_members:
         return view
@@ -188,7 +192,9 @@ def list_jobs(vault_id: UUID, filters: JobFilters | None = None) -> tuple[JobVie
         **{name: value for name, value in conditions.items() if value}
     )
     page = jobs.order_by("-created_at", "-id")[wanted.offset : wanted.offset + wanted.limit]
-    return tuple(_view(job, list(job.steps.all())) for job in page.prefetch_related("steps"))
+    jobs_with_steps = [(job, list(job.steps.all())) for job in page.prefetch_related("steps")]
+    tell_waiting_steps([step for _, steps in jobs_with_steps for step in steps])
+    return tuple(_view(job, steps) for job, steps in jobs_with_steps)
 
 
 def results_of_steps(target_id: str, action: str) -> list[Mapping[str, object]]:

@@ -11,3 +11,6 @@ class QueueName(StrEnum):
     FAILOVER = "failover"
     REPLICATION = "replication"
     INVENTORY = "inventory"
+
+
+PRIORITIES = {queue: place for place, queue in enumerate(QueueName)}

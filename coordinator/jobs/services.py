@@ -11,13 +11,8 @@ from coordinator.jobs.cancelling import (
     release_lock_of_waiting_job,
     tell_waiting_jobs,
 )
-from coordinator.jobs.delivery import (
-    acknowledge_command,
-    claim_commands,
-    commands_to_resend,
-    record_progress,
-    store_result,
-)
+from coordinator.jobs.claims import claim_commands, commands_to_resend
+from coordinator.jobs.delivery import acknowledge_command, record_progress, store_result
 from coordinator.jobs.locks import refuse_if_busy
 from coordinator.jobs.messages import ask_to_advance
 from coordinator.jobs.models import Job
