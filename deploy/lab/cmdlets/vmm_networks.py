@@ -40,15 +40,11 @@ def _logical_network_named(site: Site, name: str) -> PSObject | None:
     return None if found is None else logical_network(site, found)
 
 
-def _subnet_vlan(subnet: VmSubnet) -> PSObject:
+def subnet_vlan(subnet: str, vlan_id: int) -> PSObject:
     return PSObject(
         ("Microsoft.SystemCenter.VirtualMachineManager.SubnetVLan", "System.Object"),
-        f"{subnet.subnet}-{subnet.vlan_id}",
-        {
-            "Subnet": subnet.subnet,
-            "VLanID": U16(subnet.vlan_id),
-            "IsVlanEnabled": subnet.vlan_id > 0,
-        },
+        f"{subnet}-{vlan_id}",
+        {"Subnet": subnet, "VLanID": U16(vlan_id), "IsVlanEnabled": vlan_id > 0},
     )
 
 
@@ -57,14 +53,14 @@ def vm_subnet(site: Site, network: VmNetwork, subnet: VmSubnet) -> PSObject:
         "Description": "",
         "VMNetwork": network.name,
         "VMNetworkID": UUID(network.id),
-        "SubnetVLans": [_subnet_vlan(subnet)],
+        "SubnetVLans": [subnet_vlan(subnet.subnet, subnet.vlan_id)],
     }
     return vmm_object(site, "VMSubnet", subnet.id, subnet.name, properties)
 
 
 def vm_network(site: Site, network: VmNetwork) -> PSObject:
     properties: dict[str, Value] = {
-        "Description": "",
+        "Description": network.description,
         "LogicalNetwork": _logical_network_named(site, network.logical_network),
         "VMSubnet": [vm_subnet(site, network, subnet) for subnet in network.subnets],
         "IsolationType": network.isolation_type.value,
@@ -80,11 +76,14 @@ def _definition_name(logical_network_name: str) -> str:
 def _logical_network_definition(site: Site, network: LogicalNetwork) -> PSObject:
     """A network site; the lab has one for each logical network, open to every host group."""
     vlans = [
-        _subnet_vlan(subnet)
+        subnet_vlan(subnet.subnet, subnet.vlan_id)
         for each in site.vmm.vm_networks
         if each.logical_network == network.name
         for subnet in each.subnets
     ]
+    taken = {str(vlan) for vlan in vlans}
+    free = (subnet_vlan(each.subnet, each.vlan_id) for each in network.free_subnet_vlans)
+    vlans += [vlan for vlan in free if str(vlan) not in taken]
     properties: dict[str, Value] = {
         "LogicalNetwork": logical_network(site, network),
         "IsIsolated": network.definitions_isolated,
@@ -96,7 +95,7 @@ def _logical_network_definition(site: Site, network: LogicalNetwork) -> PSObject
     return vmm_object(site, "LogicalNetworkDefinition", identifier, name, properties)
 
 
-def _static_pool(site: Site, network: VmNetwork, subnet: VmSubnet, pool: StaticPool) -> PSObject:
+def static_pool(site: Site, network: VmNetwork, subnet: VmSubnet, pool: StaticPool) -> PSObject:
     # Only a virtualized network has pools of its own: the others use those of their sites.
     own = network.isolation_type is IsolationType.WINDOWS_NETWORK_VIRTUALIZATION
     properties: dict[str, Value] = {
@@ -192,7 +191,7 @@ async def get_sc_static_ip_address_pool(site: Site, call: Invocation, written: W
             if wanted is not None and subnet.id.lower() != wanted:
                 continue
             for pool in by_name_or_id(call, subnet.static_pools):
-                written.output(_static_pool(site, network, subnet, pool))
+                written.output(static_pool(site, network, subnet, pool))
 
 
 async def get_sc_logical_network_definition(site: Site, call: Invocation, written: Written) -> None:

@@ -14,6 +14,7 @@ from deploy.lab.site.toml_reader import TopologyError
 class LogicalNetworkLayout:
     name: str
     network_virtualization: bool = False
+    free_subnet_vlans: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)

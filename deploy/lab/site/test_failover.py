@@ -238,4 +238,3 @@ async def _copy_disks(
         undone = {parent.id: targets[child.id] for parent, child in pairs}
         undo = site.received(replica).undo
         await asyncio.to_thread(undo.roll_back, undone, replication.log.applied, point.sequence)
-

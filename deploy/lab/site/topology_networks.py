@@ -15,12 +15,25 @@ def read_logical_networks(table: TableReader) -> tuple[LogicalNetworkLayout, ...
     for each in table.names_or_tables("logical_networks"):
         found.append(
             LogicalNetworkLayout(
-                each.text("name"), each.flag("network_virtualization", default=False)
+                each.text("name"),
+                each.flag("network_virtualization", default=False),
+                tuple(map(_subnet_vlan, each.tables("free_subnet_vlans"))),
             )
         )
         each.finish()
     unique([each.name for each in found], table.place("logical_networks"))
     return tuple(found)
+
+
+def _subnet_vlan(table: TableReader) -> tuple[str, int]:
+    subnet = table.text("subnet")
+    try:
+        ipaddress.ip_network(subnet)
+    except ValueError as error:
+        raise TopologyError(f"{table.where}: {error}") from error
+    found = subnet, table.integer("vlan")
+    table.finish()
+    return found
 
 
 def read_vm_network(

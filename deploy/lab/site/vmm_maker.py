@@ -13,6 +13,7 @@ from deploy.lab.site.model import (
     LogicalNetwork,
     StaticPool,
     StorageClassification,
+    SubnetVLan,
     VmmDatabase,
     VmmServer,
     VmNetwork,
@@ -65,6 +66,11 @@ class VmmMaker:
                     id=self._id("logical network", each.name),
                     name=each.name,
                     network_virtualization_enabled=each.network_virtualization,
+                    definitions_isolated=bool(each.free_subnet_vlans),
+                    free_subnet_vlans=[
+                        SubnetVLan(subnet=subnet, vlan_id=vlan)
+                        for subnet, vlan in each.free_subnet_vlans
+                    ],
                 )
                 for each in layout.logical_networks
             ],

@@ -71,12 +71,23 @@ class Cloud:
 
 
 @dataclass(kw_only=True)
+class SubnetVLan:
+    """A subnet of a logical network's site, with its VLAN; 0 is none."""
+
+    subnet: str
+    vlan_id: int = 0
+
+
+@dataclass(kw_only=True)
 class LogicalNetwork:
+    """A logical network; ``free_subnet_vlans`` are those of its site that no VM network has."""
+
     id: str
     name: str
     network_virtualization_enabled: bool = False
     is_pvlan: bool = False
     definitions_isolated: bool = False
+    free_subnet_vlans: list[SubnetVLan] = field(default_factory=list)
 
 
 @dataclass(kw_only=True)
@@ -115,6 +126,7 @@ class VmNetwork:
     name: str
     logical_network: str
     isolation_type: IsolationType = IsolationType.NO_ISOLATION
+    description: str = ""
     subnets: list[VmSubnet] = field(default_factory=list)
 
 

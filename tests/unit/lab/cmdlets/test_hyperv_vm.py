@@ -122,7 +122,6 @@ async def test_a_machine_without_replication_named_outright_is_an_error(
 async def test_what_the_lab_lacks_is_refused_by_name(east: Shell, step: Any) -> None:
     for cmdlet, parameters in (
         ("Stop-VM", {"Name": "App", "Save": True}),
-        ("Start-VMFailover", {"VMName": "App", "AsTest": True, "Confirm": False}),
         ("Set-VMReplication", {"VMName": "App", "UseBackup": True}),
     ):
         outcome = await east.run(step(cmdlet, ComputerName=EAST, **parameters))
