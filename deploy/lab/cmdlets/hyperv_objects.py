@@ -86,7 +86,7 @@ def _settings_of(vm: VirtualMachine) -> dict[str, Value]:
         "SnapshotFileLocation": path,
         "SmartPagingFilePath": path,
         "AutomaticStartAction": enum_value("StartAction", vm.automatic_start_action),
-        "AutomaticStartDelay": 0,
+        "AutomaticStartDelay": vm.automatic_start_delay_seconds,
         "AutomaticStopAction": enum_value("StopAction", vm.automatic_stop_action),
         "CheckpointType": enum_value("CheckpointType", "Production"),
         "Notes": vm.notes,

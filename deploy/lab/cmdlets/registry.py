@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from deploy.lab.cmdlets import (
+    cim,
     failover_clusters,
     firewall,
     hot_fixes,
@@ -16,6 +17,7 @@ from deploy.lab.cmdlets import (
     hyperv_replication_server,
     hyperv_storage,
     hyperv_vm,
+    hyperv_vm_settings,
     net_qos,
     osr_module,
     osr_plan_scripts,
@@ -43,6 +45,8 @@ CMDLETS: dict[str, Cmdlet] = {
     "Get-VM": hyperv_vm.get_vm,
     "Start-VM": hyperv_vm.start_vm,
     "Stop-VM": hyperv_vm.stop_vm,
+    "Set-VM": hyperv_vm_settings.set_vm,
+    "Get-CimInstance": cim.get_cim_instance,
     "Get-VMHardDiskDrive": hyperv_vm.get_vm_hard_disk_drive,
     "Get-VMSnapshot": hyperv_vm.get_vm_snapshot,
     "Get-VMReplication": hyperv_replication.get_vm_replication,

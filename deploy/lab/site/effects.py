@@ -10,6 +10,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+# Written by whoever cut the power: every VM of the site stopped at that moment at the latest.
+SITE_LOST_POWER = "site.lost_power"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:

@@ -103,6 +103,7 @@ async def start_vm(
             {
                 "name": vm.name,
                 "cause": cause,
+                **shown_to_judge(vm),
                 "boot_digests": digests,
                 "ledger_last": reading.last,
                 "ledger_count": reading.count,
@@ -156,7 +157,15 @@ async def _start_lightly(
         reading = await asyncio.to_thread(ledger.read, files[vm.disks[0].id])
         _let_run(site, vm, reading.last)
     effect = "vm.restored" if restored else "vm.started"
-    site.record(host.fqdn, (effect, vm.vm_id), command_id, {"name": vm.name})
+    site.record(host.fqdn, (effect, vm.vm_id), command_id, {"name": vm.name, **shown_to_judge(vm)})
+
+
+def shown_to_judge(vm: VirtualMachine) -> dict[str, object]:
+    """Where a VM that runs is on the network, for `deploy.lab.judge`."""
+    return {
+        "switches": {adapter.id: adapter.switch_name for adapter in vm.adapters},
+        "test_vm": bool(vm.test_replica_of),
+    }
 
 
 async def pause_vm(site: SiteCore, host: Host, vm: VirtualMachine, command_id: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from deploy.lab.site import cluster_failover
@@ -35,6 +36,13 @@ async def crash(site: SiteCore, host: Host) -> None:
         await start_machines(site, site.host(fqdn))
 
 
+def note_boot(site: SiteCore, hosts: Iterable[Host]) -> None:
+    """Their operating systems start now."""
+    for host in hosts:
+        host.booted = site.now_at(host.fqdn)
+        site.save_host(host)
+
+
 async def boot(site: SiteCore, host: Host) -> None:
     """Give a host its power back: what it left is mended, its VMs start as they are set to."""
     if host.powered:
@@ -42,7 +50,7 @@ async def boot(site: SiteCore, host: Host) -> None:
     for vm in site.vms_on(host):
         await recover(site, vm, power_was_lost=True)
     host.powered = True
-    site.save_host(host)
+    note_boot(site, [host])
     site.record(host.fqdn, ("host.booted", host.fqdn), None)
     for each in await _refreshed(site):
         await site.listeners.refresh(site, each)

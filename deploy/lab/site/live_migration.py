@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from deploy.lab.site.clusters import replication_name
 from deploy.lab.site.errors import invalid_parameter, operation_failed
+from deploy.lab.site.guest_control import shown_to_judge
 from deploy.lab.site.replication_model import ReplicationMode
 from deploy.lab.site.replicator import ensure_replicator, send_now
 from deploy.lab.site.space import place_at
@@ -68,7 +69,7 @@ async def migrate(site: SiteCore, vm: VirtualMachine, target: Host, command_id: 
             target.fqdn,
             ("vm.migrated", vm.vm_id),
             command_id,
-            {"name": vm.name, "from": source.fqdn},
+            {"name": vm.name, "from": source.fqdn, **shown_to_judge(vm)},
         )
     ensure_replicator(site, vm)
     send_now(site, vm)

@@ -110,6 +110,8 @@ class Host:
     # Ids of updates that Windows lists, for example "KB2961977".
     installed_updates: list[str] = field(default_factory=list)
     powered: bool = True
+    # When its operating system started last.
+    booted: datetime | None = None
     clock_skew_seconds: float = 0.0
 
 
@@ -207,6 +209,7 @@ class VirtualMachine:
     path: str = ""
     notes: str = ""
     automatic_start_action: str = "StartIfRunning"
+    automatic_start_delay_seconds: int = 0
     automatic_stop_action: str = "ShutDown"
     started: datetime | None = None
     was_running: bool = False

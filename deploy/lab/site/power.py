@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
 from deploy.lab.site import cluster_failover, guest_control
+from deploy.lab.site.effects import SITE_LOST_POWER, EffectsJournal
+from deploy.lab.site.host_power import note_boot
 from deploy.lab.site.model import VMState
 from deploy.lab.site.recovery import end_tasks, recover, start_machines
 from deploy.lab.site.site import Site
@@ -50,6 +54,8 @@ async def boot(site: Site) -> None:
     site.store.mark_running()
     for vm in await cluster_failover.settle(site):
         await recover(site, vm, power_was_lost=True)
+    note_boot(site, hosts)
+    site.record(site.vmm.server.fqdn, ("site.booted", site.name), None)
     for host in hosts:
         await site.listeners.refresh(site, host)
     for host in hosts:
@@ -71,6 +77,7 @@ async def shut_down(site: Site) -> None:
             site.save_vm(vm)
     await site.listeners.close()
     await end_tasks(site, site.virtual_machines)
+    site.record(site.vmm.server.fqdn, ("site.shut_down", site.name), None)
     site.store.mark_shut_down()
 
 
@@ -78,3 +85,16 @@ async def lose_power(site: Site) -> None:
     """What kill -9 does to the daemon, for a site within this process: nothing is saved."""
     await end_tasks(site, site.virtual_machines)
     await site.listeners.close()
+    record_loss_of_power(site.environment.state_dir, site.name, site.clock.now())
+
+
+def record_loss_of_power(state_dir: Path, name: str, at: datetime) -> None:
+    """Has the journal say that a site's power was cut; the site itself can no longer.
+
+    Args:
+        state_dir: The lab's folder of sites.
+        name: The site.
+        at: A moment when nothing ran any more.
+    """
+    journal = EffectsJournal(state_dir / name / "effects.jsonl", name)
+    journal.record(at, "", (SITE_LOST_POWER, name), None, {})

@@ -32,7 +32,13 @@ async def start_machines(site: SiteCore, host: Host) -> None:
     """Replicators of the host's primaries, and the VMs that start by themselves."""
     for vm in site.vms_on(host):
         ensure_replicator(site, vm)
-        if _starts_by_itself(vm):
+        if not _starts_by_itself(vm):
+            continue
+        if vm.automatic_start_delay_seconds:
+            site.runtime(vm).start_task = asyncio.create_task(
+                _start_later(site, vm), name=f"automatic start of {vm.name}"
+            )
+        else:
             await _start(site, vm)
 
 
@@ -45,6 +51,7 @@ async def end_tasks(site: SiteCore, machines: Iterable[VirtualMachine]) -> None:
             site.runtime(vm).replicator,
             site.runtime(vm).guest_task,
             site.runtime(vm).import_task,
+            site.runtime(vm).start_task,
         )
         if task is not None
     ]
@@ -56,6 +63,13 @@ async def end_tasks(site: SiteCore, machines: Iterable[VirtualMachine]) -> None:
 def _starts_by_itself(vm: VirtualMachine) -> bool:
     action = vm.automatic_start_action
     return action == "Start" or (action == "StartIfRunning" and vm.was_running)
+
+
+async def _start_later(site: SiteCore, vm: VirtualMachine) -> None:
+    """After its AutomaticStartDelay, unless it has been told otherwise by then."""
+    await site.clock.pause(site.clock.real_seconds(vm.automatic_start_delay_seconds))
+    if _starts_by_itself(vm):
+        await _start(site, vm)
 
 
 async def _start(site: SiteCore, vm: VirtualMachine) -> None:

@@ -14,7 +14,8 @@ class VmRuntime:
 
     ``lock`` is held by whoever changes the VM's state or applies logs to its disks; ``gate`` by
     whoever writes to the disks or needs them still for a moment (a checkpoint). ``changed`` wakes
-    the replicator, ``next_cycle`` says when it sends. ``storage_is_moved`` is true from the call of
+    the replicator, ``next_cycle`` says when it sends. ``start_task`` waits for the VM's
+    AutomaticStartDelay. ``storage_is_moved`` is true from the call of
     Move-VMStorage to its end.
     """
 
@@ -27,4 +28,5 @@ class VmRuntime:
         self.guest_task: asyncio.Task[None] | None = None
         self.replicator: asyncio.Task[None] | None = None
         self.import_task: asyncio.Task[None] | None = None
+        self.start_task: asyncio.Task[None] | None = None
         self.storage_is_moved = False
