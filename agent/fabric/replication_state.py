@@ -34,6 +34,7 @@ REPLICATION_PROPERTIES: Final = (
     "AutoResynchronizeIntervalEnd",
     "InitialReplicationStartTime",
     "ResynchronizeStartTime",
+    "TestVirtualMachine",
 )
 MEASURE_PROPERTIES: Final = (
     "VMId",
@@ -56,6 +57,11 @@ _COPYING: Final = frozenset(
     {"InitialReplicationInProgress", "WaitingForInitialReplication", "Resynchronizing"}
 )
 _PERCENT: Final = re.compile(r"(\d{1,3})\s?%")
+# The text of a VirtualMachine: "VirtualMachine (Name = 'App - Test') [Id = '...']".
+_VIRTUAL_MACHINE: Final = re.compile(
+    r"\(Name = '(?P<name>.*)'\) "
+    r"\[Id = '(?P<id>[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})'\]"
+)
 _UINT32_MAX: Final = 2**32 - 1
 
 
@@ -209,6 +215,21 @@ def _add_relationship(state: replication_pb2.ReplicationState, replication: PSRe
     )
     if state.mode == "Primary":
         _add_automatic(state, replication)
+    else:
+        state.test_vm_id, state.test_vm_name = tested_by(replication)
+
+
+def tested_by(replication: PSRecord) -> tuple[str, str]:
+    """Id and name of a replica's test virtual machine, both empty without one.
+
+    It arrives as an object, or, being deep, as the text of one.
+    """
+    for item in replication.items("TestVirtualMachine"):
+        if isinstance(item, PSRecord) and item.has("Id"):
+            return str(item.guid("Id")), item.optional_text("Name") or ""
+        if found := _VIRTUAL_MACHINE.search(str(item)):
+            return found["id"].lower(), found["name"]
+    return "", ""
 
 
 def _add_automatic(state: replication_pb2.ReplicationState, replication: PSRecord) -> None:

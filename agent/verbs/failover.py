@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from opensiterecovery.provider.v1.command_pb2 import (
     CompleteFailover,
     PrepareFailover,
     StartFailover,
-    VirtualMachineRef,
-)
-from opensiterecovery.provider.v1.failover_pb2 import (
-    RECOVERY_TAG_LATEST_APPLICATION_CONSISTENT,
-    RECOVERY_TAG_LATEST_CRASH_CONSISTENT,
 )
 from opensiterecovery.provider.v1.failure_pb2 import Failure
-from opensiterecovery.provider.v1.replication_pb2 import RecoveryPoint, ReplicationState
+from opensiterecovery.provider.v1.replication_pb2 import ReplicationState
 
 from agent.failures import failure
-from agent.powershell.cmdlet import cmdlet
 from agent.verbs.act import Goal, reach
 from agent.verbs.context import VerbContext
+from agent.verbs.recovery_points import chosen_point, point_refusal, run_on_point
 from agent.verbs.relationship import described, not_ready, read_side, run_on
 from agent.verbs.virtual_machine import FAILED_OVER
 
@@ -85,16 +78,16 @@ async def start_failover(request: StartFailover, context: VerbContext) -> Replic
     )
 
     async def fail_over(side: ReplicationState) -> None:
-        point = _chosen_point(side, request)
+        point = chosen_point(side, request)
         if point is None:
             await run_on(context, request.vm, "Start-VMFailover")
         else:
-            await _fail_over_to(context, request.vm, point.id)
+            await run_on_point(context, request.vm, point.id, "Start-VMFailover")
 
     side = await reach(context, goal, fail_over)
     answer = ReplicationState()
     answer.CopyFrom(side)
-    if (point := _chosen_point(side, request)) is not None:
+    if (point := chosen_point(side, request)) is not None:
         answer.failed_over_to.CopyFrom(point)
     return answer
 
@@ -120,17 +113,6 @@ async def complete_failover(request: CompleteFailover, context: VerbContext) -> 
     return await reach(context, goal, lambda _: run_on(context, request.vm, "Complete-VMFailover"))
 
 
-async def _fail_over_to(
-    context: VerbContext, vm: VirtualMachineRef, recovery_point_id: str
-) -> None:
-    # One pipeline: a snapshot object that left its session does not bind in another.
-    await context.powershell.run(
-        cmdlet("Get-VMSnapshot", ComputerName=vm.host, Id=UUID(recovery_point_id)),
-        cmdlet("Start-VMFailover", Confirm=False),
-        time_limit_seconds=context.action_seconds(),
-    )
-
-
 def _prepare_refusal(side: ReplicationState) -> Failure | None:
     if side.mode != "Primary" or side.state != "Replicating":
         return not_ready(
@@ -150,37 +132,6 @@ def _prepare_refusal(side: ReplicationState) -> Failure | None:
     return None
 
 
-def _chosen_point(side: ReplicationState, request: StartFailover) -> RecoveryPoint | None:
-    """The point that the request means; None: what the replica holds, or the point is not there."""
-    if request.recovery_point_id:
-        wanted = request.recovery_point_id.casefold()
-        return next((p for p in side.recovery_points if p.id.casefold() == wanted), None)
-    if request.recovery_tag == RECOVERY_TAG_LATEST_APPLICATION_CONSISTENT:
-        return _newest(side, consistent=True)
-    if request.recovery_tag == RECOVERY_TAG_LATEST_CRASH_CONSISTENT:
-        return _newest(side, consistent=False)
-    return None
-
-
-def _newest(side: ReplicationState, *, consistent: bool) -> RecoveryPoint | None:
-    points = [
-        point
-        for point in side.recovery_points
-        if (point.type == "AppConsistentReplica") is consistent
-    ]
-    return max(points, key=lambda point: point.created_at.ToNanoseconds(), default=None)
-
-
-def _existing(side: ReplicationState) -> str:
-    if not side.recovery_points:
-        return "It has none but the latest."
-    shown = ", ".join(
-        f"{point.created_at.ToDatetime():%Y-%m-%d %H:%M:%S} UTC ({point.type})"
-        for point in side.recovery_points
-    )
-    return f"It has the latest and {shown}."
-
-
 def _failover_refusal(side: ReplicationState, request: StartFailover) -> Failure | None:
     if side.mode != "Replica" or side.state in NEVER_COPIED | FAILED_OVER:
         return not_ready(
@@ -196,22 +147,7 @@ def _failover_refusal(side: ReplicationState, request: StartFailover) -> Failure
             ["A failover was cancelled while the replica ran."],
             "Turn the replica off, then run the failover again.",
         )
-    by_point = bool(request.recovery_point_id)
-    consistent = request.recovery_tag == RECOVERY_TAG_LATEST_APPLICATION_CONSISTENT
-    if (by_point or consistent) and _chosen_point(side, request) is None:
-        what = f"recovery point {request.recovery_point_id}"
-        if not by_point:
-            what = "application-consistent recovery point"
-        return failure(
-            "RecoveryPointNotFound",
-            f"The replica {side.vm_id} on {side.host} has no {what}. {_existing(side)}",
-            [
-                "The recovery point was older than the policy keeps and has been merged.",
-                "A resynchronisation deleted the recovery points.",
-            ],
-            "Choose another recovery point, or the latest.",
-        )
-    return None
+    return point_refusal(side, request)
 
 
 def _complete_refusal(side: ReplicationState) -> Failure | None:

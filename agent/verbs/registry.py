@@ -46,6 +46,8 @@ from agent.verbs.replication_paths import check_replication_path, grant_replicat
 from agent.verbs.replication_settings import change_replication
 from agent.verbs.reversal import make_replica, reverse_replication
 from agent.verbs.running_replication import resume_replication, suspend_replication
+from agent.verbs.test_failover import start_test_failover, stop_test_failover
+from agent.verbs.test_networks import create_test_network, remove_test_network
 from agent.verbs.virtual_machine import (
     read_virtual_machine,
     start_virtual_machine,
@@ -97,6 +99,10 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "read_first_copy": read_first_copy,
         "enable_as_replica": enable_as_replica,
         "set_allowed_primary_server": set_allowed_primary_server,
+        "start_test_failover": start_test_failover,
+        "stop_test_failover": stop_test_failover,
+        "create_test_network": create_test_network,
+        "remove_test_network": remove_test_network,
         "suspend_replication": suspend_replication,
         "resume_replication": resume_replication,
         "run_plan_script": run_plan_script,

@@ -57,6 +57,10 @@ RESULT_FIELDS: Mapping[str, str] = {
     "read_first_copy": "first_copy",
     "enable_as_replica": "replication",
     "set_allowed_primary_server": "replication",
+    "start_test_failover": "test_virtual_machine",
+    "stop_test_failover": "test_virtual_machine_removed",
+    "create_test_network": "test_network",
+    "remove_test_network": "test_network_removed",
     "run_plan_script": "plan_script_run",
     "check_plan_scripts": "plan_scripts",
 }

@@ -141,6 +141,8 @@ class ReplicationState(_message.Message):
     AUTOMATIC_START_ACTION_FIELD_NUMBER: _builtins.int
     AUTOMATIC_START_DELAY_FIELD_NUMBER: _builtins.int
     HOST_BOOTED_AT_FIELD_NUMBER: _builtins.int
+    TEST_VM_ID_FIELD_NUMBER: _builtins.int
+    TEST_VM_NAME_FIELD_NUMBER: _builtins.int
     FAILED_OVER_TO_FIELD_NUMBER: _builtins.int
     vm_id: _builtins.str
     host: _builtins.str
@@ -165,6 +167,9 @@ class ReplicationState(_message.Message):
     """Primary side only; unset where the host does not say it."""
     automatic_start_action: _builtins.str
     """Name of the machine's AutomaticStartAction, and its AutomaticStartDelay."""
+    test_vm_id: _builtins.str
+    """Replica side only: its test virtual machine, by Hyper-V's id and name; empty: it has none."""
+    test_vm_name: _builtins.str
     @_builtins.property
     def last_replication_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -244,11 +249,13 @@ class ReplicationState(_message.Message):
         automatic_start_action: _builtins.str = ...,
         automatic_start_delay: _duration_pb2.Duration | None = ...,
         host_booted_at: _timestamp_pb2.Timestamp | None = ...,
+        test_vm_id: _builtins.str = ...,
+        test_vm_name: _builtins.str = ...,
         failed_over_to: Global___RecoveryPoint | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_auto_resynchronize", b"_auto_resynchronize", "_copy_percent", b"_copy_percent", "auto_resynchronize", b"auto_resynchronize", "auto_resynchronize_end", b"auto_resynchronize_end", "auto_resynchronize_start", b"auto_resynchronize_start", "automatic_start_delay", b"automatic_start_delay", "average_replication_latency", b"average_replication_latency", "copy_percent", b"copy_percent", "failed_over_to", b"failed_over_to", "host_booted_at", b"host_booted_at", "initial_replication_start_time", b"initial_replication_start_time", "last_application_consistent_time", b"last_application_consistent_time", "last_applied_log_time", b"last_applied_log_time", "last_replication_time", b"last_replication_time", "monitoring_start_time", b"monitoring_start_time", "resynchronize_start_time", b"resynchronize_start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_auto_resynchronize", b"_auto_resynchronize", "_copy_percent", b"_copy_percent", "auto_resynchronize", b"auto_resynchronize", "auto_resynchronize_end", b"auto_resynchronize_end", "auto_resynchronize_start", b"auto_resynchronize_start", "automatic_start_action", b"automatic_start_action", "automatic_start_delay", b"automatic_start_delay", "average_replication_bytes", b"average_replication_bytes", "average_replication_latency", b"average_replication_latency", "copy_percent", b"copy_percent", "current_replica_server", b"current_replica_server", "disks", b"disks", "failed_over_to", b"failed_over_to", "frequency_seconds", b"frequency_seconds", "health", b"health", "health_details", b"health_details", "host", b"host", "host_booted_at", b"host_booted_at", "initial_replication_start_time", b"initial_replication_start_time", "last_application_consistent_time", b"last_application_consistent_time", "last_applied_log_time", b"last_applied_log_time", "last_replication_time", b"last_replication_time", "missed_replications", b"missed_replications", "mode", b"mode", "monitoring_start_time", b"monitoring_start_time", "pending_replication_bytes", b"pending_replication_bytes", "primary_server", b"primary_server", "recovery_points", b"recovery_points", "replica_server", b"replica_server", "replication_errors", b"replication_errors", "resynchronize_start_time", b"resynchronize_start_time", "state", b"state", "successful_replications", b"successful_replications", "vm_id", b"vm_id", "vm_state", b"vm_state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_auto_resynchronize", b"_auto_resynchronize", "_copy_percent", b"_copy_percent", "auto_resynchronize", b"auto_resynchronize", "auto_resynchronize_end", b"auto_resynchronize_end", "auto_resynchronize_start", b"auto_resynchronize_start", "automatic_start_action", b"automatic_start_action", "automatic_start_delay", b"automatic_start_delay", "average_replication_bytes", b"average_replication_bytes", "average_replication_latency", b"average_replication_latency", "copy_percent", b"copy_percent", "current_replica_server", b"current_replica_server", "disks", b"disks", "failed_over_to", b"failed_over_to", "frequency_seconds", b"frequency_seconds", "health", b"health", "health_details", b"health_details", "host", b"host", "host_booted_at", b"host_booted_at", "initial_replication_start_time", b"initial_replication_start_time", "last_application_consistent_time", b"last_application_consistent_time", "last_applied_log_time", b"last_applied_log_time", "last_replication_time", b"last_replication_time", "missed_replications", b"missed_replications", "mode", b"mode", "monitoring_start_time", b"monitoring_start_time", "pending_replication_bytes", b"pending_replication_bytes", "primary_server", b"primary_server", "recovery_points", b"recovery_points", "replica_server", b"replica_server", "replication_errors", b"replication_errors", "resynchronize_start_time", b"resynchronize_start_time", "state", b"state", "successful_replications", b"successful_replications", "test_vm_id", b"test_vm_id", "test_vm_name", b"test_vm_name", "vm_id", b"vm_id", "vm_state", b"vm_state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__auto_resynchronize: _TypeAlias = _typing.Literal["auto_resynchronize"]  # noqa: Y015
     _WhichOneofArgType__auto_resynchronize: _TypeAlias = _typing.Literal["_auto_resynchronize", b"_auto_resynchronize"]  # noqa: Y015
