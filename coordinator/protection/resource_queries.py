@@ -19,6 +19,7 @@ from coordinator.protection.discovery.facts import fabric_facts, facts_of
 from coordinator.protection.from_vmm.services import refused_requests
 from coordinator.protection.models import Pairing, Policy, ProtectedItem, RecoveryPoint
 from coordinator.protection.rules import readiness_errors, readiness_warnings
+from coordinator.protection.states import PairingState
 from coordinator.protection.transitions import item_lock
 from coordinator.vaults.services import VaultContent
 
@@ -33,7 +34,8 @@ class CloudRole:
 
     Attributes:
         role: "Primary" or "Recovery".
-        state: The pairing's.
+        state: The pairing's; of several, for hosts of several generations, "Paired" if one is, else
+            the oldest one's.
         protected_items: How many machines the pair protects.
     """
 
@@ -103,10 +105,16 @@ def points_of(item: ProtectedItem) -> QuerySet[RecoveryPoint]:
 def cloud_roles(vault_id: UUID) -> Mapping[int, CloudRole]:
     """What each paired cloud of a vault is, by the cloud's row id."""
     roles: dict[int, CloudRole] = {}
-    for pairing in Pairing.objects.filter(vault_id=vault_id).annotate(count=Count("items")):
-        count = pairing.count
-        roles[pairing.primary_cloud_id] = CloudRole("Primary", pairing.state, count)
-        roles[pairing.recovery_cloud_id] = CloudRole("Recovery", pairing.state, count)
+    pairings = Pairing.objects.filter(vault_id=vault_id).annotate(count=Count("items"))
+    for pairing in pairings.order_by("created_at", "id"):
+        for cloud_id, role in (
+            (pairing.primary_cloud_id, "Primary"),
+            (pairing.recovery_cloud_id, "Recovery"),
+        ):
+            known = roles.get(cloud_id, CloudRole(role, pairing.state, 0))
+            paired = PairingState.PAIRED in {known.state, pairing.state}
+            state = PairingState.PAIRED if paired else known.state
+            roles[cloud_id] = CloudRole(role, state, known.protected_items + pairing.count)
     return roles
 
 

@@ -1,4 +1,4 @@
-"""What a machine and a host must be like to take part in replication (SPEC PR-3, PO-2, PR-2)."""
+"""What a machine and a host must be like to take part in replication (SPEC PR-3, PR-2)."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from coordinator.protection.networks.failover_planner import (
 from coordinator.protection.networks.rules import TargetOffer
 from coordinator.protection.offline.rules import Stage, stage_of, waits_for
 from coordinator.protection.operations import Operation, allowed_operations, why_not
+from coordinator.protection.pairing.generations import host_generation_errors
 from coordinator.protection.policies.rules import WIRE_AUTHENTICATION, Authentication, InstanceType
 from coordinator.protection.replication.rpo import rpo_seconds
 from coordinator.protection.replication.windows import Window
@@ -59,30 +60,6 @@ WITH_REPLICA = frozenset(
         ProtectionState.PROTECTED,
     }
 )
-
-
-def host_generation_errors(
-    instance_type: InstanceType, hosts: tuple[tuple[str, str], ...]
-) -> tuple[Failure, ...]:
-    """Hosts whose Windows generation is not the policy's, each by name.
-
-    Args:
-        instance_type: The generation the policy names.
-        hosts: FQDN and Windows version, for example "10.0.17763.0"; a host whose version VMM does
-            not tell is let through, Hyper-V itself will refuse it.
-
-    Source: SPEC PO-2.
-    """
-    return tuple(
-        Failure(
-            "HostGenerationNotSupported",
-            f"{host} runs Windows {version}, which {instance_type} does not name.",
-            ("All hosts that use a policy run the Windows generation it names.",),
-            "Use a policy of the host's generation, or take the host out of the cloud.",
-        )
-        for host, version in hosts
-        if version and _generation(version) is not instance_type
-    )
 
 
 def pairing_in_use_failure(name: str, machines: tuple[str, ...]) -> Failure | None:
@@ -144,10 +121,3 @@ def replica_deletion_failure(name: str, machine_state: str, replica_state: str) 
             "Turn it off if it is not needed, then disable protection again.",
         )
     return None
-
-
-def _generation(version: str) -> InstanceType | None:
-    numbers = [int(part) if part.isdigit() else 0 for part in version.split(".")[:2]]
-    if numbers == [6, 2]:
-        return InstanceType.WINDOWS_2012
-    return InstanceType.WINDOWS_2012_R2 if numbers >= [6, 3] else None

@@ -120,6 +120,7 @@ def _pair(vault: Vault, policy: Policy, number: int, machines: int, now: datetim
         vault=vault,
         name=f"pairing-{number}",
         policy=policy,
+        instance_type=policy.instance_type,
         primary_fabric=fabrics[0],
         recovery_fabric=fabrics[1],
         primary_cloud=clouds[0],

@@ -12,7 +12,6 @@ import structlog
 from django.db import transaction
 from django.db.models import Q
 
-from coordinator.fabrics import queries as fabrics
 from coordinator.fabrics.models import Fabric, Host
 from coordinator.failures import RefusedError
 from coordinator.jobs.models import Job
@@ -30,9 +29,10 @@ from coordinator.protection.capacity.planner import (
 from coordinator.protection.capacity.rules import Schedule, limit_in_force, schedule_of
 from coordinator.protection.inventory import connected_provider_of
 from coordinator.protection.models import BandwidthLimit, HostBandwidth, Pairing
+from coordinator.protection.pairing.coverage import cloud_at, hosts_covered
 from coordinator.protection.requests import BY_ITSELF, RequestOrigin
 from coordinator.protection.retry_pauses import note_failure, note_success, paused
-from coordinator.protection.states import PairingState
+from coordinator.protection.states import ActiveLocation, PairingState
 
 log = structlog.get_logger(__name__)
 
@@ -184,9 +184,9 @@ def _senders(fabric: Fabric) -> Iterator[tuple[Host, int]]:
         Q(primary_fabric=fabric) | Q(recovery_fabric=fabric), state=PairingState.PAIRED
     ).select_related("policy", "primary_cloud", "recovery_cloud")
     for pairing in pairings:
-        for cloud in (pairing.primary_cloud, pairing.recovery_cloud):
-            if cloud.fabric_id == fabric.id:
-                for host in fabrics.hosts_of_cloud(cloud):
+        for location in ActiveLocation:
+            if cloud_at(pairing, location).fabric_id == fabric.id:
+                for host in hosts_covered(pairing, location):
                     yield host, pairing.policy.replication_port
 
 

@@ -15,6 +15,7 @@ from coordinator.protection.discovery.consistency import (
     SeenMachine,
 )
 from coordinator.protection.models import PairedHost, Pairing, ProtectedItem
+from coordinator.protection.pairing.coverage import cloud_at, hosts_covered
 from coordinator.protection.rules import WITH_REPLICA
 from coordinator.protection.states import ActiveLocation, ProtectionState
 
@@ -101,12 +102,14 @@ def _clouds(pairing: Pairing, fabric: Fabric) -> list[BelievedCloud]:
             "host__name", flat=True
         )
     )
-    clouds: list[Cloud] = [
-        cloud
-        for cloud in (pairing.primary_cloud, pairing.recovery_cloud)
-        if cloud.fabric_id == fabric.pk
-    ]
-    hosts = {cloud.pk: {host.name for host in hosts_of_cloud(cloud)} for cloud in clouds}
+    sides = [side for side in ActiveLocation if cloud_at(pairing, side).fabric_id == fabric.pk]
+    clouds: list[Cloud] = [cloud_at(pairing, side) for side in sides]
+    # Hosts of other generations are another pairing's; what this one has configured it may keep.
+    hosts = {
+        cloud.pk: {host.name for host in hosts_covered(pairing, side)}
+        | (configured & {host.name for host in hosts_of_cloud(cloud)})
+        for side, cloud in zip(sides, clouds, strict=True)
+    }
     elsewhere = {
         cloud.pk: set().union(*(names for key, names in hosts.items() if key != cloud.pk))
         for cloud in clouds

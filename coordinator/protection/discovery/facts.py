@@ -9,6 +9,8 @@ from uuid import UUID
 from coordinator.fabrics.models import Cloud, Host, VirtualMachine
 from coordinator.protection.discovery.readiness import DiskFacts, MachineFacts
 from coordinator.protection.models import Pairing
+from coordinator.protection.pairing.generations import HostWindows, covering
+from coordinator.protection.policies.rules import InstanceType
 
 
 @dataclass(frozen=True)
@@ -18,24 +20,25 @@ class FabricFacts:
     Attributes:
         clouds: Names of the clouds VMM still has, by VMM's id in lower case.
         host_versions: Windows version by the host's FQDN.
-        paired_clouds: VMM's ids of the clouds that are the primary one of a pair; None: whether a
-            machine's cloud is paired is not judged.
+        paired_clouds: By VMM's id the clouds that are the primary one of a pair, with the
+            generations of hosts that they are paired for; None: whether a machine's cloud is paired
+            is not judged.
     """
 
     clouds: Mapping[str, str] = field(default_factory=dict)
     host_versions: Mapping[str, str] = field(default_factory=dict)
-    paired_clouds: Collection[str] | None = None
+    paired_clouds: Mapping[str, Collection[InstanceType]] | None = None
 
 
 def fabric_facts(fabric_id: UUID, *, judge_pairing: bool = False) -> FabricFacts:
     """Reads what all machines of a fabric share."""
     hosts = Host.objects.filter(fabric_id=fabric_id, gone_at=None)
-    paired = None
+    paired: dict[str, list[InstanceType]] | None = None
     if judge_pairing:
+        paired = {}
         found = Pairing.objects.filter(primary_cloud__fabric_id=fabric_id)
-        paired = {
-            name.lower() for name in found.values_list("primary_cloud__external_id", flat=True)
-        }
+        for name, kind in found.values_list("primary_cloud__external_id", "instance_type"):
+            paired.setdefault(name.lower(), []).append(InstanceType(kind))
     clouds = Cloud.objects.filter(fabric_id=fabric_id, gone_at=None)
     return FabricFacts(
         clouds={key.lower(): name for key, name in clouds.values_list("external_id", "name")},
@@ -53,6 +56,9 @@ def facts_of(machine: VirtualMachine, around: FabricFacts) -> MachineFacts:
     cloud_id = machine.cloud_external_id.lower()
     adapters = _records(told, "adapters")
     detected = told.get("integration_services_detected")
+    host_version = around.host_versions.get(machine.host_fqdn, "")
+    generations = None if around.paired_clouds is None else around.paired_clouds.get(cloud_id, ())
+    windows = HostWindows(fqdn=machine.host_fqdn, version=host_version)
     return MachineFacts(
         name=machine.name,
         cloud_name=around.clouds.get(cloud_id, ""),
@@ -69,8 +75,11 @@ def facts_of(machine: VirtualMachine, around: FabricFacts) -> MachineFacts:
         runs_vmm=bool(told.get("runs_vmm")),
         integration_services=None if detected is None else bool(detected),
         host=machine.host_fqdn,
-        host_version=around.host_versions.get(machine.host_fqdn, ""),
-        cloud_paired=None if around.paired_clouds is None else cloud_id in around.paired_clouds,
+        host_version=host_version,
+        cloud_paired=None if generations is None else bool(generations),
+        generation_paired=None
+        if generations is None
+        else covering(windows, generations) is not None,
     )
 
 

@@ -61,8 +61,10 @@ def machine_errors(
                 "HostNotConfigured",
                 "Warning",
                 f"{found.name} is on {found.host}, which its pairing has not configured.",
-                "It was migrated to a host outside of the cloud, or one added a moment ago.",
-                "Move it to a host of its cloud; a host new in the cloud is configured by itself.",
+                "It was migrated to a host outside of the cloud, to one whose generation of Windows"
+                " its policy does not name, or to one added a moment ago.",
+                "Move it to a host of its cloud and of its policy's generation; a host new in the "
+                "cloud is configured by itself.",
             )
         )
     if found.withdrawn:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from coordinator.failures import Failure
+from coordinator.protection.pairing.generations import HostWindows, machine_generation_failure
 
 MOST_DISKS = 16
 # VMM's words for a machine at rest differ between its versions.
@@ -45,6 +46,7 @@ class MachineFacts:
         host: FQDN of its host.
         host_version: Windows version of that host; empty: not known.
         cloud_paired: Its cloud is the primary one of a pair; None: not looked at.
+        generation_paired: A policy of its cloud names what its host runs; None: not looked at.
     """
 
     name: str
@@ -64,6 +66,7 @@ class MachineFacts:
     host: str = ""
     host_version: str = ""
     cloud_paired: bool | None = None
+    generation_paired: bool | None = None
 
 
 def readiness_errors(machine: MachineFacts) -> tuple[Failure, ...]:
@@ -133,6 +136,16 @@ def _unpaired(machine: MachineFacts) -> Failure | None:
         ("Only machines of a paired primary cloud can be protected.",),
         "Pair the cloud with a recovery cloud first.",
     )
+
+
+def _other_generation(machine: MachineFacts) -> Failure | None:
+    if machine.generation_paired is not False or not machine.cloud_paired:
+        return None
+    if _old_host(machine) is not None:
+        # No policy could name that generation: told already.
+        return None
+    host = HostWindows(fqdn=machine.host, version=machine.host_version)
+    return machine_generation_failure(machine.name, host)
 
 
 def _management(machine: MachineFacts) -> Failure | None:
@@ -248,6 +261,7 @@ RULES: tuple[Callable[[MachineFacts], Failure | None], ...] = (
     _without_id,
     _without_cloud,
     _unpaired,
+    _other_generation,
     _management,
     _replica,
     _unfit_state,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 
-from coordinator.fabrics.models import Cloud, VirtualMachine
+from coordinator.fabrics.models import VirtualMachine
 from coordinator.failures import Failure, RefusedError, refuse
 from coordinator.jobs.models import Job
 from coordinator.jobs.services import begun_job, refuse_if_busy
 from coordinator.protection.discovery.facts import fabric_facts, facts_of
+from coordinator.protection.enabling.choosing import choose_pairing
 from coordinator.protection.enabling.planner import (
     FRIENDLY_NAME,
     SCENARIO,
@@ -19,7 +20,7 @@ from coordinator.protection.enabling.planner import (
 from coordinator.protection.enabling.situation import recovery_hosts, situation_of
 from coordinator.protection.enabling.surroundings import Surroundings
 from coordinator.protection.enabling.variants import Choice, Variant, choose_variant
-from coordinator.protection.inventory import cloud_of, provider_of
+from coordinator.protection.inventory import provider_of
 from coordinator.protection.item_jobs import ItemJob, begin_item_job
 from coordinator.protection.models import Pairing, ProtectedItem
 from coordinator.protection.policies.rules import Authentication
@@ -30,7 +31,6 @@ from coordinator.protection.sides import ItemSide, side_of_host
 from coordinator.protection.states import (
     ActiveLocation,
     ItemEvent,
-    PairingState,
     ProtectionState,
 )
 from coordinator.protection.storage.moving import storage_provider_id
@@ -59,12 +59,12 @@ def enable_protection(
     Raises:
         RefusedError: Status 409 mostly: VirtualMachineNotInCloud, CloudNotPaired,
             VirtualMachineAlreadyProtected, a readiness error of the machine, NameInUse,
-            InvalidResourceName and PolicyNotOfPairing (400), HostNotPaired, or 532 while a job
-            runs on the item.
+            InvalidResourceName and PolicyNotOfPairing (400), HostGenerationNotSupported naming the
+            host, HostNotPaired, or 532 while a job runs on the item.
 
     Idempotent: By the origin's client request id.
 
-    Source: SPEC RE-1, PR-3.
+    Source: SPEC RE-1, PR-3, PO-2.
     """
     check_resource_name(request.name)
     machine = request.machine
@@ -77,9 +77,7 @@ def enable_protection(
         _refuse_protected(known)
     around = around or Surroundings()
     _refuse_unready(machine, around)
-    where = (machine.fabric_id, machine.cloud_external_id)
-    pairing = around.once(("pairing", where), lambda: _pairing_of(machine))
-    _refuse_other_policy(pairing, request)
+    pairing = choose_pairing(machine, request.policy, around)
     side = around.once(
         ("side", pairing.id, machine.host_fqdn),
         lambda: side_of_host(pairing, ActiveLocation.PRIMARY, machine.host_fqdn),
@@ -137,58 +135,14 @@ def _refuse_unready(machine: VirtualMachine, around: Surroundings) -> None:
         raise RefusedError(errors[0], status=409)
 
 
-def _pairing_of(machine: VirtualMachine) -> Pairing:
-    """The pairing the machine replicates by; its row is held until the transaction ends."""
-    cloud = cloud_of(machine)
-    pairing = (
-        None
-        if cloud is None
-        else Pairing.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("policy", "primary_fabric", "recovery_fabric")
-        .filter(primary_cloud=cloud)
-        .first()
-    )
-    if pairing is None:
-        raise _unpaired(machine, cloud)
-    if pairing.state != PairingState.PAIRED:
-        raise refuse(
-            "CloudPairingIncomplete",
-            f"The pairing {pairing.name} is in the state {pairing.state}.",
-            causes=["The job that configures its hosts runs, or has failed."],
-            action="Wait for the job, or associate the policy with the clouds again.",
-            status=409,
-        )
-    return pairing
-
-
-def _unpaired(machine: VirtualMachine, cloud: Cloud | None) -> RefusedError:
-    where = "no cloud" if cloud is None else f"the cloud {cloud.name}"
-    return refuse(
-        "CloudNotPaired",
-        f"{machine.name} is in {where}, which is not the primary cloud of a pair.",
-        causes=["Only machines of a paired primary cloud can be protected."],
-        action="Pair the cloud with a recovery cloud first.",
-        status=409,
-    )
-
-
-def _refuse_other_policy(pairing: Pairing, request: ProtectionRequest) -> None:
-    if request.policy is not None and request.policy.id != pairing.policy_id:
-        raise refuse(
-            "PolicyNotOfPairing",
-            f"The policy {request.policy.name} is not that of the pairing {pairing.name}.",
-            causes=[f"The clouds are paired under {pairing.policy.name}."],
-            action=f"Give the policy {pairing.policy.name}.",
-            field="policyId",
-        )
-
-
 def _take_item(
     request: ProtectionRequest, pairing: Pairing, side: ItemSide, now: datetime
 ) -> ProtectedItem:
     """The item's row in the state ENABLING: a new one, or that of an earlier failure."""
     machine = request.machine
-    same_name = ProtectedItem.objects.filter(pairing=pairing, name__iexact=request.name)
+    same_name = ProtectedItem.objects.filter(
+        pairing__primary_cloud_id=pairing.primary_cloud_id, name__iexact=request.name
+    )
     if same_name.exclude(vm_id=machine.vm_id).exists():
         raise refuse(
             "NameInUse",

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('protection', '0002_protection_in_full'),
+        ('protection', '0003_policy_per_generation'),
     ]
 
     operations = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from django.db import models
+from django.db.models.functions import Lower
 
 from coordinator.fabrics.models import Cloud, Fabric, Host
 from coordinator.protection.models.policies import Policy
@@ -12,12 +13,14 @@ from coordinator.vaults.models import Vault
 
 
 class Pairing(models.Model):
-    """A protection container mapping: two clouds and the policy between them."""
+    """A protection container mapping: two clouds and a policy between hosts of one generation."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     vault = models.ForeignKey(Vault, on_delete=models.CASCADE, related_name="pairings")
     name = models.CharField(max_length=64)
     policy = models.ForeignKey(Policy, on_delete=models.PROTECT, related_name="pairings")
+    # The policy's: the generation of Windows that the hosts it covers run (PO-2).
+    instance_type = models.CharField(max_length=32)
     primary_fabric = models.ForeignKey(Fabric, on_delete=models.PROTECT, related_name="+")
     recovery_fabric = models.ForeignKey(Fabric, on_delete=models.PROTECT, related_name="+")
     primary_cloud = models.ForeignKey(
@@ -39,11 +42,16 @@ class Pairing(models.Model):
 
     class Meta:
         constraints = [
-            # A cloud is in exactly one pair (PA-2); that it is not both source and target is
-            # checked under a lock of its row. Resource ids have the primary cloud in them, so
-            # the name needs no constraint of its own.
-            models.UniqueConstraint(fields=["primary_cloud"], name="pairing_primary_unique"),
-            models.UniqueConstraint(fields=["recovery_cloud"], name="pairing_recovery_unique"),
+            # Two clouds have one pairing for each generation. That a cloud is paired with one
+            # other cloud only (PA-2), as source or as target, is checked under a lock of its row.
+            models.UniqueConstraint(
+                fields=["primary_cloud", "instance_type"], name="pairing_primary_unique"
+            ),
+            models.UniqueConstraint(
+                fields=["recovery_cloud", "instance_type"], name="pairing_recovery_unique"
+            ),
+            # Resource ids have the primary cloud in them.
+            models.UniqueConstraint("primary_cloud", Lower("name"), name="pairing_name_unique"),
         ]
 
     def __str__(self) -> str:

@@ -130,27 +130,29 @@ def machine_on(fabric_id: UUID, vm_id: str, host: str) -> VirtualMachine | None:
 
 def cloud_pairs(vault_id: UUID, source_fabric_id: UUID, target_fabric_id: UUID) -> list[CloudPair]:
     """The pairs of clouds between two servers, by the protected cloud's name."""
+    there = _paired_clouds(vault_id, source_fabric_id, target_fabric_id)
+    # A failed-over machine's network can be mapped the other way.
+    back = _paired_clouds(vault_id, target_fabric_id, source_fabric_id)
+    return [_pair(primary, recovery) for primary, recovery in there] + [
+        _pair(recovery, primary)
+        for primary, recovery in sorted(back, key=lambda clouds: clouds[1].name)
+    ]
+
+
+def _paired_clouds(
+    vault_id: UUID, primary_fabric_id: UUID, recovery_fabric_id: UUID
+) -> list[tuple[Cloud, Cloud]]:
+    """Primary and recovery cloud of pairings, once however many generations they are paired for."""
     pairings = (
         Pairing.objects.filter(
             vault_id=vault_id,
-            primary_fabric_id=source_fabric_id,
-            recovery_fabric_id=target_fabric_id,
+            primary_fabric_id=primary_fabric_id,
+            recovery_fabric_id=recovery_fabric_id,
         )
         .select_related("primary_cloud", "recovery_cloud")
         .order_by("primary_cloud__name")
     )
-    found = [_pair(each.primary_cloud, each.recovery_cloud) for each in pairings]
-    # A failed-over machine's network can be mapped the other way.
-    reverse = (
-        Pairing.objects.filter(
-            vault_id=vault_id,
-            primary_fabric_id=target_fabric_id,
-            recovery_fabric_id=source_fabric_id,
-        )
-        .select_related("primary_cloud", "recovery_cloud")
-        .order_by("recovery_cloud__name")
-    )
-    return found + [_pair(each.recovery_cloud, each.primary_cloud) for each in reverse]
+    return list(dict.fromkeys((each.primary_cloud, each.recovery_cloud) for each in pairings))
 
 
 def _pair(protected: Cloud, protecting: Cloud) -> CloudPair:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from coordinator.fabrics import queries as fabrics
 from coordinator.fabrics.models import Cloud, FabricObject, VirtualMachine
 from coordinator.failures import Failure
-from coordinator.protection.inventory import broker_problems, brokers_of_clusters, host_message
+from coordinator.protection.inventory import broker_problems, brokers_of_clusters
+from coordinator.protection.models import Pairing
+from coordinator.protection.pairing.coverage import windows_of
 from coordinator.protection.pairing.prerequisites import (
     HYPER_V,
     CloudFacts,
@@ -26,12 +30,25 @@ def prerequisite_failures(
         target: The cloud to recover in; None: only the first is looked at.
         instance_type: The policy's host version; None: whatever the hosts run.
 
-    Source: SPEC PR-1, PR-2.
+    Source: SPEC PR-1, PR-2, PO-2.
     """
     source = facts_of_cloud(cloud, source=True)
     if target is None:
         return cloud_failures(source)
-    return pair_failures(source, facts_of_cloud(target, source=False), instance_type)
+    return pair_failures(
+        source,
+        facts_of_cloud(target, source=False),
+        instance_type,
+        _paired_generations(cloud, target, instance_type),
+    )
+
+
+def _paired_generations(
+    cloud: Cloud, target: Cloud, but: InstanceType | None
+) -> Collection[InstanceType]:
+    rows = Pairing.objects.filter(primary_cloud=cloud, recovery_cloud=target)
+    found = {InstanceType(each) for each in rows.values_list("instance_type", flat=True)}
+    return found - {but}
 
 
 def _management_machines(cloud: Cloud) -> tuple[str, ...]:
@@ -48,6 +65,7 @@ def _management_machines(cloud: Cloud) -> tuple[str, ...]:
 def facts_of_cloud(cloud: Cloud, *, source: bool) -> CloudFacts:
     """A cloud with its hosts and its server."""
     hosts = fabrics.hosts_of_cloud(cloud)
+    windows = {each.fqdn: each for each in windows_of(hosts)}
     brokers = brokers_of_clusters({cloud.fabric_id})
     problems = broker_problems({cloud.fabric_id})
     inside = VirtualMachine.objects.filter(fabric_id=cloud.fabric_id, gone_at=None)
@@ -65,7 +83,8 @@ def facts_of_cloud(cloud: Cloud, *, source: bool) -> CloudFacts:
         hosts=tuple(
             HostFacts(
                 fqdn=host.name,
-                operating_system_version=host_message(host).operating_system_version,
+                operating_system_version=windows[host.name].version,
+                configured_for=windows[host.name].configured_for,
                 cluster=host.cluster_fqdn,
                 broker=brokers.get((host.fabric_id, host.cluster_fqdn.lower()), ""),
                 broker_problem=problems.get((host.fabric_id, host.cluster_fqdn.lower()), ""),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from coordinator.failures import Failure
+from coordinator.protection.pairing.generations import (
+    HostWindows,
+    covered,
+    nothing_fits_errors,
+)
 from coordinator.protection.policies.rules import InstanceType
-from coordinator.protection.rules import host_generation_errors
 
 # VMM 2012 SP1; 2012 itself is 3.0, and 2019 and later begin with 10.
 OLDEST_VMM = (3, 1)
@@ -27,6 +31,8 @@ class HostFacts:
         cluster: FQDN of its cluster; empty for a standalone host.
         broker: FQDN of the cluster's replica broker; empty when it has none.
         broker_problem: Why the provider could not ask the cluster; empty when it could.
+        configured_for: Generations whose pairings have configured it, where the version is not
+            told.
     """
 
     fqdn: str
@@ -34,6 +40,16 @@ class HostFacts:
     cluster: str = ""
     broker: str = ""
     broker_problem: str = ""
+    configured_for: frozenset[InstanceType] = frozenset()
+
+    @property
+    def windows(self) -> HostWindows:
+        return HostWindows(
+            fqdn=self.fqdn,
+            version=self.operating_system_version,
+            cluster=self.cluster,
+            configured_for=self.configured_for,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,21 +86,35 @@ def cloud_failures(cloud: CloudFacts) -> tuple[Failure, ...]:
 
 
 def pair_failures(
-    source: CloudFacts, target: CloudFacts, instance_type: InstanceType | None = None
+    source: CloudFacts,
+    target: CloudFacts,
+    instance_type: InstanceType | None = None,
+    others: Collection[InstanceType] = (),
 ) -> tuple[Failure, ...]:
     """Every reason why two clouds cannot be paired under a policy of that host version, or at all.
 
+    Hosts of other generations, beside fitting ones, keep nothing from being paired: they are
+    another policy's.
+
+    Args:
+        source: The cloud to protect.
+        target: The cloud to recover in.
+        instance_type: The policy's host version; None: whatever the hosts run.
+        others: Host versions that these clouds are paired for already.
+
     Source: SPEC PR-1, PR-2, PO-2.
     """
-    found = [*_own_failures(source), *_own_failures(target)]
+    found = [
+        *_own_failures(source, instance_type, others),
+        *_own_failures(target, instance_type, others),
+    ]
     shared = {host.fqdn for host in source.hosts} & {host.fqdn for host in target.hosts}
     if shared:
         found.append(shared_hosts_failure(shared))
-    versions = tuple(
-        (host.fqdn, host.operating_system_version) for host in (*source.hosts, *target.hosts)
-    )
     if instance_type is not None:
-        found += host_generation_errors(instance_type, versions)
+        for cloud in (source, target):
+            windows = [host.windows for host in cloud.hosts]
+            found += nothing_fits_errors(instance_type, cloud.name, windows, others)
     return tuple(dict.fromkeys(found))
 
 
@@ -153,11 +183,15 @@ def broker_failure(cluster: str, version: str = "", problem: str = "") -> Failur
     )
 
 
-def _own_failures(cloud: CloudFacts) -> tuple[Failure, ...]:
+def _own_failures(
+    cloud: CloudFacts,
+    instance_type: InstanceType | None = None,
+    others: Collection[InstanceType] = (),
+) -> tuple[Failure, ...]:
     return (
         *_server_failures(cloud),
         *_content_failures(cloud),
-        *_host_failures(cloud),
+        *_host_failures(cloud, instance_type, others),
         *_management_failures(cloud),
     )
 
@@ -224,8 +258,14 @@ def _content_failures(cloud: CloudFacts) -> Iterator[Failure]:
         )
 
 
-def _host_failures(cloud: CloudFacts) -> Iterator[Failure]:
+def _host_failures(
+    cloud: CloudFacts, instance_type: InstanceType | None, others: Collection[InstanceType]
+) -> Iterator[Failure]:
     told = set()
+    names = {host.fqdn for host in cloud.hosts}
+    if instance_type is not None:
+        # Clusters of hosts that the pairing does not cover need no broker for it.
+        names = set(covered(instance_type, [host.windows for host in cloud.hosts], others))
     for host in cloud.hosts:
         version = host.operating_system_version
         if version and _numbers(version)[:2] < OLDEST_HYPER_V:
@@ -235,7 +275,9 @@ def _host_failures(cloud: CloudFacts) -> Iterator[Failure]:
                 ("Hyper-V Replica begins with Windows Server 2012 (6.2).",),
                 "Upgrade the host, or take it out of the cloud.",
             )
-        if host.cluster and not host.broker and host.cluster not in told:
+        if host.fqdn not in names or not host.cluster or host.broker:
+            continue
+        if host.cluster not in told:
             told.add(host.cluster)
             yield broker_failure(host.cluster, version, host.broker_problem)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from coordinator.fabrics import queries as fabrics
 from coordinator.fabrics.models import Cloud, Host, Provider
 from coordinator.failures import Failure, RefusedError, refuse
 from coordinator.jobs.models import Job
@@ -19,6 +18,7 @@ from coordinator.jobs.services import (
 )
 from coordinator.protection.inventory import connected_provider_of
 from coordinator.protection.models import PairedHost, Pairing, Policy
+from coordinator.protection.pairing.coverage import hosts_covered
 from coordinator.protection.pairing.host_steps import Listening, Receiver
 from coordinator.protection.pairing.keys import host_lock_of, pairing_lock
 from coordinator.protection.pairing.planner import (
@@ -45,15 +45,17 @@ def create_pairing(
 ) -> tuple[Pairing, Job]:
     """Pairs two clouds under a policy; begins the job that configures their hosts.
 
-    Asked again for the same clouds it configures their hosts again: hosts added since, and what
-    was changed on them outside the vault.
+    The pairing covers the hosts of the generation that the policy names; for others the same clouds
+    are paired once more. Asked again for the same pairing it configures its hosts again: hosts
+    added since, and what was changed on them outside the vault.
 
     Returns:
         The pairing and the job AssociateProtectionProfile.
 
     Raises:
         RefusedError: Status 400 or 409: InvalidResourceName, clouds that cannot be paired, a cloud
-            that is in another pair (CloudAlreadyPaired), prerequisites that are not met (several
+            that is in another pair or paired for the same generation (CloudAlreadyPaired),
+            prerequisites that are not met (several
             at once: PairingPrerequisitesNotMet naming each), a provider
             that is not connected, or 532 while a job runs on the pairing or one of the hosts.
 
@@ -63,32 +65,52 @@ def create_pairing(
     """
     check_resource_name(request.name)
     primary, recovery = _lock_clouds(request)
+    policy = _hold_policy(request.policy)
     pairing = _existing(request, primary, recovery)
     if pairing is not None:
         job = begun_job(request.vault.id, SCENARIO, str(pairing.id), origin.client_request_id)
         if job is not None:
             return pairing, job
         refuse_if_busy(pairing_lock(pairing))
-        _take_policy(pairing, request.policy)
-    _refuse_unfit(request.policy, primary, recovery)
-    sides = (fabrics.hosts_of_cloud(primary), fabrics.hosts_of_cloud(recovery))
-    refuse_other_listener(request.policy, [*sides[0], *sides[1]])
-    providers = [connected_provider_of(cloud.fabric, now) for cloud in (primary, recovery)]
-    if pairing is None:
+        _refuse_other_policy(pairing, policy)
+    else:
         pairing = Pairing(
             vault=request.vault,
             name=request.name,
-            policy=request.policy,
             primary_fabric=primary.fabric,
             recovery_fabric=recovery.fabric,
             primary_cloud=primary,
             recovery_cloud=recovery,
             created_at=now,
         )
+    pairing.policy, pairing.instance_type = policy, policy.instance_type
+    refuse_second_of_generation(pairing)
+    _refuse_unfit(policy, primary, recovery)
+    sides = (
+        hosts_covered(pairing, ActiveLocation.PRIMARY),
+        hosts_covered(pairing, ActiveLocation.RECOVERY),
+    )
+    refuse_other_listener(policy, [*sides[0], *sides[1]])
+    providers = [connected_provider_of(cloud.fabric, now) for cloud in (primary, recovery)]
     if pairing.state != PairingState.PAIRED:
         pairing.state = PairingState.PAIRING
     pairing.save()
     return pairing, _begin(pairing, sides, providers, origin, now)
+
+
+def _hold_policy(policy: Policy) -> Policy:
+    """The policy as it is now; nobody changes the generation it names meanwhile."""
+    held = Policy.objects.select_for_update(no_key=True).filter(pk=policy.pk).first()
+    if held is None:
+        raise refuse(
+            "PolicyNotFound",
+            f"The vault has no policy {policy.name}.",
+            causes=["It was deleted a moment ago."],
+            action="Choose a policy that exists.",
+            status=404,
+            field="policyId",
+        )
+    return held
 
 
 def _lock_clouds(request: PairingRequest) -> tuple[Cloud, Cloud]:
@@ -131,39 +153,72 @@ def _existing(request: PairingRequest, primary: Cloud, recovery: Cloud) -> Pairi
     involved = Pairing.objects.filter(primary_cloud__in=clouds) | Pairing.objects.filter(
         recovery_cloud__in=clouds
     )
+    found: Pairing | None = None
     for pairing in involved.select_related("primary_cloud", "recovery_cloud", "policy"):
-        same_clouds = (pairing.primary_cloud_id, pairing.recovery_cloud_id) == (
-            primary.pk,
-            recovery.pk,
-        )
-        if same_clouds and pairing.name.lower() == request.name.lower():
-            return pairing
+        if (pairing.primary_cloud_id, pairing.recovery_cloud_id) == (primary.pk, recovery.pk):
+            if pairing.name.lower() == request.name.lower():
+                found = pairing
+            continue
         raise refuse(
             "CloudAlreadyPaired",
             f"{primary.name} and {recovery.name} cannot be paired: "
             f"{pairing.primary_cloud.name} is paired with {pairing.recovery_cloud.name}.",
             causes=[
                 f"One of them is in the pairing {pairing.name} already.",
-                "A cloud is in one pair only, as source or as target.",
+                "A cloud is paired with one other cloud only, as source or as target.",
             ],
             action="Choose clouds that are in no pair, or dissociate the existing pair first.",
             status=409,
         )
-    return None
+    return found
 
 
-def _take_policy(pairing: Pairing, policy: Policy) -> None:
+def refuse_second_of_generation(pairing: Pairing) -> None:
+    """Refuses a pairing whose clouds are paired for its generation by another one.
+
+    Raises:
+        RefusedError: CloudAlreadyPaired, status 409.
+
+    Source: SPEC PO-2.
+    """
+    other = (
+        Pairing.objects.filter(
+            primary_cloud=pairing.primary_cloud, instance_type=pairing.instance_type
+        )
+        .exclude(id=pairing.id)
+        .select_related("policy", "primary_cloud", "recovery_cloud")
+        .first()
+    )
+    if other is None:
+        return
+    raise refuse(
+        "CloudAlreadyPaired",
+        f"{other.primary_cloud.name} and {other.recovery_cloud.name} are paired under "
+        f"{other.policy.name} already, which names the same generation of hosts "
+        f"({other.instance_type}) as {pairing.policy.name}.",
+        causes=[
+            f"It is the pairing {other.name}.",
+            "Two clouds have one policy for each generation of Windows that their hosts run.",
+        ],
+        action=f"Change the policy {other.policy.name}, or dissociate the pairing {other.name} "
+        "first.",
+        status=409,
+    )
+
+
+def _refuse_other_policy(pairing: Pairing, policy: Policy) -> None:
     if pairing.policy_id == policy.id:
         return
-    if pairing.items.exists() or pairing.state == PairingState.PAIRED:
+    other_hosts = pairing.instance_type != policy.instance_type
+    if other_hosts or pairing.items.exists() or pairing.state == PairingState.PAIRED:
         raise refuse(
             "PairingHasPolicy",
             f"{pairing.name} uses the policy {pairing.policy.name}; it cannot take {policy.name}.",
-            causes=["A pair of clouds replicates by one policy."],
-            action="Dissociate the clouds first.",
+            causes=["A pairing has one policy: that of the hosts it configured."],
+            action="For hosts of another generation pair the clouds once more, under another name; "
+            "else dissociate the clouds first.",
             status=409,
         )
-    pairing.policy = policy
 
 
 def _refuse_unfit(policy: Policy, primary: Cloud, recovery: Cloud) -> None:

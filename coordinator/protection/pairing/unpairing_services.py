@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from coordinator.fabrics import queries as fabrics
 from coordinator.fabrics.models import Host
 from coordinator.failures import RefusedError, refuse
 from coordinator.jobs.models import Job
@@ -25,10 +24,12 @@ from coordinator.protection.pairing.authorizations import (
     groups_on,
     wanted_authorizations,
 )
+from coordinator.protection.pairing.coverage import hosts_covered
 from coordinator.protection.pairing.host_certificates import thumbprints_on
 from coordinator.protection.pairing.host_steps import Receiver
 from coordinator.protection.pairing.keys import pairing_lock, trust_group_of
 from coordinator.protection.pairing.receivers import (
+    fabric_at,
     names_of_pairings,
     paired_receivers,
     receivers_of,
@@ -137,14 +138,11 @@ def receivers_of_pairing(pairing: Pairing) -> list[Receiver]:
     rows = PairedHost.objects.filter(pairing=pairing, host__gone_at=None)
     found = {each.name: each for each in paired_receivers(rows.select_related("host__fabric"))}
     if pairing.state != PairingState.PAIRED:
-        for location, cloud in (
-            (ActiveLocation.PRIMARY, pairing.primary_cloud),
-            (ActiveLocation.RECOVERY, pairing.recovery_cloud),
-        ):
-            hosts = fabrics.hosts_of_cloud(cloud)
+        for location in ActiveLocation:
+            hosts = hosts_covered(pairing, location)
             known = {node.host_id for each in found.values() for node in each.nodes}
             begun = [host for host in hosts if host.pk not in known]
-            provider = provider_of(cloud.fabric)
+            provider = provider_of(fabric_at(pairing, location))
             for each in receivers_of(begun, location, str(provider.id), _points(begun)):
                 found.setdefault(each.name, each)
     return [found[name] for name in sorted(found)]

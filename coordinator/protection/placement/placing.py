@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from django.db.models import BigIntegerField, F, OuterRef, Subquery, Sum
 from django.db.models.fields.json import KT
@@ -16,6 +17,7 @@ from coordinator.jobs.registry import StepFailedError
 from coordinator.protection.inventory import host_message, machine_message
 from coordinator.protection.models import PairedHost, ProtectedItem
 from coordinator.protection.networks.queries import wanted_networks
+from coordinator.protection.pairing.coverage import hosts_covered
 from coordinator.protection.placement.rules import (
     HostCandidate,
     MachineNeeds,
@@ -91,8 +93,12 @@ def _needs(item: ProtectedItem, networks: tuple[str, ...]) -> MachineNeeds:
     if machine is None:
         return MachineNeeds(memory_bytes=0, networks=networks)
     message = machine_message(machine)
+    host = fabrics.find_host(item.pairing.primary_fabric_id, item.primary_host)
     return MachineNeeds(
-        memory_bytes=message.memory_bytes, disks=disk_needs(machine, message), networks=networks
+        memory_bytes=message.memory_bytes,
+        disks=disk_needs(machine, message),
+        networks=networks,
+        windows="" if host is None else host_message(host).operating_system_version,
     )
 
 
@@ -107,8 +113,13 @@ def _candidates(
     }
     paired_hosts = [host for host in hosts if host.pk in defaults]
     reserved = _reserved_memory(item, [host.name for host in paired_hosts])
+    # An upgraded host stays configured as long as it holds replicas, and is given no more.
+    covered = {host.pk for host in hosts_covered(pairing, ActiveLocation.RECOVERY)}
     return tuple(
-        _candidate(host, defaults[host.pk], reserved.get(host.name, 0), locations, networks)
+        replace(
+            _candidate(host, defaults[host.pk], reserved.get(host.name, 0), locations, networks),
+            covered=host.pk in covered,
+        )
         for host in paired_hosts
     )
 
@@ -133,6 +144,7 @@ def _candidate(
         reserved_memory_bytes=reserved_bytes,
         storage_free_bytes=None if default is None else default.left_bytes,
         unreachable_networks=_unreachable(message, networks),
+        windows=message.operating_system_version,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from coordinator.protection.pairing.generations import version_numbers
 from coordinator.protection.storage.rules import (
     DiskNeed,
     Location,
@@ -17,10 +18,13 @@ GIBIBYTE = 1024**3
 # VMM's words for a host it cannot reach or does not manage fully.
 RESPONDING = frozenset({"", "Responding"})
 
-# A host that reaches more of the networks is better whatever its storage; then one with more of
-# the disks on mapped storage, whatever its memory. At most 12 adapters and 16 disks keep the steps
+# A host that reaches more of the networks is better whatever it runs; then one that the machine can
+# come back from, whatever its storage; then one with more of the disks on mapped storage, whatever
+# its memory. At most 12 adapters and 16 disks keep the steps
 # of one above the whole of the next.
-NETWORK_POINTS = 10_000.0
+NETWORK_POINTS = 30_000.0
+# Replication can be reversed to a host only that is not older.
+SAME_WINDOWS_POINTS = 1_000.0
 STORAGE_POINTS = 500.0
 MEMORY_POINTS = 20.0
 SPACE_POINTS = 10.0
@@ -41,6 +45,8 @@ class HostCandidate:
         reserved_memory_bytes: What replicas already placed there will need once failed over.
         unreachable_networks: Of the networks the machine's mapping wants, those the host has no
             switch for.
+        windows: Version of its Windows; empty when the inventory does not tell.
+        covered: It runs the generation that the pairing's policy names.
     """
 
     fqdn: str
@@ -53,6 +59,8 @@ class HostCandidate:
     reserved_memory_bytes: int = 0
     storage_free_bytes: int | None = None
     unreachable_networks: tuple[str, ...] = ()
+    windows: str = ""
+    covered: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,11 +69,13 @@ class MachineNeeds:
 
     Attributes:
         networks: Names of the networks that its network mapping wants on the recovery side.
+        windows: Version of its host's Windows; empty when the inventory does not tell.
     """
 
     memory_bytes: int
     disks: tuple[DiskNeed, ...] = ()
     networks: tuple[str, ...] = ()
+    windows: str = ""
 
 
 @dataclass(frozen=True)
@@ -164,6 +174,7 @@ def _assess(candidate: HostCandidate, needs: MachineNeeds, site: Site) -> HostAs
     reasons: list[str] = []
     for part in (
         _for_networks(candidate, needs),
+        _for_windows(candidate, needs),
         _for_mapped_storage(candidate, needs, site, storage),
         _for_memory(candidate, needs),
         _for_space(candidate, needs, site, storage),
@@ -184,6 +195,17 @@ def _for_networks(candidate: HostCandidate, needs: MachineNeeds) -> tuple[float,
         share = 1 - len(missing) / len(set(needs.networks))
         return NETWORK_POINTS * share, f"does not reach {', '.join(sorted(missing))}"
     return NETWORK_POINTS, f"reaches {', '.join(sorted(set(needs.networks)))}"
+
+
+def _for_windows(candidate: HostCandidate, needs: MachineNeeds) -> tuple[float, str]:
+    """Hyper-V replicates from an older Windows to a newer one, and not back."""
+    own, other = version_numbers(candidate.windows), version_numbers(needs.windows)
+    if not own or not other or own <= other:
+        return SAME_WINDOWS_POINTS, ""
+    return 0.0, (
+        f"runs Windows {candidate.windows}, newer than the machine's host ({needs.windows}): "
+        "replication could not be reversed to it"
+    )
 
 
 def _for_mapped_storage(
@@ -241,6 +263,12 @@ def _against(candidate: HostCandidate, needs: MachineNeeds, storage: StorageChoi
         reasons.append("no storage location for replicas is configured")
     if not candidate.available_for_placement:
         reasons.append("not available for placement in VMM")
+    if not candidate.covered:
+        reasons.append(f"runs Windows {candidate.windows}, which the policy does not name")
+    elif _older(candidate, needs):
+        reasons.append(
+            f"runs Windows {candidate.windows}, older than the machine's host ({needs.windows})"
+        )
     if candidate.maintenance:
         reasons.append("in maintenance")
     if candidate.communication_state not in RESPONDING:
@@ -257,6 +285,12 @@ def _against(candidate: HostCandidate, needs: MachineNeeds, storage: StorageChoi
             f"has {free_bytes / GIBIBYTE:.1f} GiB"
         )
     return reasons
+
+
+def _older(candidate: HostCandidate, needs: MachineNeeds) -> bool:
+    """A replica server must not run an older Windows than its primary."""
+    own, other = version_numbers(candidate.windows), version_numbers(needs.windows)
+    return bool(own and other) and own < other
 
 
 def _memory_left(candidate: HostCandidate, needs: MachineNeeds) -> int:

@@ -12,6 +12,7 @@ import structlog
 from django.db import transaction
 from django.db.models import F, Q
 
+from coordinator.fabrics.models import Host
 from coordinator.failures import RefusedError
 from coordinator.jobs.models import Job
 from coordinator.jobs.queries import running_job_for, running_jobs_for, succeeded_steps
@@ -27,6 +28,8 @@ from coordinator.jobs.services import (
 )
 from coordinator.protection.inventory import connected_provider_of
 from coordinator.protection.models import PairedHost, Pairing, Policy, ProtectedItem
+from coordinator.protection.pairing.coverage import windows_of
+from coordinator.protection.pairing.generations import host_generation_errors
 from coordinator.protection.pairing.host_steps import Receiver
 from coordinator.protection.pairing.keys import RETIRE_TASK, pairing_lock
 from coordinator.protection.pairing.prerequisite_facts import prerequisite_failures
@@ -43,6 +46,7 @@ from coordinator.protection.pairing.services import (
     listening_of,
     locks_of,
     refuse_other_listener,
+    refuse_second_of_generation,
     several,
 )
 from coordinator.protection.policies.changes import REPLICATION_COLUMNS, changed_policy
@@ -127,6 +131,8 @@ def update_policy(
     if changed.keys() & REPLICATION_COLUMNS:
         held.revision += 1
     held.save()
+    # What its pairings cover follows what it names.
+    held.pairings.exclude(instance_type=held.instance_type).update(instance_type=held.instance_type)
     return _apply(held, origin, now)
 
 
@@ -207,17 +213,32 @@ def update_finished(job: FinishedJob) -> None:
 
 def _refuse_unfit(policy: Policy) -> None:
     """Looks at every pairing of the policy as if it were made now (PO-2)."""
-    for pairing in policy.pairings.select_related(
-        "primary_cloud__fabric", "recovery_cloud__fabric"
-    ):
-        found = prerequisite_failures(
-            pairing.primary_cloud, pairing.recovery_cloud, InstanceType(policy.instance_type)
-        )
-        unfit = [each for each in found if each.code == "HostGenerationNotSupported"]
-        if unfit:
-            raise RefusedError(unfit[0] if len(unfit) == 1 else several(unfit), status=409)
+    for pairing in _pairings(policy):
         rows = PairedHost.objects.filter(pairing=pairing).select_related("host")
-        refuse_other_listener(policy, [row.host for row in rows])
+        hosts = [row.host for row in rows]
+        if pairing.instance_type != policy.instance_type:
+            pairing.instance_type = policy.instance_type
+            refuse_second_of_generation(pairing)
+            _refuse_other_generation(pairing, hosts)
+        refuse_other_listener(policy, hosts)
+
+
+def _pairings(policy: Policy) -> Iterable[Pairing]:
+    return policy.pairings.select_related("primary_cloud__fabric", "recovery_cloud__fabric")
+
+
+def _refuse_other_generation(pairing: Pairing, hosts: Iterable[Host]) -> None:
+    """Hosts that are configured must run what the policy names now, and some must be there."""
+    generation = InstanceType(pairing.instance_type)
+    unfit = list(
+        host_generation_errors(generation, [(one.fqdn, one.version) for one in windows_of(hosts)])
+    )
+    clouds = (pairing.primary_cloud, pairing.recovery_cloud)
+    found = prerequisite_failures(*clouds, generation)
+    unfit += [each for each in found if each.code == "HostGenerationNotSupported"]
+    unfit = list(dict.fromkeys(unfit))
+    if unfit:
+        raise RefusedError(unfit[0] if len(unfit) == 1 else several(unfit), status=409)
 
 
 def _stale(prefix: str = "") -> Q:

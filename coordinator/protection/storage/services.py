@@ -112,7 +112,8 @@ def _pairs(source: FabricObject, target: FabricObject) -> tuple[tuple[CloudHosts
     paired = Pairing.objects.filter(
         primary_fabric_id=source.fabric_id, recovery_fabric_id=target.fabric_id
     ).select_related("primary_cloud", "recovery_cloud")
-    pairs = [(pairing.primary_cloud, pairing.recovery_cloud) for pairing in paired]
+    # Once, however many generations of hosts two clouds are paired for.
+    pairs = list(dict.fromkeys((each.primary_cloud, each.recovery_cloud) for each in paired))
     if not pairs:
         pairs = [
             (one, other)

@@ -151,6 +151,7 @@ def pair(sites: Sites, now: datetime) -> Pairing:
         vault=sites.vault,
         name="Pair-1",
         policy=policy,
+        instance_type=policy.instance_type,
         primary_fabric=sites.shanghai,
         recovery_fabric=sites.beijing,
         primary_cloud=sites.gold1,

@@ -112,6 +112,7 @@ def protect(primary_fabric: Fabric, recovery_fabric: Fabric) -> None:
         vault=vault,
         name="pairing",
         policy=policy,
+        instance_type=policy.instance_type,
         primary_fabric=primary_fabric,
         recovery_fabric=recovery_fabric,
         primary_cloud=clouds[0],

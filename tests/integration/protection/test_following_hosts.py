@@ -13,6 +13,7 @@ from coordinator.jobs.models import Job
 from coordinator.protection.inventory_followers import follow_inventory
 from coordinator.protection.models import PairedHost, Pairing
 from coordinator.protection.pairing.following import follow_all_hosts
+from coordinator.protection.pairing.host_queries import HostState, hosts_of_pairing
 from coordinator.protection.pairing.keys import trust_group_of
 from tests.integration.protection.fake_hyperv import broken, thumbprint_of
 from tests.integration.protection.world import World, add_host, add_shared_volume
@@ -178,7 +179,7 @@ def test_failures_make_the_pauses_grow_and_begin_no_storm_of_jobs(paired: World)
 
 
 @pytest.mark.spec("PO-2")
-def test_a_host_of_another_generation_is_named_and_the_others_are_configured(
+def test_a_host_of_another_generation_is_left_alone_and_the_others_are_configured(
     paired: World,
 ) -> None:
     add(paired)
@@ -190,12 +191,10 @@ def test_a_host_of_another_generation_is_named_and_the_others_are_configured(
     look(paired)
     assert PairedHost.objects.filter(host__name=NEW).exists()
     assert not PairedHost.objects.filter(host__name=other).exists()
-    [error] = pairing().host_errors
-    assert error["code"] == "HostGenerationNotSupported"
-    assert other in error["message"]
-    old.delete()
-    look(paired)
     assert pairing().host_errors == []
+    [shown] = [each for each in hosts_of_pairing(pairing(), paired.now) if each.name == other]
+    assert shown.state is HostState.OTHER_GENERATION
+    look(paired)
     assert jobs() == 1
 
 

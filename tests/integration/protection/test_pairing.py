@@ -82,11 +82,19 @@ def test_clouds_that_share_a_host_cannot_be_paired(world: World) -> None:
 
 
 @pytest.mark.spec("PO-2")
-def test_a_host_of_another_generation_is_refused_by_name(world: World) -> None:
-    change_host(HV1, operating_system_version="6.2.9200")
+def test_hosts_of_another_generation_are_refused_by_name_when_none_fits(world: World) -> None:
+    names = [f"goldcloud1-hv{number}.shanghai.contoso.com" for number in (1, 2)]
+    for name in names:
+        change_host(name, operating_system_version="6.2.9200")
     error = refusal(world.pair)
-    assert error.failure.code == "HostGenerationNotSupported"
-    assert HV1 in error.failure.message
+    assert error.failure.code == "PairingPrerequisitesNotMet"
+    assert error.failure.message.count("which HyperVReplica2012R2 does not name") == len(names)
+    for name in names:
+        assert name in error.failure.message
+    change_host(names[1], operating_system_version="10.0.17763.0")
+    world.pair()
+    world.turn()
+    assert not PairedHost.objects.filter(host__name=HV1).exists()
 
 
 @pytest.mark.spec("PR-2")

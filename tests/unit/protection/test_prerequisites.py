@@ -92,7 +92,9 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
     old = replace(HV1, fqdn="old.bj", operating_system_version="6.2.9200")
     found = pair_failures(
         replace(GOLD, profiles=(), machines=0),
-        replace(TARGET, vmm_version="2.0", hosts=(old, HV1)),
+        replace(
+            TARGET, vmm_version="2.0", hosts=(old, replace(HV1, operating_system_version="6.2"))
+        ),
         R2,
     )
     assert [failure.code for failure in found] == [
@@ -101,8 +103,30 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
         "VmmVersionNotSupported",
         "CloudsShareHost",
         "HostGenerationNotSupported",
+        "HostGenerationNotSupported",
     ]
-    assert "old.bj" in found[-1].message
+    assert "old.bj" in found[-2].message
+    assert HV1.fqdn in found[-1].message
+
+
+@pytest.mark.spec("PO-2")
+def test_hosts_and_clusters_of_another_generation_keep_no_clouds_from_being_paired() -> None:
+    old = replace(HV1, fqdn="old.sh", operating_system_version="6.2.9200", cluster="old-c.sh")
+    assert pair_failures(replace(GOLD, hosts=(old, HV1)), TARGET, R2) == ()
+    found = pair_failures(replace(GOLD, hosts=(old, HV1)), TARGET)
+    assert [failure.code for failure in found] == ["ReplicaBrokerMissing"]
+
+
+@pytest.mark.spec("PO-2")
+def test_hosts_of_unknown_windows_are_nobodys_beside_a_newer_policy() -> None:
+    unknown = replace(HV1, fqdn="unknown.sh", operating_system_version="")
+    clouds = (
+        replace(GOLD, hosts=(unknown,)),
+        replace(TARGET, hosts=(replace(unknown, fqdn="u.bj"),)),
+    )
+    assert pair_failures(*clouds, InstanceType.WINDOWS_2012) == ()
+    found = pair_failures(*clouds, InstanceType.WINDOWS_2012, [R2])
+    assert [failure.code for failure in found] == ["HostGenerationNotKnown"] * 2
 
 
 @pytest.mark.spec("PR-2")
