@@ -6,7 +6,7 @@ import asyncio
 import random
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 from uuid import uuid4
@@ -26,15 +26,19 @@ from agent.journal.commands import CommandJournal
 from agent.journal.database import Database
 from agent.journal.host_keys import HostKeyStore
 from agent.journal.inventory_base import JournalInventoryBase
+from agent.journal.roles import RoleStore
 from agent.journal.state_lock import StateLock
 from agent.powershell.pool import NO_COMMAND, PowerShellPool
 from agent.powershell.transport import StartTransport
+from agent.roles.gate import RoleGate
+from agent.roles.keeper import KeeperParts, RoleKeeper
 from agent.root_tasks import guarded
 from agent.session.executor import CommandExecutor, Fabric
 from agent.session.outbound import Outbound
 from agent.session.renewal import CertificateRenewal
 from agent.session.runner import Retries, SessionRunner
 from agent.session.session import Introduction, SessionParts
+from agent.session.turns import MachineTurns
 from agent.state_folder import StateFolder
 from agent.verbs.registry import VERBS
 from agent.version import agent_version
@@ -105,8 +109,16 @@ async def _run(
     journal = CommandJournal(database, settings.clock)
     outbound = Outbound()
     base = JournalInventoryBase(database)
-    watch = _watch(settings, pool, base, outbound)
-    executor = _executor(settings, pool, database, journal, outbound, watch)
+    turns = MachineTurns()
+    keeper = _keeper(settings, pool, database, outbound, turns)
+    watch = _watch(settings, pool, base, outbound, keeper)
+    fabric = replace(
+        _fabric(settings, pool, database, outbound, watch),
+        gate=RoleGate(RoleStore(database)),
+        turns=turns,
+        before_start=keeper.before_start,
+    )
+    executor = _executor(settings, journal, outbound, fabric)
     parts = SessionParts(
         introduction=Introduction(
             agent_version=agent_version(),
@@ -142,20 +154,25 @@ async def _run(
 
 
 def _executor(
-    settings: AgentSettings,
-    pool: PowerShellPool,
-    database: Database,
-    journal: CommandJournal,
-    outbound: Outbound,
-    watch: Watch,
+    settings: AgentSettings, journal: CommandJournal, outbound: Outbound, fabric: Fabric
 ) -> CommandExecutor:
     async def announce(result: CommandResult) -> None:
         await outbound.send(AgentMessage(result=result))
 
+    return CommandExecutor(journal, fabric, announce, settings.clock)
+
+
+def _fabric(
+    settings: AgentSettings,
+    pool: PowerShellPool,
+    database: Database,
+    outbound: Outbound,
+    watch: Watch,
+) -> Fabric:
     async def tell(progress: CommandProgress) -> None:
         await outbound.send(AgentMessage(progress=progress))
 
-    fabric = Fabric(
+    return Fabric(
         powershell=pool.for_command,
         host_keys=HostKeyStore(database, settings.clock),
         verbs=VERBS,
@@ -164,7 +181,23 @@ def _executor(
         tell=tell,
         refresh=watch.refresh,
     )
-    return CommandExecutor(journal, fabric, announce, settings.clock)
+
+
+def _keeper(
+    settings: AgentSettings,
+    pool: PowerShellPool,
+    database: Database,
+    outbound: Outbound,
+    turns: MachineTurns,
+) -> RoleKeeper:
+    parts = KeeperParts(
+        powershell=pool.for_command(NO_COMMAND),
+        host_keys=HostKeyStore(database, settings.clock),
+        store=RoleStore(database),
+        turns=turns,
+        send=outbound.send,
+    )
+    return RoleKeeper(parts, settings.clock)
 
 
 def _watch(
@@ -172,6 +205,7 @@ def _watch(
     pool: PowerShellPool,
     base: JournalInventoryBase,
     outbound: Outbound,
+    keeper: RoleKeeper,
 ) -> Watch:
     own = pool.for_command(NO_COMMAND)
     replication = ReplicationWatch(own, outbound.send, ReplicationSettings(), settings.clock)
@@ -183,7 +217,8 @@ def _watch(
         replication.set_inventory,
         settings.clock,
     )
-    return Watch(inventory, replication, FirstCopyWatch(own, outbound.send, clock=settings.clock))
+    first_copies = FirstCopyWatch(own, outbound.send, clock=settings.clock)
+    return Watch(inventory, replication, first_copies, keeper)
 
 
 async def _prune(journal: CommandJournal) -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Collection, Iterable
+from datetime import datetime
 
+import structlog
 from opensiterecovery.provider.v1 import replication_pb2
 
 from agent.fabric.replication_state import (
@@ -15,8 +17,11 @@ from agent.fabric.replication_state import (
     simple_relationship,
 )
 from agent.powershell.cmdlet import Cmdlet, cmdlet, select
+from agent.powershell.errors import PowerShellFailure
 from agent.powershell.interface import PowerShell
 from agent.powershell.records import PSRecord
+
+log = structlog.get_logger(__name__)
 
 DISK_PROPERTIES = ("VMId", "Path")
 
@@ -48,6 +53,25 @@ def replicated_disks_of(host: str) -> tuple[Cmdlet, ...]:
     )
 
 
+async def read_boot_time(
+    powershell: PowerShell, host: str, *, time_limit_seconds: float
+) -> datetime | None:
+    """When the host's operating system started; None where it is not told.
+
+    A host that answers Hyper-V's questions may not answer this one: it needs WS-Management.
+    """
+    try:
+        found = await powershell.run(
+            cmdlet("Get-CimInstance", ClassName="Win32_OperatingSystem", ComputerName=host),
+            select("LastBootUpTime"),
+            time_limit_seconds=time_limit_seconds,
+        )
+    except PowerShellFailure as error:
+        log.debug("host.boot_time_unknown", host=host, error=str(error))
+        return None
+    return found[0].optional_moment("LastBootUpTime") if found else None
+
+
 async def read_host_replication(
     powershell: PowerShell, host: str, vm_ids: Collection[str], *, time_limit_seconds: float
 ) -> list[replication_pb2.ReplicationState]:
@@ -57,7 +81,7 @@ async def read_host_replication(
         powershell: Where to run.
         host: FQDN of the Hyper-V host.
         vm_ids: Hyper-V's ids, lower case; those the host does not have are left out.
-        time_limit_seconds: For each of the at most six pipelines.
+        time_limit_seconds: For each of the at most seven pipelines.
 
     Raises:
         PowerShellError, PropertyError: The host could not be read.
@@ -73,7 +97,8 @@ async def read_host_replication(
     machines = _by_machine(await ask("Get-VM", VM_PROPERTIES), "Id", vm_ids)
     if not machines:
         return []
-    answers = await asyncio.gather(
+    booted_at, *answers = await asyncio.gather(
+        read_boot_time(powershell, host, time_limit_seconds=time_limit_seconds),
         ask("Get-VMReplication", REPLICATION_PROPERTIES),
         ask("Measure-VMReplication", MEASURE_PROPERTIES),
     )
@@ -92,7 +117,7 @@ async def read_host_replication(
         ask_all(disks_of(host), wanted="Primary" in modes),
         ask_all(replicated_disks_of(host), wanted="Primary" in modes),
     )
-    return [
+    states = [
         replication_state(
             host,
             machine,
@@ -103,6 +128,10 @@ async def read_host_replication(
         )
         for vm_id, [machine, *_] in machines.items()
     ]
+    if booted_at is not None:
+        for state in states:
+            state.host_booted_at.FromDatetime(booted_at)
+    return states
 
 
 def _by_machine(

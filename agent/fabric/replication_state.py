@@ -16,7 +16,15 @@ from agent.powershell.records import PSRecord
 RECOVERY_POINT_TYPES: Final = frozenset({"Replica", "AppConsistentReplica", "SyncedReplica"})
 """SnapshotTypes that are recovery points; the others are checkpoints of people and backups."""
 
-VM_PROPERTIES: Final = ("Id", "Name", "State", "ReplicationMode", "ReplicationState")
+VM_PROPERTIES: Final = (
+    "Id",
+    "Name",
+    "State",
+    "ReplicationMode",
+    "ReplicationState",
+    "AutomaticStartAction",
+    "AutomaticStartDelay",
+)
 REPLICATION_PROPERTIES: Final = (
     "VMId",
     "ReplicationMode",
@@ -98,6 +106,10 @@ def replication_state(
         state="Disabled",
         health="NotApplicable",
         vm_state=vm.enum_name("State"),
+        automatic_start_action=vm.optional_enum_name("AutomaticStartAction") or "",
+    )
+    state.automatic_start_delay.FromTimedelta(
+        timedelta(seconds=max(0, vm.optional_integer("AutomaticStartDelay") or 0))
     )
     if replication is not None:
         _add_relationship(state, replication)

@@ -2,12 +2,23 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
-from opensiterecovery.provider.v1 import first_copy_pb2, inventory_pb2, session_pb2
+from opensiterecovery.provider.v1 import first_copy_pb2, inventory_pb2, role_pb2, session_pb2
 
 from agent.fabric.first_copy_watch import FirstCopyWatch
 from agent.fabric.inventory_watch import InventoryWatch
 from agent.fabric.replication_watch import ReplicationWatch
+
+
+class Roles(Protocol):
+    """See `agent.roles.keeper.RoleKeeper`."""
+
+    def session_opened(self) -> None: ...
+
+    async def assigned(self, assignments: Iterable[role_pb2.RoleAssignment]) -> None: ...
+
+    async def run(self) -> None: ...
 
 
 class Watch:
@@ -18,10 +29,12 @@ class Watch:
         inventory: InventoryWatch,
         replication: ReplicationWatch,
         first_copies: FirstCopyWatch,
+        roles: Roles,
     ) -> None:
         self.inventory = inventory
         self.replication = replication
         self.first_copies = first_copies
+        self.roles = roles
 
     async def run(self) -> None:
         """Runs all until cancelled, or until one of them fails unexpectedly."""
@@ -29,6 +42,7 @@ class Watch:
             tasks.create_task(self.inventory.run(), name="inventory watch")
             tasks.create_task(self.replication.run(), name="replication watch")
             tasks.create_task(self.first_copies.run(), name="first copy watch")
+            tasks.create_task(self.roles.run(), name="role keeper")
 
     async def session_opened(self, welcome: session_pb2.Welcome) -> None:
         """The coordinator can be told things again, at the intervals of its Welcome."""
@@ -38,6 +52,7 @@ class Watch:
         )
         self.replication.session_opened(welcome.replication_interval.ToMilliseconds() / 1000)
         self.first_copies.session_opened(welcome.replication_interval.ToMilliseconds() / 1000)
+        self.roles.session_opened()
 
     async def inventory_stored(self, revision: int) -> None:
         """The coordinator has applied this revision."""
@@ -68,3 +83,7 @@ class Watch:
     async def first_copies_watched(self, places: Iterable[first_copy_pb2.FirstCopyPlace]) -> None:
         """Where to look for folders of offline first copies from now on."""
         self.first_copies.watch(places)
+
+    async def roles_assigned(self, assignments: Sequence[role_pb2.RoleAssignment]) -> None:
+        """What each copy at this fabric may do from now on."""
+        await self.roles.assigned(assignments)

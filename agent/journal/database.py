@@ -11,7 +11,7 @@ from pathlib import Path
 
 from agent.private_files import make_private_folder
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE commands (
@@ -41,6 +41,26 @@ CREATE TABLE host_keys (
     made_at TEXT NOT NULL
 ) STRICT;
 """
+
+_ROLES = """
+CREATE TABLE roles (
+    vm_id TEXT NOT NULL,
+    location TEXT NOT NULL,
+    item_id TEXT NOT NULL,
+    host TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    role TEXT NOT NULL,
+    start_action TEXT NOT NULL,
+    start_delay_seconds INTEGER NOT NULL,
+    adapters TEXT,
+    held INTEGER NOT NULL DEFAULT 0,
+    released_epoch INTEGER NOT NULL DEFAULT 0,
+    assigned INTEGER NOT NULL DEFAULT 1,
+    PRIMARY KEY (vm_id, location)
+) STRICT, WITHOUT ROWID;
+"""
+# What each version added, in order.
+_VERSIONS = (_SCHEMA, _ROLES)
 
 
 class JournalError(Exception):
@@ -86,9 +106,10 @@ class Database:
         # Host keys are overwritten when they are deleted.
         self._connection.execute("PRAGMA secure_delete = ON")
         self._connection.execute("PRAGMA busy_timeout = 5000")
-        if version == 0:
+        if version < SCHEMA_VERSION:
+            added = " ".join(_VERSIONS[version:])
             self._connection.executescript(
-                f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+                f"BEGIN IMMEDIATE; {added} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
             )
 
     @contextmanager

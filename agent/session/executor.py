@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
-from weakref import WeakValueDictionary
 
 import structlog
 from google.protobuf.message import Message
@@ -24,8 +23,10 @@ from agent.powershell.errors import PowerShellError
 from agent.powershell.failures import to_failure
 from agent.powershell.interface import PowerShell
 from agent.powershell.records import PropertyError
+from agent.roles.gate import Gate, OpenGate, waits_for_the_coordinator
+from agent.session.turns import MachineTurns
 from agent.verbs.aftermath import state_afterwards
-from agent.verbs.context import HostKeys, Refresh, VerbContext
+from agent.verbs.context import BeforeStart, HostKeys, Refresh, VerbContext, nothing_before
 from agent.verbs.machines import machine_in
 from agent.verbs.registry import Verb, outcome_field, request_of
 
@@ -71,6 +72,9 @@ class Fabric:
         script_library_path: See VerbContext.
         tell: Given what a command is doing, for people; may lose it.
         refresh: See VerbContext.
+        gate: Refuses what was planned before a failover that this agent knows of.
+        turns: One at a time for each copy of a machine.
+        before_start: See VerbContext.
     """
 
     powershell: Callable[[UUID], PowerShell]
@@ -80,6 +84,9 @@ class Fabric:
     script_library_path: str = ""
     tell: Callable[[CommandProgress], Awaitable[object]] = tell_nobody
     refresh: Refresh | None = None
+    gate: Gate = field(default_factory=OpenGate)
+    turns: MachineTurns = field(default_factory=MachineTurns)
+    before_start: BeforeStart = nothing_before
 
 
 class CommandExecutor:
@@ -112,7 +119,8 @@ class CommandExecutor:
         self._clock = clock
         self._settings = settings
         self._slots = asyncio.Semaphore(settings.concurrent_commands)
-        self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+        # Of an earlier run: begun when they are delivered again, see `gate`.
+        self._awaited: dict[str, asyncio.Event] = {}
         self._running: set[str] = set()
         self._group: asyncio.TaskGroup | None = None
         self._ready = asyncio.Event()
@@ -133,7 +141,7 @@ class CommandExecutor:
             self._group = group
             for entry in await asyncio.to_thread(self._journal.unfinished):
                 log.info("command.resumed", **_named(entry.command), state=entry.state.value)
-                self._begin(entry)
+                self._resume(entry)
             self._ready.set()
             await asyncio.Event().wait()
 
@@ -153,10 +161,35 @@ class CommandExecutor:
             self._begin(entry)
             return None
         log.info("command.delivered_again", **_named(command), state=known.state.value)
+        if (awaited := self._awaited.get(command.command_id)) is not None:
+            awaited.set()
         if known.result is None and command.command_id not in self._running:
             # Journalled by a delivery whose session ended before it could be begun.
             self._begin(known)
         return known.result
+
+    def _resume(self, entry: JournalledCommand) -> None:
+        """Goes on with what an earlier run left; some of it only if it is still wanted."""
+        name, request = request_of(entry.command)
+        if not waits_for_the_coordinator(name, machine_in(request)):
+            self._begin(entry)
+            return
+        self._awaited[entry.command.command_id] = asyncio.Event()
+        self._begin(entry)
+
+    async def _until_wanted(self, entry: JournalledCommand) -> None:
+        """Waits until the coordinator delivers a command again, at most until its time is up."""
+        awaited = self._awaited.get(entry.command.command_id)
+        if awaited is None:
+            return
+        left = entry.received_at + self._limit(entry.command) - self._clock()
+        try:
+            async with asyncio.timeout(max(0.0, left.total_seconds())):
+                await awaited.wait()
+        except TimeoutError:
+            log.info("command.not_wanted_any_more", **_named(entry.command))
+        finally:
+            del self._awaited[entry.command.command_id]
 
     def _begin(self, entry: JournalledCommand) -> None:
         if self._group is None:
@@ -168,6 +201,7 @@ class CommandExecutor:
         command = entry.command
         started_at = self._clock()
         try:
+            await self._until_wanted(entry)
             async with self._turn(command), self._slots:
                 outcome = await self._outcome(entry)
             result = self._result(command, started_at, outcome)
@@ -192,9 +226,7 @@ class CommandExecutor:
         machine = machine_in(request_of(command)[1])
         if machine is None:
             return asyncio.Lock()
-        return self._turns.setdefault(
-            (machine.host.casefold(), machine.vm_id.casefold()), asyncio.Lock()
-        )
+        return self._fabric.turns.of(machine.host, machine.vm_id)
 
     async def _outcome(self, entry: JournalledCommand) -> Message:
         """The verb's answer, or why it was not even tried."""
@@ -207,6 +239,11 @@ class CommandExecutor:
         context = self._context(entry, command_id)
         if context.time_left_seconds() <= 0:
             return await self._too_late(entry, request, context)
+        machine = machine_in(request)
+        if machine is not None:
+            refusal = await self._fabric.gate.refusal(name, machine)
+            if refusal is not None:
+                return refusal
         await asyncio.to_thread(self._journal.start, command.command_id)
         log.info("command.started", **_named(command))
         try:
@@ -241,6 +278,7 @@ class CommandExecutor:
             poll_interval_seconds=self._settings.poll_interval_seconds,
             settle_seconds=self._settings.settle_seconds,
             refresh=self._fabric.refresh,
+            before_start=self._fabric.before_start,
             tell=lambda activity: self._fabric.tell(
                 CommandProgress(command_id=str(command_id), activity=activity)
             ),

@@ -12,6 +12,7 @@ import grpc
 import structlog
 from opensiterecovery.provider.v1.command_pb2 import Command, CommandResult
 from opensiterecovery.provider.v1.first_copy_pb2 import FirstCopyPlace
+from opensiterecovery.provider.v1.role_pb2 import RoleAssignment
 from opensiterecovery.provider.v1.session_pb2 import (
     AgentMessage,
     CommandAcknowledgement,
@@ -61,6 +62,9 @@ class FabricWatch(Protocol):
 
     async def first_copies_watched(self, places: Iterable[FirstCopyPlace]) -> None:
         """Where to look for folders of offline first copies from now on."""
+
+    async def roles_assigned(self, assignments: Sequence[RoleAssignment]) -> None:
+        """What each copy at this fabric may do from now on."""
 
 
 @dataclass(frozen=True)
@@ -209,6 +213,8 @@ class Session:
                 await self._parts.watch.replication_watched(message.replication_watch.vm_ids)
             case "first_copy_watch":
                 await self._parts.watch.first_copies_watched(message.first_copy_watch.places)
+            case "role_assignments":
+                await self._parts.watch.roles_assigned(message.role_assignments.assignments)
             case other:
                 # Of a newer coordinator; what an old agent must know is not sent this way.
                 log.warning("message.ignored", message=other)

@@ -9,6 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from opensiterecovery.provider.v1.inventory_pb2 import FabricRefreshed
+from opensiterecovery.provider.v1.virtual_machine_pb2 import VirtualMachineRef
 
 from agent.clock import Clock
 from agent.powershell.interface import PowerShell
@@ -26,6 +27,17 @@ _LEAST_SECONDS = 1.0
 async def tell_nobody(activity: str) -> None:
     """For a command nobody watches."""
     del activity
+
+
+class BeforeStart(Protocol):
+    """See `agent.roles.keeper.RoleKeeper.before_start`."""
+
+    async def __call__(self, context: VerbContext, vm: VirtualMachineRef) -> None: ...
+
+
+async def nothing_before(context: VerbContext, vm: VirtualMachineRef) -> None:
+    """For an agent that holds no copies."""
+    del context, vm
 
 
 class Refresh(Protocol):
@@ -63,6 +75,8 @@ class VerbContext:
         tell: Says what is being done or waited for, for people; may be lost.
         refresh: Looks at the whole fabric, until the coordinator has what was seen; given whether
             everything is to be sent.
+        before_start: Called before a machine is started: puts back what was disconnected when its
+            copy was held.
     """
 
     powershell: PowerShell
@@ -77,6 +91,7 @@ class VerbContext:
     settle_seconds: float = 30.0
     tell: Callable[[str], Awaitable[object]] = tell_nobody
     refresh: Refresh | None = None
+    before_start: BeforeStart = nothing_before
 
     @property
     def reader(self) -> PowerShell:

@@ -70,7 +70,12 @@ async def start_virtual_machine(
     start = cmdlet("Start-VM", Confirm=False)
     goal = _goal(context, request.vm, "Start-VM", expected="Running", on_the_way="Starting")
     goal = replace(goal, refuse=_start_refusal)
-    await reach(context, goal, lambda _: _run(context, request.vm, start))
+
+    async def connect_and_start(_: Machine) -> None:
+        await context.before_start(context, request.vm)
+        await _run(context, request.vm, start)
+
+    await reach(context, goal, connect_and_start)
     return await read_machine_state(context, request.vm)
 
 

@@ -108,6 +108,7 @@ async def test_pipelines_grow_with_hosts_not_with_machines(
     assert len(sent.reports[0].states) == 200
     assert powershell.names() == [
         "Get-VM",
+        "Get-CimInstance",
         "Get-VMReplication",
         "Measure-VMReplication",
         "Get-VMHardDiskDrive",

@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 from opensiterecovery.provider.v1.command_pb2 import CommandResult
 from opensiterecovery.provider.v1.first_copy_pb2 import FirstCopyPlace
+from opensiterecovery.provider.v1.role_pb2 import RoleAssignment
 from opensiterecovery.provider.v1.session_pb2 import AgentMessage, Welcome
 
 from agent.clock import utc_now
@@ -50,6 +51,7 @@ class Heard:
     requested: list[bool] = field(default_factory=list)
     watched: list[list[str]] = field(default_factory=list)
     first_copies: list[list[str]] = field(default_factory=list)
+    roles: list[list[tuple[str, int]]] = field(default_factory=list)
 
     async def session_opened(self, welcome: Welcome) -> None:
         self.opened.append(welcome)
@@ -65,6 +67,9 @@ class Heard:
 
     async def replication_watched(self, vm_ids: Sequence[str]) -> None:
         self.watched.append(list(vm_ids))
+
+    async def roles_assigned(self, assignments: Sequence[RoleAssignment]) -> None:
+        self.roles.append([(each.vm_id, each.epoch) for each in assignments])
 
 
 @dataclass
