@@ -7,7 +7,9 @@ import structlog
 from coordinator.failures import Failure
 from coordinator.jobs.decisions import JobOutcome
 from coordinator.jobs.execution import guarded
+from coordinator.jobs.failure_events import tell_failure
 from coordinator.jobs.family import Family
+from coordinator.jobs.queues import QueueName
 from coordinator.jobs.registry import FinishedJob, StepFailedError
 from coordinator.jobs.run import Run
 from coordinator.jobs.states import Halt, JobState
@@ -32,6 +34,8 @@ def end_job(family: Family, run: Run, outcome: JobOutcome) -> None:
     if job.state == JobState.FAILED and job.halt == Halt.STOP and job.root_id is not None:
         run.add_error(_left_behind(job.target_name).as_json(), None, job.finished_at)
     _call_finisher(run)
+    if job.queue == QueueName.FAILOVER and job.root_id is None:
+        tell_failure(job, run.now)
     log.info(
         "job.ended",
         vault_id=str(job.vault_id),

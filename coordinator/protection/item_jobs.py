@@ -33,6 +33,7 @@ HOUSEKEEPING = frozenset(
         "ChangeReplicatedDisks",
         "ChangeAutomaticResynchronization",
         "VmNetworksUpdate",
+        "StartVirtualMachine",
     }
 )
 HOUSEKEEPING_OF_MANY = frozenset({"NetworkPairing", "NetworkUnpairing", "UpdateProtectionProfile"})

@@ -27,6 +27,14 @@ from coordinator.protection.networks.queries import (
     mappings_of,
     offered_targets,
 )
+from coordinator.protection.networks.testing import (
+    KnownSites,
+    held_out,
+    production_networks,
+    replica_adapters,
+    replica_site,
+    told_adapters,
+)
 from coordinator.protection.offline.facts import copy_facts
 from coordinator.protection.offline.watching import Place, first_copies_to_watch
 from coordinator.protection.pairing.host_queries import PairedHostView, hosts_of_pairing
@@ -50,6 +58,7 @@ from coordinator.protection.resource_queries import (
     running_jobs,
     vault_contents,
 )
+from coordinator.protection.roles.queries import RoleOfCopy, roles_of
 from coordinator.protection.sides import ItemSide, side_of_item, sides_of_items
 from coordinator.protection.storage.places import places_by_classification
 from coordinator.protection.storage.queries import (
@@ -64,10 +73,12 @@ __all__ = [
     "CloudRole",
     "FabricNetwork",
     "ItemSide",
+    "KnownSites",
     "LimitStanding",
     "PairedHostView",
     "Place",
     "Readiness",
+    "RoleOfCopy",
     "StoragePlace",
     "adapters_of_items",
     "availability",
@@ -87,6 +98,7 @@ __all__ = [
     "find_policy",
     "find_storage_mapping",
     "first_copies_to_watch",
+    "held_out",
     "hosts_of_pairing",
     "items_of",
     "items_of_machines",
@@ -102,13 +114,18 @@ __all__ = [
     "points_of",
     "policies_of",
     "prerequisite_failures",
+    "production_networks",
     "protected_item_counts",
     "readiness_of",
+    "roles_of",
+    "replica_adapters",
+    "replica_site",
     "rpo_course",
     "running_jobs",
     "side_of_item",
     "sides_of_items",
     "storage_mappings_of",
+    "told_adapters",
     "vault_contents",
 ]
 

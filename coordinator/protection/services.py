@@ -6,6 +6,7 @@ from coordinator.protection.capacity.services import remove_bandwidth_limit, set
 from coordinator.protection.copy_line.line import start_now
 from coordinator.protection.disabling.services import disable_protection, remove_from_vault
 from coordinator.protection.discovery.services import check_consistency, refresh_server
+from coordinator.protection.drills import record_drill_state, record_drilled
 from coordinator.protection.enabling.bulk import MOST_AT_ONCE, Enabled, enable_machines
 from coordinator.protection.enabling.finalizing import finalize
 from coordinator.protection.enabling.services import enable_protection
@@ -34,10 +35,12 @@ from coordinator.protection.replication.services import (
     schedule_resynchronization,
 )
 from coordinator.protection.requests import PairingRequest, ProtectionRequest, RequestOrigin
+from coordinator.protection.roles.holding import ingest_roles
 from coordinator.protection.storage.services import map_storage, unmap_storage
 from coordinator.protection.transitions import (
     by_kind,
     is_failed_over,
+    is_tested,
     item_lock,
     lock_item,
     record_committed,
@@ -74,14 +77,18 @@ __all__ = [
     "import_first_copy",
     "ingest_first_copies",
     "ingest_replication",
+    "ingest_roles",
     "inventory_changed",
     "is_failed_over",
+    "is_tested",
     "item_lock",
     "lock_item",
     "map_networks",
     "map_storage",
     "pause_replication",
     "record_committed",
+    "record_drill_state",
+    "record_drilled",
     "record_event",
     "record_events",
     "record_failed_over",

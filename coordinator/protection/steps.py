@@ -19,6 +19,7 @@ from coordinator.protection.offline import steps as offline
 from coordinator.protection.pairing import steps as pairing
 from coordinator.protection.policies import steps as policies
 from coordinator.protection.replication import steps as replication
+from coordinator.protection.roles import steps as roles
 from coordinator.protection.storage import steps as storage
 from coordinator.protection.sweep import SWEEP_PERIOD, SWEEP_TASK, sweep_items
 from coordinator.protection.unregistering import steps as unregistering
@@ -37,6 +38,7 @@ FINISHERS: Mapping[str, Finisher] = {
     **disabling.FINISHERS,
     **capacity.FINISHERS,
     **networks.FINISHERS,
+    **roles.FINISHERS,
 }
 
 # Outbox tasks: called with the time and the row's arguments, inside a transaction.
@@ -50,6 +52,7 @@ TASKS: Mapping[str, Callable[..., None]] = {
     **capacity.TASKS,
     **networks.TASKS,
     **replication.TASKS,
+    **roles.TASKS,
     SWEEP_TASK: sweep_items,
     FOLLOW_TASK: follow_inventory,
 }
@@ -64,6 +67,7 @@ PERIODIC: Mapping[str, timedelta] = {
     **capacity.PERIODIC,
     **networks.PERIODIC,
     **replication.PERIODIC,
+    **roles.PERIODIC,
     SWEEP_TASK: SWEEP_PERIOD,
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from coordinator.events.services import clear_events_about
 from coordinator.protection.copy_line.line import leave
 from coordinator.protection.models import FirstCopy, ProtectedItem
 
@@ -16,4 +17,5 @@ def forget_item(item: ProtectedItem, now: datetime) -> None:
         now: The time.
     """
     leave(FirstCopy.objects.filter(item=item, ended_at=None), now)
+    clear_events_about(item.vault_id, str(item.id), now)
     item.delete()

@@ -15,6 +15,7 @@ from coordinator.protection.models.pairings import (
 )
 from coordinator.protection.models.policies import Policy
 from coordinator.protection.models.replication import ReplicationSide, RpoHistory
+from coordinator.protection.models.roles import MachineRole
 from coordinator.protection.models.storage import StorageMapping
 from coordinator.protection.models.vmm_requests import VmmRequest
 
@@ -25,6 +26,7 @@ __all__ = [
     "HostCertificate",
     "ItemAdapter",
     "ItemNetworks",
+    "MachineRole",
     "NetworkMapping",
     "OfflineCopy",
     "PairedHost",

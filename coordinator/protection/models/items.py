@@ -64,6 +64,10 @@ class ProtectedItem(models.Model):
     sides_in_step = models.BooleanField(default=False)
     # What the last failover recovered and what it left behind; null before the first.
     failover = models.JSONField(null=True)
+    # A value of protection.states.DrillState: what has become of its test failover.
+    test_failover_state = models.CharField(max_length=32, default="None")
+    # When the last test ran that was cleaned up well; null before the first (SPEC FO-1).
+    last_test_failover_at = models.DateTimeField(null=True, default=None)
     # What disabling protection set out to do, for its repetition after a failure:
     # {"complete_failover", "delete_replica"}; null before.
     disabling = models.JSONField(null=True)

@@ -14,6 +14,7 @@ from opensiterecovery.provider.v1 import replication_pb2
 from coordinator.jobs.services import QueueName, enqueue
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.replication.health import FAR_BEHIND, ItemHealth, SideHealth, evaluate
+from coordinator.protection.replication.health_events import tell_health
 from coordinator.protection.replication.picture import Picture
 from coordinator.protection.replication.rpo import MEASURED
 from coordinator.protection.states import ActiveLocation, ProtectionState
@@ -59,6 +60,7 @@ def sum_up(items: Sequence[ProtectedItem], now: datetime) -> None:
     """
     found = ProtectedItem.objects.filter(id__in=[item.id for item in items])
     sides = {item.id: item for item in found.prefetch_related("sides")}
+    before = {item.id: item.replication_health for item in items}
     for item in items:
         if item.id not in sides:
             continue
@@ -78,6 +80,7 @@ def sum_up(items: Sequence[ProtectedItem], now: datetime) -> None:
                 [json.dumps(item.health_errors) for item in items],
             ],
         )
+    tell_health(items, before, now)
 
 
 def item_health(item: ProtectedItem, now: datetime) -> ItemHealth:

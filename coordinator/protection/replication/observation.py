@@ -26,6 +26,7 @@ from coordinator.protection.replication.side_rows import (
     read_known,
     write_sides,
 )
+from coordinator.protection.roles.noticing import ActiveCopy, notice_copies
 from coordinator.protection.states import ActiveLocation
 
 log = structlog.get_logger(__name__)
@@ -43,6 +44,7 @@ class _Seen:
 
     item: KnownItem
     row: SideRow
+    state: replication_pb2.ReplicationState
     # None when they are as they were.
     points: list[replication_pb2.RecoveryPoint] | None
 
@@ -129,6 +131,7 @@ def _keep(seen: Sequence[_Seen], now: datetime) -> None:
     touched = {one.item.id for one in seen if one.changed or one.copied}
     locked = {item.id: item for item in lock_items(touched)} if touched else {}
     present = [one for one in seen if one.item.id in locked or one.item.id not in touched]
+    before = _before({one.item.id for one in present if one.changed})
     write_sides([one.row for one in present])
     points = {one.item.id: one.points for one in present if one.points is not None}
     if points:
@@ -137,9 +140,29 @@ def _keep(seen: Sequence[_Seen], now: datetime) -> None:
     if changed:
         sum_up([locked[item_id] for item_id in sorted(changed)], now)
         copies_reported(changed, now)
+        notice_copies(
+            [
+                ActiveCopy(
+                    one.item.id,
+                    locked[one.item.id].vault_id,
+                    before.get((one.item.id, one.row.location)),
+                    one.state,
+                )
+                for one in present
+                if one.changed and one.row.location == one.item.active_location
+            ],
+            now,
+        )
     for one in present:
         if one.copied:
             finalize_when_idle(locked[one.item.id], now)
+
+
+def _before(
+    item_ids: Collection[UUID],
+) -> dict[tuple[UUID, str], replication_pb2.ReplicationState]:
+    sides = ReplicationSide.objects.filter(item__in=item_ids) if item_ids else ()
+    return {(side.item_id, side.location): side.wire() for side in sides}
 
 
 def _sides_of(
@@ -237,7 +260,7 @@ def _see(
         points_digest=digest,
         rpo_span=span_number(observed_at),
     )
-    return _Seen(item, row, told_points)
+    return _Seen(item, row, kept, told_points)
 
 
 def _signature(item: KnownItem, state: replication_pb2.ReplicationState, *, sending: bool) -> bytes:
@@ -250,7 +273,10 @@ def _signature(item: KnownItem, state: replication_pb2.ReplicationState, *, send
         state.state,
         state.health,
         state.host,
-        str(side.present),
+        state.vm_state,
+        state.automatic_start_action,
+        str(state.automatic_start_delay.seconds),
+        str(state.host_booted_at.seconds),
         *(condition.code for condition in side_conditions(side, replicates=True)),
         *side.details,
         *side.unreplicated_disks,

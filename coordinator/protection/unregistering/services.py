@@ -7,6 +7,7 @@ from datetime import datetime
 
 from django.db.models import Q
 
+from coordinator.events.services import forget_fabric_events
 from coordinator.fabrics.models import Fabric
 from coordinator.fabrics.queries import list_providers
 from coordinator.fabrics.services import unregister_provider
@@ -76,6 +77,7 @@ def unregister_server(
     name = fabric.friendly_name
     for provider in list_providers(fabric.vault_id, fabric.id):
         unregister_provider(provider.id, now)
+    forget_fabric_events(fabric.vault_id, fabric.name)
     return begin_job(
         BeginJob(
             vault_id=fabric.vault_id,
