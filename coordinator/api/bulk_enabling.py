@@ -44,7 +44,7 @@ class MachineInput(RequestPart):
 
 
 class BulkInputProperties(RequestPart):
-    """Machines of the cloud of the address; the policy is that of its pair."""
+    """Machines of the cloud of the address; a policy that is named must fit each one's host."""
 
     machines: list[MachineInput]
     policyId: str | None = None  # noqa: N815 - the API's name

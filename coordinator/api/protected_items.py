@@ -73,7 +73,7 @@ class OperationPath(ItemPath):
 
 
 class EnableInputProperties(RequestPart):
-    """Which machine; the policy is that of its clouds' pair."""
+    """Which machine; the policy, if it is named, must be the clouds' for its host's generation."""
 
     protectableItemId: str  # noqa: N815 - the API's name
     policyId: str | None = None  # noqa: N815 - the API's name

@@ -61,8 +61,15 @@ class MachineProgress:
         }
 
 
-def enable_many(clients: Clients, machines: Sequence[Any]) -> list[MachineProgress]:
+def enable_many(
+    clients: Clients, machines: Sequence[Any], policy_id: str | None = None
+) -> list[MachineProgress]:
     """Asks for the protection of machines, a request for each cloud.
+
+    Args:
+        clients: Of the vault.
+        machines: Protectable items.
+        policy_id: ARM id of the policy that all of them must fit; None: each host's.
 
     Raises:
         CommandError: They are too many.
@@ -85,7 +92,8 @@ def enable_many(clients: Clients, machines: Sequence[Any]) -> list[MachineProgre
             "properties": {
                 "machines": [
                     {"protectableItemId": machine.id, "name": machine.name} for machine in own
-                ]
+                ],
+                "policyId": policy_id,
             }
         }
         path = f"/replicationFabrics/{server}/replicationProtectionContainers/{cloud}"

@@ -13,7 +13,7 @@ from coordinator.cli.operations import DEFAULT_LIMIT_SECONDS, LimitOption, WaitO
 from coordinator.cli.pairs import find_pair
 from coordinator.cli.session import Session, command
 
-SourceArgument = Annotated[str, typer.Argument(help="Cloud that the pair protects.")]
+SourceArgument = Annotated[str, typer.Argument(help="Cloud that the pair protects, or its name.")]
 COLUMNS = {
     "Host": lambda host: str(host["properties"]["fqdn"]),
     "Side": lambda host: str(host["properties"]["location"]),

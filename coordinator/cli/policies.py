@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +12,7 @@ from azure.mgmt.recoveryservicessiterecovery.models import (
     CreatePolicyInput,
     CreatePolicyInputProperties,
     HyperVReplicaBluePolicyInput,
+    HyperVReplicaPolicyInput,
 )
 
 from coordinator.cli.names import find_policy
@@ -48,6 +51,19 @@ class Authentication(StrEnum):
     KERBEROS = "kerberos"
 
 
+class HostVersion(StrEnum):
+    """Generation of Windows Server that the hosts run."""
+
+    WINDOWS_2012 = "2012"
+    WINDOWS_2012_R2 = "2012R2"
+
+
+INSTANCE_TYPES = {
+    HostVersion.WINDOWS_2012: "HyperVReplica2012",
+    HostVersion.WINDOWS_2012_R2: "HyperVReplica2012R2",
+}
+FREQUENCY_OF_2012_SECONDS = 300
+HostVersionHelp = typer.Option(help="What the hosts run: 2012, or 2012R2 for that and later.")
 AUTHENTICATION_NUMBERS = {Authentication.KERBEROS: 1, Authentication.CERTIFICATE: 2}
 
 
@@ -55,6 +71,7 @@ AUTHENTICATION_NUMBERS = {Authentication.KERBEROS: 1, Authentication.CERTIFICATE
 def create(  # noqa: PLR0913, PLR0917 - each is an option of the command
     session: Session,
     name: NameArgument,
+    host_version: Annotated[HostVersion, HostVersionHelp] = HostVersion.WINDOWS_2012_R2,
     frequency: Annotated[int, typer.Option(help="Seconds between copies: 30, 300, 900.")] = 300,
     recovery_points: Annotated[int, typer.Option(help="Hourly points to keep: 0-24.")] = 0,
     application_consistent_hours: Annotated[
@@ -71,11 +88,17 @@ def create(  # noqa: PLR0913, PLR0917 - each is an option of the command
         str, typer.Option(help="Offline first copies: where the recovery hosts import from.")
     ] = "",
 ) -> None:
-    """Makes a policy for Hyper-V hosts of 2012 R2 and later; offline if it has the two paths."""
+    """Makes a policy for Hyper-V hosts of one generation; offline if it has the two paths."""
     clients = session.clients
     number = AUTHENTICATION_NUMBERS[authentication]
-    details = HyperVReplicaBluePolicyInput(
-        replication_frequency_in_seconds=frequency,
+    kind: Callable[..., HyperVReplicaPolicyInput] = partial(
+        HyperVReplicaBluePolicyInput, replication_frequency_in_seconds=frequency
+    )
+    if host_version is HostVersion.WINDOWS_2012:
+        if frequency != FREQUENCY_OF_2012_SECONDS:
+            raise typer.BadParameter("Hosts of 2012 replicate every 300 seconds only.")
+        kind = HyperVReplicaPolicyInput
+    details = kind(
         recovery_points=recovery_points,
         application_consistent_snapshot_frequency_in_hours=application_consistent_hours,
         allowed_authentication_type=number,
@@ -98,6 +121,7 @@ def create(  # noqa: PLR0913, PLR0917 - each is an option of the command
 def update(  # noqa: PLR0913, PLR0917 - each is an option of the command
     session: Session,
     name: NameArgument,
+    host_version: Annotated[HostVersion | None, HostVersionHelp] = None,
     frequency: Annotated[
         int | None, typer.Option(help="Seconds between copies: 30, 300, 900.")
     ] = None,
@@ -119,6 +143,7 @@ def update(  # noqa: PLR0913, PLR0917 - each is an option of the command
     """Changes a policy; what replicates by it follows. What is not given stays as it is."""
     clients = session.clients
     policy = find_policy(clients, name)
+    kind = str(policy.properties.provider_specific_details.instance_type)
     fields: dict[str, Any] = {
         "replicationFrequencyInSeconds": frequency,
         "recoveryPoints": recovery_points,
@@ -133,7 +158,7 @@ def update(  # noqa: PLR0913, PLR0917 - each is an option of the command
     wanted = {
         "properties": {
             "replicationProviderSettings": {
-                "instanceType": str(policy.properties.provider_specific_details.instance_type),
+                "instanceType": kind if host_version is None else INSTANCE_TYPES[host_version],
                 **{field: value for field, value in fields.items() if value is not None},
             }
         }

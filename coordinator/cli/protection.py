@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -23,7 +24,13 @@ from coordinator.cli.confirmation import YesOption, confirm
 from coordinator.cli.failures import CommandError, ExitCode
 from coordinator.cli.first_copy import choose_copy_display, wait_for_protection
 from coordinator.cli.machines import CloudOption, ServerOption, list_machines
-from coordinator.cli.names import container_of, find_protected_item, friendly_name, pick
+from coordinator.cli.names import (
+    container_of,
+    find_policy,
+    find_protected_item,
+    friendly_name,
+    pick,
+)
 from coordinator.cli.operations import (
     DEFAULT_LIMIT_SECONDS,
     LimitOption,
@@ -84,6 +91,9 @@ def enable(  # noqa: PLR0913, PLR0917 - typer makes an option of each argument
     ] = None,
     cloud: CloudOption = None,
     server: ServerOption = None,
+    policy: Annotated[
+        str | None, typer.Option(help="Policy; else that of the generation of each one's host.")
+    ] = None,
     wait: WaitOption = True,
     limit_seconds: LimitOption = DEFAULT_LIMIT_SECONDS,
 ) -> None:
@@ -92,16 +102,20 @@ def enable(  # noqa: PLR0913, PLR0917 - typer makes an option of each argument
     known = list_machines(clients, all_in or cloud, server)
     if bool(machines) == bool(all_in):
         raise typer.BadParameter("Give names of machines, or --all-in CLOUD.")
+    policy_id = None if policy is None else str(find_policy(clients, policy).id)
+    many = partial(
+        _enable_many, session, policy_id=policy_id, wait=wait, limit_seconds=limit_seconds
+    )
     if all_in is not None:
-        _enable_many(session, ready_machines(known), wait=wait, limit_seconds=limit_seconds)
+        many(ready_machines(known))
         return
     found = [pick("machine", name, known) for name in machines or []]
     if len(found) > 1:
-        _enable_many(session, found, wait=wait, limit_seconds=limit_seconds)
+        many(found)
         return
     [one] = found
     wanted = EnableProtectionInput(
-        properties=EnableProtectionInputProperties(protectable_item_id=one.id)
+        properties=EnableProtectionInputProperties(protectable_item_id=one.id, policy_id=policy_id)
     )
     operation = clients.site_recovery.replication_protected_items.begin_create
     # The item is named after the machine's id, so that asking twice asks for the same item.
@@ -121,12 +135,17 @@ def ready_machines(machines: Iterable[Any]) -> list[Any]:
 
 
 def _enable_many(
-    session: Session, machines: Sequence[Any], *, wait: bool, limit_seconds: float
+    session: Session,
+    machines: Sequence[Any],
+    *,
+    policy_id: str | None,
+    wait: bool,
+    limit_seconds: float,
 ) -> None:
     if not machines:
         session.tell("No machine is left to be protected.")
         return
-    found = enable_many(session.clients, machines)
+    found = enable_many(session.clients, machines, policy_id)
     if wait:
         display = choose_table(session.notes, quiet=session.as_json)
         found = wait_for_many(session.clients, found, display, limit_seconds)
