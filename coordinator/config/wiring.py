@@ -34,4 +34,4 @@ def domain_tasks(configuration: Configuration) -> Mapping[str, DomainTask]:
 def periods(configuration: Configuration) -> Mapping[str, timedelta]:
     """Which of them begin by themselves, and how often."""
     del configuration
-    return {**protection.PERIODIC, **events.PERIODIC}
+    return {**protection.PERIODIC, **recovery.PERIODIC, **events.PERIODIC}

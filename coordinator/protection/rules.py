@@ -9,11 +9,19 @@ from coordinator.protection.discovery.readiness import (
     readiness_errors,
     readiness_warnings,
 )
+from coordinator.protection.networks.addresses import (
+    choose_address,
+    plan_address,
+    pool_of_subnet,
+    subnet_mask,
+)
+from coordinator.protection.networks.facts import Adapter, AddressUse, Network, Pool, Subnet
 from coordinator.protection.networks.failover_planner import (
     FailoverNetworks,
     failover_network_steps,
 )
-from coordinator.protection.networks.rules import TargetOffer
+from coordinator.protection.networks.rules import TargetOffer, choose_subnet, match_adapters
+from coordinator.protection.networks.tested import ReplicaAdapter
 from coordinator.protection.offline.rules import Stage, stage_of, waits_for
 from coordinator.protection.operations import Operation, allowed_operations, why_not
 from coordinator.protection.pairing.generations import host_generation_errors
@@ -25,26 +33,38 @@ from coordinator.protection.states import ProtectionState
 
 __all__ = [
     "WIRE_AUTHENTICATION",
+    "Adapter",
+    "AddressUse",
     "Authentication",
     "DiskFacts",
     "FailoverNetworks",
     "InstanceType",
     "MachineFacts",
+    "Network",
     "Operation",
+    "Pool",
+    "ReplicaAdapter",
     "Stage",
+    "Subnet",
     "TargetOffer",
     "Window",
     "allowed_operations",
     "check_resource_name",
+    "choose_address",
+    "choose_subnet",
     "failover_network_steps",
     "host_generation_errors",
     "is_known_replica",
+    "match_adapters",
     "pairing_in_use_failure",
+    "plan_address",
+    "pool_of_subnet",
     "readiness_errors",
     "readiness_warnings",
     "replica_deletion_failure",
     "rpo_seconds",
     "stage_of",
+    "subnet_mask",
     "waits_for",
     "why_not",
 ]

@@ -36,6 +36,7 @@ from coordinator.protection.replication.services import (
 )
 from coordinator.protection.requests import PairingRequest, ProtectionRequest, RequestOrigin
 from coordinator.protection.roles.holding import ingest_roles
+from coordinator.protection.roles.starting import want_started
 from coordinator.protection.storage.services import map_storage, unmap_storage
 from coordinator.protection.transitions import (
     by_kind,
@@ -113,4 +114,5 @@ __all__ = [
     "unmap_storage",
     "unregister_server",
     "update_policy",
+    "want_started",
 ]

@@ -119,6 +119,41 @@ class ProtectionState(StrEnum):
         return DESCRIPTIONS[self]
 
 
+class DrillState(StrEnum):
+    """State of a machine's test failover, ASR's testFailoverState; beside each what holds in it.
+
+    It stands beside the ProtectionState: a test changes nothing of what the machine is.
+    """
+
+    # There is no test virtual machine of ours.
+    NONE = "None"
+    # The job TestFailover runs; there may be one.
+    IN_PROGRESS = "InProgress"
+    # There is one; it has been started.
+    ACTIVE = "Active"
+    # The job ended badly and could not take everything back; there may be one.
+    FAILED = "Failed"
+    # The job TestFailoverCleanup runs.
+    CLEANING_UP = "MarkedForDeletion"
+    # That job failed; there may be one.
+    CLEAN_UP_FAILED = "CleanupFailed"
+
+    @property
+    def description(self) -> str:
+        """The state for people, as ASR's testFailoverStateDescription."""
+        return _DRILLS[self]
+
+
+_DRILLS: dict[DrillState, str] = {
+    DrillState.NONE: "None",
+    DrillState.IN_PROGRESS: "Test failover in progress",
+    DrillState.ACTIVE: "Waiting for the test failover to be cleaned up",
+    DrillState.FAILED: "Test failover failed; waiting for clean-up",
+    DrillState.CLEANING_UP: "Cleaning up test environment",
+    DrillState.CLEAN_UP_FAILED: "Cleaning up the test environment failed",
+}
+
+
 class ItemEvent(StrEnum):
     """What happens to a protected item."""
 

@@ -15,6 +15,7 @@ from coordinator.protection.replication.picture import Picture
 from coordinator.protection.states import (
     COMMIT_PENDING_STATES,
     ActiveLocation,
+    DrillState,
     FailoverType,
     ItemEvent,
     ProtectionState,
@@ -205,6 +206,11 @@ def is_failed_over(item: ProtectedItem) -> bool:
     return bool(item.failover_type) or item.state in COMMIT_PENDING_STATES
 
 
+def is_tested(item: ProtectedItem) -> bool:
+    """Whether a test failover has made, or may have made, a test virtual machine."""
+    return item.test_failover_state != DrillState.NONE
+
+
 def record_committed(item_id: UUID | str) -> None:
     """The failover is final: the other recovery points are gone. Source: SPEC FO-4."""
     item = record_event(item_id, ItemEvent.COMMITTED)
@@ -227,7 +233,7 @@ def refuse_unless_allowed(
     Source: SPEC FO-6.
     """
     state = ProtectionState(item.state)
-    answer = why_not(operation, state, picture)
+    answer = why_not(operation, state, picture, testing=is_tested(item))
     if answer is not None:
         raise refuse(
             "OperationNotAllowed",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 
 from coordinator.jobs.registry import Condition, Escalation, Finisher, RecordFunction, Restarter
 from coordinator.recovery import (
@@ -17,6 +18,7 @@ from coordinator.recovery import (
     unplanned_records,
 )
 from coordinator.recovery.plans import steps as plans
+from coordinator.recovery.test_failover import steps as test_failover
 
 RECORDS: Mapping[str, RecordFunction] = {
     "recovery.check_planned_failover": records.check_planned_failover,
@@ -34,6 +36,7 @@ RECORDS: Mapping[str, RecordFunction] = {
     "recovery.check_reversal": records.check_reversal,
     "recovery.reversal_begins": records.reversal_begins,
     "recovery.reversed": records.reversed_replication,
+    **test_failover.RECORDS,
     **plans.RECORDS,
 }
 
@@ -47,6 +50,7 @@ MACHINE_FINISHERS: Mapping[str, Finisher] = {
     cancel_failover.SCENARIO: unplanned_records.cancellation_finished,
     commit.SCENARIO: records.commit_finished,
     reverse_replication.SCENARIO: records.reversal_finished,
+    **test_failover.FINISHERS,
 }
 
 FINISHERS: Mapping[str, Finisher] = {**MACHINE_FINISHERS, **plans.finishers(MACHINE_FINISHERS)}
@@ -55,6 +59,11 @@ FINISHERS: Mapping[str, Finisher] = {**MACHINE_FINISHERS, **plans.finishers(MACH
 ESCALATIONS: Mapping[str, Escalation] = {}
 
 # By scenario: what brings the object of a failed job back into the operation when it is restarted.
-RESTARTERS: Mapping[str, Restarter] = plans.restarters(restarting.RESTARTERS)
+RESTARTERS: Mapping[str, Restarter] = plans.restarters(
+    {**restarting.RESTARTERS, **test_failover.RESTARTERS}
+)
 
-TASKS: Mapping[str, Callable[..., None]] = {}
+TASKS: Mapping[str, Callable[..., None]] = {**test_failover.TASKS}
+
+# Of these, the ones that begin by themselves, without arguments, and how often.
+PERIODIC: Mapping[str, timedelta] = {**test_failover.PERIODIC}

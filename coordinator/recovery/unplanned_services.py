@@ -54,7 +54,7 @@ def prepare_unplanned_failover(
     """
     fresh = checked_item(item, Operation.UNPLANNED_FAILOVER)
     check_direction(fresh, options.direction)
-    _check_point(fresh, options.recovery_tag, options.recovery_point_id)
+    check_point(fresh, options.recovery_tag, options.recovery_point_id)
     return prepared(
         fresh,
         Kind(
@@ -84,7 +84,7 @@ def prepare_change_recovery_point(
     Source: SPEC FO-4, FO-6.
     """
     fresh = checked_item(item, Operation.CHANGE_PIT)
-    _check_point(fresh, options.recovery_tag, options.recovery_point_id)
+    check_point(fresh, options.recovery_tag, options.recovery_point_id)
     return prepared(
         fresh,
         Kind(
@@ -202,8 +202,14 @@ def cancel_failover(item: ProtectedItem, origin: RequestOrigin, now: datetime) -
     )
 
 
-def _check_point(item: ProtectedItem, tag: RecoveryTag, point_id: str) -> None:
-    """By what the replica's host told last; the job looks again."""
+def check_point(item: ProtectedItem, tag: RecoveryTag, point_id: str) -> None:
+    """Refuses a recovery point that is not there, by what the replica's host told last.
+
+    The job looks again.
+
+    Raises:
+        RefusedError: RecoveryPointNotFound, naming those there are.
+    """
     if not point_id and tag is not RecoveryTag.LATEST_APPLICATION_CONSISTENT:
         return
     known = [Point(row.point_id, row.time, row.type) for row in points_of(item)]

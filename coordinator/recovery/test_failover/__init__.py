@@ -1,0 +1,1 @@
+"""Test failover and its clean-up."""
