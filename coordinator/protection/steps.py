@@ -21,7 +21,13 @@ from coordinator.protection.policies import steps as policies
 from coordinator.protection.replication import steps as replication
 from coordinator.protection.roles import steps as roles
 from coordinator.protection.storage import steps as storage
-from coordinator.protection.sweep import SWEEP_PERIOD, SWEEP_TASK, sweep_items
+from coordinator.protection.sweep import (
+    SWEEP_PAIRINGS_TASK,
+    SWEEP_PERIOD,
+    SWEEP_TASK,
+    sweep_items,
+    sweep_pairings,
+)
 from coordinator.protection.unregistering import steps as unregistering
 
 CONDITIONS: Mapping[str, Condition] = {
@@ -54,6 +60,7 @@ TASKS: Mapping[str, Callable[..., None]] = {
     **replication.TASKS,
     **roles.TASKS,
     SWEEP_TASK: sweep_items,
+    SWEEP_PAIRINGS_TASK: sweep_pairings,
     FOLLOW_TASK: follow_inventory,
 }
 
@@ -69,6 +76,7 @@ PERIODIC: Mapping[str, timedelta] = {
     **replication.PERIODIC,
     **roles.PERIODIC,
     SWEEP_TASK: SWEEP_PERIOD,
+    SWEEP_PAIRINGS_TASK: SWEEP_PERIOD,
 }
 
 

@@ -1,26 +1,35 @@
-"""Items that are in the middle of an operation whose job is gone: each goes where a failure leads.
+"""What is in the middle of an operation whose job is gone: each goes where a failure leads.
 
-Jobs end with their items' states set in the same transaction, so this finds something only after
-rows were taken away by hand, or a backup was brought back.
+Jobs end with the states of what they are about set in the same transaction, so this finds something
+only after rows were taken away by hand, or a backup was brought back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import TypeVar
 from uuid import UUID
 
 import structlog
+from django.db.models import QuerySet
 
+from coordinator.failures import Failure
 from coordinator.jobs.queries import running_job_for, running_jobs_for
 from coordinator.protection.copy_line.records import copy_begun
-from coordinator.protection.models import ProtectedItem
-from coordinator.protection.states import ItemEvent, ProtectionState
+from coordinator.protection.models import NetworkMapping, Pairing, ProtectedItem
+from coordinator.protection.networks.mapping import PAIRING as MAPPING
+from coordinator.protection.networks.records import PAIRED as MAPPED
+from coordinator.protection.networks.services import mapping_lock
+from coordinator.protection.pairing.keys import pairing_lock
+from coordinator.protection.states import ItemEvent, PairingState, ProtectionState
 from coordinator.protection.transitions import by_kind, change_state, item_lock
 
 log = structlog.get_logger(__name__)
+Row = TypeVar("Row", Pairing, NetworkMapping)
 
 SWEEP_TASK = "protection.sweep_items"
+SWEEP_PAIRINGS_TASK = "protection.sweep_pairings"
 SWEEP_PERIOD = timedelta(minutes=1)
 
 _S = ProtectionState
@@ -39,6 +48,11 @@ LEFT_BEHIND: Mapping[ProtectionState, ItemEvent] = {
     _S.COMMITTING: _E.COMMIT_FAILED,
     _S.REVERSING: _E.REVERSING_FAILED,
     _S.DISABLING: _E.DISABLING_FAILED,
+}
+# The same of pairings: from there asking again, or removing, takes it up.
+PAIRINGS_LEFT_BEHIND: Mapping[PairingState, PairingState] = {
+    PairingState.PAIRING: PairingState.PAIRING_FAILED,
+    PairingState.UNPAIRING: PairingState.UNPAIRING_FAILED,
 }
 
 
@@ -66,3 +80,57 @@ def _move_on(item_id: UUID, now: datetime) -> None:
     item.save(update_fields=["state"])
     # Its place in line, or at its hosts, is not kept for nobody.
     copy_begun(item.id, now)
+
+
+def sweep_pairings(now: datetime) -> None:
+    """Moves on pairings and network mappings that are being made or removed by no job. Idempotent.
+
+    Source: SPEC JB-3.
+    """
+    del now
+    for pairing_id in _ids_left_behind(
+        Pairing.objects.filter(state__in=[str(state) for state in PAIRINGS_LEFT_BEHIND]),
+        pairing_lock,
+    ):
+        _fail_pairing(pairing_id)
+    for mapping_id in _ids_left_behind(
+        NetworkMapping.objects.filter(state=MAPPING), lambda mapping: mapping_lock(mapping.id)
+    ):
+        _finish_mapping(mapping_id)
+
+
+def _ids_left_behind(rows: QuerySet[Row], lock_of: Callable[[Row], str]) -> list[UUID]:
+    """Ids of those that no job works on, in the order in which everybody holds several."""
+    waiting = {lock_of(row): row.pk for row in rows}
+    return sorted(waiting[key] for key in waiting.keys() - running_jobs_for(list(waiting)).keys())
+
+
+def _fail_pairing(pairing_id: UUID) -> None:
+    """Looks again, now that no job can begin on the pairing or end with it."""
+    pairing = Pairing.objects.select_for_update(no_key=True).filter(id=pairing_id).first()
+    after = None if pairing is None else PAIRINGS_LEFT_BEHIND.get(PairingState(pairing.state))
+    if pairing is None or after is None or running_job_for(pairing_lock(pairing)) is not None:
+        return
+    log.warning("pairing.left_behind", pairing_id=str(pairing_id), state=pairing.state)
+    pairing.state = after
+    pairing.errors = [_job_missing(pairing.name).as_json()]
+    pairing.save(update_fields=["state", "errors"])
+
+
+def _finish_mapping(mapping_id: UUID) -> None:
+    """The mapping itself is its row; replicas that are to be connected have marks of their own."""
+    found = NetworkMapping.objects.select_for_update(no_key=True).filter(id=mapping_id).first()
+    if found is None or found.state != MAPPING or running_job_for(mapping_lock(found.id)):
+        return
+    log.warning("network.left_behind", mapping_id=str(mapping_id))
+    found.state = MAPPED
+    found.save(update_fields=["state"])
+
+
+def _job_missing(name: str) -> Failure:
+    return Failure(
+        "JobMissing",
+        f"The job that worked on the pairing {name} is gone; hosts may be configured in part.",
+        ("Rows of the database were deleted, or a backup was brought back.",),
+        "Associate the policy with the clouds again, or remove the pairing: both take it up.",
+    )
