@@ -18,6 +18,7 @@ from coordinator.gateway.deliveries import claim, resend
 from coordinator.gateway.door import let_in
 from coordinator.gateway.reports import Reports
 from coordinator.gateway.results import Results
+from coordinator.gateway.role_assignments import assignments_of
 from coordinator.gateway.session_ends import (
     PeerLeftError,
     SessionEnd,
@@ -25,7 +26,7 @@ from coordinator.gateway.session_ends import (
     protocol_violation,
 )
 from coordinator.gateway.settings import GatewayContext
-from coordinator.protection.queries import Place
+from coordinator.protection.queries import Place, RoleOfCopy
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +36,7 @@ Stream: TypeAlias = grpc.aio.ServicerContext[AgentMessage, CoordinatorMessage]
 LANE_MESSAGES = 64
 OUTGOING_MESSAGES = 256
 COMMAND_KINDS = {"acknowledgement", "progress", "result"}
-REPORT_KINDS = {"inventory", "replication", "first_copies"}
+REPORT_KINDS = {"inventory", "replication", "first_copies", "role_report"}
 
 
 class Connection:
@@ -52,6 +53,7 @@ class Connection:
         self.heard = False
         self.watched: Sequence[str] | None = None
         self.first_copies: Sequence[Place] = ()
+        self.roles: Sequence[RoleOfCopy] | None = None
         self._stream = stream
         self._gateway = gateway
         self._wanted = asyncio.Event()
@@ -95,6 +97,13 @@ class Connection:
         )
         self._outgoing.put_nowait(CoordinatorMessage(first_copy_watch=wanted))
         self.first_copies = places
+
+    def assign_roles(self, roles: Sequence[RoleOfCopy]) -> None:
+        """Tells the agent which copies may run, when that has changed."""
+        if self.roles == roles or self._outgoing.full():
+            return
+        self._outgoing.put_nowait(CoordinatorMessage(role_assignments=assignments_of(roles)))
+        self.roles = roles
 
     async def run(self) -> None:
         """Serves the stream.

@@ -17,7 +17,7 @@ from coordinator.failures import RefusedError
 from coordinator.gateway.inventory_parts import InventoryParts, PartMissingError
 from coordinator.gateway.replication_reports import ReplicationReports
 from coordinator.gateway.settings import GatewayContext
-from coordinator.protection.services import ingest_first_copies, inventory_changed
+from coordinator.protection.services import ingest_first_copies, ingest_roles, inventory_changed
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +51,13 @@ class Reports:
                     ingest_first_copies,
                     self._session.identity.fabric_id,
                     list(message.first_copies.folders),
+                    self._gateway.clock(),
+                )
+            case "role_report":
+                await self._gateway.database.run(
+                    ingest_roles,
+                    self._session.identity.fabric_id,
+                    list(message.role_report.copies),
                     self._gateway.clock(),
                 )
             case _:

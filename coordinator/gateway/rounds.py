@@ -19,7 +19,13 @@ from coordinator.gateway.live_sessions import LiveSessions
 from coordinator.gateway.session_ends import LOST
 from coordinator.gateway.settings import GatewayContext
 from coordinator.jobs.queries import providers_with_waiting_commands
-from coordinator.protection.queries import Place, first_copies_to_watch, machines_to_watch
+from coordinator.protection.queries import (
+    Place,
+    RoleOfCopy,
+    first_copies_to_watch,
+    machines_to_watch,
+    roles_of,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -33,12 +39,14 @@ class Findings:
         waiting: Providers with commands to send.
         watched: Hyper-V ids by fabric; None when it was not looked up.
         first_copies: Where to look for offline first copies, by fabric; None like `watched`.
+        roles: Of the copies at each fabric; None when they were not looked up.
     """
 
     fences: Mapping[UUID, int]
     waiting: set[UUID]
     watched: Mapping[UUID, Sequence[str]] | None
     first_copies: Mapping[UUID, Sequence[Place]] | None
+    roles: Mapping[UUID, Sequence[RoleOfCopy]] | None
 
 
 class Rounds:
@@ -48,6 +56,7 @@ class Rounds:
         self._gateway = gateway
         self._live = live
         self._watch_due_at = 0.0
+        self._roles_due_at = 0.0
 
     async def run(self) -> None:
         """Goes round until it is cancelled."""
@@ -69,12 +78,14 @@ class Rounds:
         for connection in heard:
             connection.heard = False
         watch_due = now >= self._watch_due_at
+        roles_due = now >= self._roles_due_at
+        fabric_ids = [connection.identity.fabric_id for connection in connections]
         try:
             findings = await self._gateway.database.run(
                 look,
                 {connection.identity.provider_id: connection.fence for connection in heard},
                 [connection.identity.provider_id for connection in connections],
-                [connection.identity.fabric_id for connection in connections] if watch_due else [],
+                (fabric_ids if watch_due else [], fabric_ids if roles_due else []),
                 self._gateway.clock(),
             )
         except DatabaseAwayError:
@@ -84,6 +95,8 @@ class Rounds:
             return
         if watch_due:
             self._watch_due_at = now + settings.watch_seconds
+        if roles_due:
+            self._roles_due_at = now + settings.role_seconds
         for connection in connections:
             apply(connection, findings)
 
@@ -91,16 +104,25 @@ class Rounds:
 def look(
     heard: Mapping[UUID, int],
     provider_ids: Sequence[UUID],
-    fabric_ids: Sequence[UUID],
+    due: tuple[Sequence[UUID], Sequence[UUID]],
     now: datetime,
 ) -> Findings:
-    """All that a round asks of the database, in one transaction."""
+    """All that a round asks of the database, in one transaction.
+
+    Args:
+        heard: Fences of the sessions that were heard of.
+        provider_ids: Of all sessions.
+        due: Fabrics whose watched machines are to be looked up, and those whose roles are.
+        now: The time.
+    """
+    fabric_ids, role_fabric_ids = due
     heartbeat_many(heard, now)
     return Findings(
         fences=current_fences(provider_ids),
         waiting=providers_with_waiting_commands(provider_ids),
         watched=machines_to_watch(fabric_ids) if fabric_ids else None,
         first_copies=first_copies_to_watch(fabric_ids) if fabric_ids else None,
+        roles=roles_of(role_fabric_ids) if role_fabric_ids else None,
     )
 
 
@@ -116,3 +138,5 @@ def apply(connection: Connection, findings: Findings) -> None:
         connection.watch(findings.watched[connection.identity.fabric_id])
     if findings.first_copies is not None:
         connection.watch_first_copies(findings.first_copies[connection.identity.fabric_id])
+    if findings.roles is not None:
+        connection.assign_roles(findings.roles[connection.identity.fabric_id])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, timedelta
 from uuid import uuid4
 
@@ -47,6 +48,7 @@ from coordinator.gateway.session_ends import (
     protocol_violation,
 )
 from coordinator.gateway.settings import GatewayContext
+from coordinator.protection.queries import RoleOfCopy, roles_of
 
 log = structlog.get_logger(__name__)
 
@@ -135,6 +137,7 @@ class SessionService(SessionServicer):
             "fence": opened.fence,
         }
         await connection.send(CoordinatorMessage(welcome=self._welcome(hello, opened)))
+        connection.assign_roles(await self._roles(identity))
         if hello.inventory_revision not in {0, opened.inventory_revision}:
             # An agent that has none sends everything anyway.
             request = InventoryRequest(full=True)
@@ -150,6 +153,11 @@ class SessionService(SessionServicer):
             self._closings.add(closing)
             closing.add_done_callback(self._closings.discard)
             log.info("session.closed", **names)
+
+    async def _roles(self, identity: ProviderIdentity) -> Sequence[RoleOfCopy]:
+        """Read after the session is the provider's: what is decided later is told later."""
+        roles = await self._gateway.database.run(roles_of, [identity.fabric_id])
+        return roles[identity.fabric_id]
 
     async def _read_hello(self, stream: Stream) -> Hello:
         try:

@@ -22,6 +22,7 @@ class GatewaySettings:
         replication_seconds: How often agents look at replication.
         round_seconds: How often sessions are compared with the database.
         watch_seconds: How often it is looked up which machines are to be watched.
+        role_seconds: How often it is looked up which copies may run.
         inventory_objects: More objects in one revision are not accepted.
     """
 
@@ -31,6 +32,7 @@ class GatewaySettings:
     replication_seconds: float = 5.0
     round_seconds: float = 1.0
     watch_seconds: float = 2.0
+    role_seconds: float = 4.0
     inventory_objects: int = 500_000
 
 

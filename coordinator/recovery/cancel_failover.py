@@ -120,4 +120,4 @@ def _at_source(machine: MachineSnapshot, source: Side) -> Iterator[StepSpec]:
     )
     for step in steps:
         # The failover is cancelled all the same: the item is what it was before.
-        yield machine.on(source, replace(step, on_failure=FailureRule.WARN))
+        yield machine.once_decided().on(source, replace(step, on_failure=FailureRule.WARN))

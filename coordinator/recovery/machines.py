@@ -112,6 +112,7 @@ def snapshot(item: ProtectedItem, now: datetime, *, with_networks: bool = False)
         passive=_side(item, active.other, now),
         authentication_type=Authentication(item.pairing.policy.authentication_type),
         replication_port=item.pairing.policy.replication_port,
+        role_epoch=item.role_epoch,
         networks=_networks(item) if with_networks else FailoverNetworks(),
     )
 

@@ -64,7 +64,7 @@ def last_of(networks: tuple[StepSpec, ...]) -> tuple[str, ...]:
 
 def start_step(machine: MachineSnapshot, *, after: str) -> StepSpec:
     """Starts the failed-over copy, when its turn comes."""
-    return machine.on(
+    return machine.once_decided().on(
         machine.passive,
         StepSpec(
             key="start",

@@ -34,6 +34,7 @@ class MachineSnapshot:
     Attributes:
         active: The side the machine runs on.
         passive: The other one.
+        role_epoch: Of the item; commands bear it, and one more after the step that raises it.
         networks: What its failover has to do about networks.
     """
 
@@ -42,11 +43,16 @@ class MachineSnapshot:
     passive: Side
     authentication_type: Authentication
     replication_port: int
+    role_epoch: int = 0
     networks: FailoverNetworks = field(default_factory=FailoverNetworks)
 
     def at(self, side: Side) -> dict[str, object]:
         """The wire's VirtualMachineRef of the machine on a side."""
-        return {"vm_id": self.vm_id, "host": side.host}
+        return {"vm_id": self.vm_id, "host": side.host, "role_epoch": self.role_epoch}
+
+    def once_decided(self) -> MachineSnapshot:
+        """The machine as it is after a step that raised its role epoch."""
+        return replace(self, role_epoch=self.role_epoch + 1)
 
     def on(self, side: Side, spec: StepSpec) -> StepSpec:
         """The step as a command about the machine on a side.

@@ -17,6 +17,7 @@ from coordinator.protection.services import (
     record_failed_over,
     record_failover_cancelled,
     record_point_changed,
+    want_started,
 )
 from coordinator.protection.states import FailoverType, ItemEvent, ProtectionState
 from coordinator.recovery import rules
@@ -133,7 +134,8 @@ def check_cancellation(call: RecordCall) -> Mapping[str, object]:
 
 def failover_cancelled(call: RecordCall) -> Mapping[str, object]:
     """The source is the machine again."""
-    record_failover_cancelled(_item_id(call.arguments))
+    item = record_failover_cancelled(_item_id(call.arguments))
+    want_started(item.id, call.now)
     return {}
 
 
@@ -147,7 +149,7 @@ def cancellation_finished(job: FinishedJob) -> str | None:
         return f"{item.friendly_name} runs on the {side} side again, and replicates as before."
     return (
         f"{item.friendly_name} belongs to the {side} side again, but could not be started there: "
-        "it runs on neither side. Start it when that side can be reached, or fail over again."
+        "it runs on neither side. It is started when that side can be reached; or fail over again."
     )
 
 

@@ -128,9 +128,7 @@ def _draft(item: ProtectedItem, location: ActiveLocation) -> EventDraft:
         "OldPrimaryHeld",
         f"The copy of {name} on {here.friendly_name} that a failover left behind is held: it is "
         "off, and its network adapters are disconnected.",
-        (
-            f"{name} was failed over to {there.friendly_name} without plan; now its site is back.",
-        ),
+        (f"{name} was failed over to {there.friendly_name} without plan; now its site is back.",),
         f"Decide: reverse replicate {name} to protect it again, which gives up what only the held "
         f"copy has; or cancel the failover to go back to the held copy, which gives up what {name} "
         "wrote since. By hand on the VMM server: osr-agent copy release.",

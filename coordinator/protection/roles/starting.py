@@ -80,6 +80,15 @@ def have_started(due: Mapping[UUID, datetime], now: datetime) -> None:
         enqueue(START_TASK, QueueName.FAILOVER, now=now)
 
 
+def want_started(item_id: UUID | str, now: datetime) -> None:
+    """A machine that was turned off to be brought back is to be started, by now or later.
+
+    For when the side it came back to is away; a start that the operation itself carries out is
+    seen before this one is due.
+    """
+    have_started({UUID(str(item_id)): now + FIRST_PAUSE}, now)
+
+
 def seen_running(vault_ids: Mapping[UUID, UUID], now: datetime) -> None:
     """Machines that run need no starting.
 

@@ -132,7 +132,8 @@ class Session:
                 assert isinstance(message, CoordinatorMessage), await self.call.details()
                 if message.WhichOneof("message") == kind:
                     return message
-                assert str(message.WhichOneof("message")).endswith("_watch"), message
+                kind_of_it = str(message.WhichOneof("message"))
+                assert kind_of_it.endswith(("_watch", "_assignments")), message
 
     async def end(self) -> grpc.aio.AioRpcError:
         """Reads until the gateway ends the stream, and says how it did."""

@@ -40,6 +40,7 @@ MACHINE = MachineSnapshot(
     ),
     authentication_type=Authentication.CERTIFICATE,
     replication_port=8084,
+    role_epoch=4,
 )
 
 
@@ -102,7 +103,28 @@ def test_a_failover_back_is_the_same_with_the_sides_exchanged() -> None:
 @pytest.mark.spec("FO-2")
 def test_the_machine_is_never_turned_off_hard() -> None:
     [stop] = [s for s in plan_planned_failover(MACHINE).steps if s.key == "shut-down"]
-    assert stop.inputs == {"vm": {"vm_id": "6f9e0c1a", "host": "hv1.sh"}}
+    assert stop.inputs == {"vm": {"vm_id": "6f9e0c1a", "host": "hv1.sh", "role_epoch": 4}}
+
+
+@pytest.mark.spec("FO-7")
+def test_what_comes_after_the_epoch_is_raised_bears_the_new_one() -> None:
+    planned, unplanned, cancelled = (
+        {step.key: step.inputs.get("vm") for step in graph.steps}
+        for graph in (
+            plan_planned_failover(MACHINE),
+            plan_unplanned_failover(MACHINE, source_site_operations=True),
+            plan_cancel_failover(MACHINE, failed_over=True),
+        )
+    )
+    epochs = {
+        key: vm["role_epoch"]
+        for graph in (planned, unplanned, cancelled)
+        for key, vm in graph.items()
+        if isinstance(vm, dict)
+    }
+    raised = {key for key, epoch in epochs.items() if epoch == 5}
+    assert raised == {"start", "source/resume", "source/start"}
+    assert set(epochs.values()) == {4, 5}
 
 
 @pytest.mark.spec("FO-4")
