@@ -31,6 +31,7 @@ from coordinator.api import (
     running_replication,
     storage_classifications,
     storage_mappings,
+    test_failovers,
     vaults,
 )
 from coordinator.api.calls import authenticate
@@ -56,6 +57,7 @@ ROUTERS = (
     network_mappings.router,
     protected_items.router,
     failovers.router,
+    test_failovers.router,
     running_replication.router,
     offline_copies.router,
     bulk_enabling.router,

@@ -49,6 +49,7 @@ from coordinator.protection.services import (
     ProtectionRequest,
     disable_protection,
     enable_protection,
+    is_tested,
     remove_from_vault,
     start_now,
 )
@@ -266,7 +267,11 @@ def _context(
 ) -> ItemContext:
     job = running.get(item.id)
     state = ProtectionState(item.state)
-    allowed = () if job is not None else allowed_operations(state, picture_of(item))
+    allowed = (
+        ()
+        if job is not None
+        else allowed_operations(state, picture_of(item), testing=is_tested(item))
+    )
     return ItemContext([operation.value for operation in allowed], job, provider_id)
 
 

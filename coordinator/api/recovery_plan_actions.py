@@ -21,6 +21,12 @@ from coordinator.api.long_operations import accepted
 from coordinator.api.paths import RECOVERY_PLAN
 from coordinator.api.recovery_plans import require_plan
 from coordinator.api.shapes.recovery_plans import plan_id
+from coordinator.api.test_failovers import (
+    TestFailoverCleanupInput,
+    TestNetworkProperties,
+    read_network,
+    read_network_type,
+)
 from coordinator.protection.rules import Operation
 from coordinator.recovery.plans.runs.services import RunOptions, run_plan
 from coordinator.recovery.services import RecoveryTag
@@ -32,6 +38,18 @@ class PlanPointInput(RequestPart):
     """Which recovery point of each machine; ASR's providers have words of their own beside."""
 
     recoveryTag: str | None = None  # noqa: N815 - the API's name
+
+
+class PlanTestFailoverInputProperties(TestNetworkProperties):
+    """Which way, in which network, and from which points."""
+
+    providerSpecificDetails: list[PlanPointInput] | None = None  # noqa: N815 - the API's name
+
+
+class PlanTestFailoverInput(RequestPart):
+    """A test failover of a plan."""
+
+    properties: PlanTestFailoverInputProperties = PlanTestFailoverInputProperties()
 
 
 class PlanUnplannedFailoverInputProperties(FailoverInputProperties):
@@ -71,6 +89,36 @@ def unplanned_failover(
         source_site_operations=read_source_site_operations(wanted.sourceSiteOperations),
         recovery_tag=read_plan_tag(wanted.providerSpecificDetails),
     )
+    return _run(request, path, options)
+
+
+@router.post(f"{RECOVERY_PLAN}/testFailover")
+@served
+def begin_test_failover(
+    request: HttpRequest, path: Path[PlanPath], body: PlanTestFailoverInput | None = None
+) -> Answer:
+    """Begins to test the machines of a plan; a network that is made is made once for all."""
+    call = open_vault(request, path)
+    wanted = PlanTestFailoverInputProperties() if body is None else body.properties
+    choice = read_network_type(wanted.networkType)
+    options = RunOptions(
+        operation=Operation.TEST_FAILOVER,
+        direction=read_direction(wanted),
+        recovery_tag=read_plan_tag(wanted.providerSpecificDetails),
+        network=choice,
+        network_id=read_network(call, choice, wanted.networkId),
+    )
+    return _run(request, path, options)
+
+
+@router.post(f"{RECOVERY_PLAN}/testFailoverCleanup")
+@served
+def begin_test_failover_cleanup(
+    request: HttpRequest, path: Path[PlanPath], body: TestFailoverCleanupInput | None = None
+) -> Answer:
+    """Begins to remove what the tests of a plan's machines made."""
+    comments = (body.properties.comments if body is not None else None) or ""
+    options = RunOptions(operation=Operation.TEST_FAILOVER_CLEANUP, comments=comments)
     return _run(request, path, options)
 
 

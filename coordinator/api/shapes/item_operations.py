@@ -6,6 +6,7 @@ from coordinator.jobs.models import Job
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.queries import picture_of
 from coordinator.protection.rules import Operation, why_not
+from coordinator.protection.services import is_tested
 from coordinator.protection.states import ProtectionState
 
 
@@ -19,7 +20,7 @@ def item_operations(item: ProtectedItem, running: Job | None) -> list[dict[str, 
     state, picture = ProtectionState(item.state), picture_of(item)
     found: list[dict[str, object]] = []
     for operation in Operation:
-        answer = why_not(operation, state, picture, testing=False)
+        answer = why_not(operation, state, picture, testing=is_tested(item))
         reason, remedy = ("", "") if answer is None else (answer.reason, answer.remedy)
         if running is not None:
             reason = f'Another operation, "{running.friendly_name}", is in progress.'

@@ -15,6 +15,7 @@ from coordinator.api.shapes.envelope import (
     written_time,
 )
 from coordinator.api.shapes.failovers import failover_of_job
+from coordinator.api.shapes.test_failovers import drill_job_details
 from coordinator.failures import Failure
 from coordinator.jobs.queries import (
     JobAction,
@@ -26,7 +27,9 @@ from coordinator.jobs.queries import (
 )
 from coordinator.jobs.states import JobState, StepState
 from coordinator.jobs.steps import StepKind
+from coordinator.recovery.test_failover.queries import drills_of_job
 
+TEST_SCENARIOS = frozenset({"TestFailover", "TestFailoverCleanup"})
 FAILOVER_SCENARIOS = frozenset({"PlannedFailover", "UnplannedFailover", "ChangePit"})
 # ASR's kinds of group tasks, by what the plan calls its groups.
 GROUP_TASKS = {
@@ -253,6 +256,8 @@ def _provider_error(failure: Failure) -> dict[str, object] | None:
 
 
 def _details(job: JobView) -> dict[str, object]:
+    if job.scenario in TEST_SCENARIOS:
+        return drill_job_details(drills_of_job(job.id))
     if job.scenario not in FAILOVER_SCENARIOS:
         return {
             "instanceType": "AsrJobDetails",

@@ -22,7 +22,7 @@ from coordinator.api.shapes.policies import policy_id
 from coordinator.api.shapes.protectable_items import protectable_item_id
 from coordinator.jobs.models import Job
 from coordinator.protection.models import FirstCopy, ItemAdapter, ProtectedItem
-from coordinator.protection.states import ProtectionState
+from coordinator.protection.states import DrillState, ProtectionState
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ def protected_item_resource(ids: VaultId, item: ProtectedItem, context: ItemCont
             "protectionState": state.value,
             "protectionStateDescription": _state_in_words(item, state),
             "activeLocation": item.active_location,
-            "testFailoverState": "None",
-            "testFailoverStateDescription": "None",
+            "testFailoverState": item.test_failover_state,
+            "testFailoverStateDescription": DrillState(item.test_failover_state).description,
             "allowedOperations": list(context.allowed_operations),
             "replicationHealth": worst_health(item.replication_health, item.fabric_errors),
             "failoverHealth": "Normal",
@@ -91,7 +91,7 @@ def protected_item_resource(ids: VaultId, item: ProtectedItem, context: ItemCont
             "policyId": policy_id(ids, pairing.policy),
             "policyFriendlyName": pairing.policy.name,
             "lastSuccessfulFailoverTime": written_time(item.last_failover_at),
-            "lastSuccessfulTestFailoverTime": None,
+            "lastSuccessfulTestFailoverTime": written_time(item.last_test_failover_at),
             "currentScenario": current_scenario(ids, context.running_job),
             "failoverRecoveryPointId": _failover_point(ids, item),
             # Beyond ASR's model: what the failover recovered, and what it left behind.

@@ -15,7 +15,7 @@ from coordinator.jobs.models import Job
 from coordinator.jobs.queries import running_jobs_for
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.rules import allowed_operations
-from coordinator.protection.states import ProtectionState
+from coordinator.protection.states import DrillState, ProtectionState
 from coordinator.recovery.models import PlanMember, PlanRevision, RecoveryPlan
 from coordinator.recovery.plans.changes import Change, changes
 from coordinator.recovery.plans.documents import read_stored_groups, stored_phases
@@ -141,11 +141,14 @@ def plan_operations(plan_ids: Collection[UUID]) -> dict[UUID, list[str]]:
     """
     states = PlanMember.objects.filter(plan__in=plan_ids, item__isnull=False)
     found: dict[UUID, dict[str, None]] = {plan_id: {} for plan_id in plan_ids}
-    distinct = states.order_by("plan_id").values_list("plan_id", "item__state").distinct()
-    for plan_id, state in distinct:
+    columns = ("plan_id", "item__state", "item__test_failover_state")
+    distinct = states.order_by("plan_id").values_list(*columns).distinct()
+    for plan_id, state, drill in distinct:
         found[plan_id] |= dict.fromkeys(
             str(operation)
-            for operation in allowed_operations(ProtectionState(state))
+            for operation in allowed_operations(
+                ProtectionState(state), testing=drill != DrillState.NONE
+            )
             if operation in PLAN_OPERATIONS
         )
     order = list(PLAN_OPERATIONS)

@@ -49,10 +49,11 @@ __all__ = [
     "NetworkChoice",
     "SharedNetwork",
     "Surroundings",
+    "begin_test_failover",
     "clean_up_test_failover",
+    "new_network",
     "prepare_clean_up",
     "prepare_test_failover",
-    "test_failover",
     "used_up_networks",
 ]
 
@@ -180,7 +181,7 @@ def prepare_clean_up(
     )
 
 
-def test_failover(
+def begin_test_failover(
     item: ProtectedItem, options: DrillOptions, origin: RequestOrigin, now: datetime
 ) -> Job:
     """Tests a machine: makes a test virtual machine of its replica and starts it.

@@ -35,6 +35,7 @@ from coordinator.recovery.plans.runs.choosing import (
 from coordinator.recovery.plans.runs.options import RunOptions
 from coordinator.recovery.plans.runs.requests import RunMachine
 from coordinator.recovery.plans.runs.starting import prepare_start, unstarted_items
+from coordinator.recovery.plans.runs.testing import Testing, testing_of_run
 from coordinator.recovery.prepared import PreparedOperation
 from coordinator.recovery.services import (
     prepare_cancel_failover,
@@ -75,11 +76,13 @@ class RunMachines:
         choice: Which way it goes, and who is left out.
         machines: By item id; every machine of the plan.
         operations: Of those that take part.
+        testing: What a test makes for all of them.
     """
 
     choice: Choice
     machines: Mapping[str, RunMachine]
     operations: tuple[PreparedOperation, ...]
+    testing: Testing
 
 
 def machines_of_run(plan: PlanRecord, options: RunOptions, now: datetime) -> RunMachines:
@@ -107,7 +110,9 @@ def machines_of_run(plan: PlanRecord, options: RunOptions, now: datetime) -> Run
     way = direction_of_run(plan.name, operation, options.direction, candidates)
     _refuse_if_busy([item for item in known if way in {None, _way_from(item)}], now)
     choice = choose(plan.name, operation, way, candidates)
-    prepare = _preparer(options, choice, now)
+    taking_part = [item for item in known if str(item.id) not in choice.skipped]
+    testing = testing_of_run(plan.name, options, taking_part, now)
+    prepare = _preparer(options, choice, testing, now)
     addresses = _addresses(known)
     machines: dict[str, RunMachine] = {}
     operations: list[PreparedOperation] = []
@@ -125,7 +130,7 @@ def machines_of_run(plan: PlanRecord, options: RunOptions, now: datetime) -> Run
                     raise
                 reason = f"{error.failure.message} {error.failure.recommended_action}"
         machines[str(item.id)] = _machine(item, operation, prepared, reason, addresses)
-    return RunMachines(choice, machines, tuple(operations))
+    return RunMachines(choice, machines, tuple(operations), testing)
 
 
 def _addresses(items: Sequence[ProtectedItem]) -> dict[UUID, tuple[str, ...]]:
@@ -173,7 +178,7 @@ def _candidate(item: ProtectedItem, operation: Operation, unstarted: Collection[
 
 
 def _preparer(
-    options: RunOptions, choice: Choice, now: datetime
+    options: RunOptions, choice: Choice, testing: Testing, now: datetime
 ) -> Callable[[ProtectedItem], PreparedOperation]:
     planned = PlannedFailoverOptions(direction=choice.direction)
     unplanned = UnplannedFailoverOptions(
@@ -182,6 +187,8 @@ def _preparer(
         recovery_tag=options.recovery_tag,
     )
     preparers: dict[Operation, Callable[[ProtectedItem], PreparedOperation]] = {
+        Operation.TEST_FAILOVER: lambda item: testing.prepare(item, now),
+        Operation.TEST_FAILOVER_CLEANUP: lambda item: testing.prepare(item, now),
         Operation.PLANNED_FAILOVER: lambda item: prepare_planned_failover(item, planned, now),
         Operation.UNPLANNED_FAILOVER: lambda item: prepare_unplanned_failover(item, unplanned, now),
         Operation.COMMIT: lambda item: prepare_commit(item, now),

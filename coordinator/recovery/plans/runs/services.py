@@ -76,6 +76,7 @@ def run_plan(plan: RecoveryPlan, options: RunOptions, origin: RequestOrigin, now
     if job.created_at != now:
         # The same request has come in twice at the same moment; the other one has begun it.
         return job
+    found.testing.enter()
     enter_all(found.operations)
     log.info(
         "plan.run_begun",
@@ -124,6 +125,7 @@ def _request(
         direction=found.choice.direction,
         source_site_operations=options.source_site_operations,
         machines=found.machines,
+        environment=found.testing.environment,
         servers={
             ActiveLocation.PRIMARY: _server(plan.primary_fabric, now),
             ActiveLocation.RECOVERY: _server(plan.recovery_fabric, now),

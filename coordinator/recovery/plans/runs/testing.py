@@ -1,0 +1,117 @@
+"""What a test of a plan makes for all its machines, and what its clean-up removes after them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from coordinator.fabrics.queries import provider_for_fabric
+from coordinator.protection.models import ProtectedItem
+from coordinator.protection.rules import Operation
+from coordinator.recovery.models import Drill, DrillNetwork
+from coordinator.recovery.plans.runs.options import RunOptions
+from coordinator.recovery.plans.runs.phases import END_TASK, ENVIRONMENT_TASK
+from coordinator.recovery.plans.runs.requests import Environment
+from coordinator.recovery.prepared import PreparedOperation
+from coordinator.recovery.test_failover.drills import made_network
+from coordinator.recovery.test_failover.network_steps import creation_steps, removal_steps
+from coordinator.recovery.test_failover.services import (
+    DrillOptions,
+    NetworkChoice,
+    SharedNetwork,
+    Surroundings,
+    new_network,
+    prepare_clean_up,
+    prepare_test_failover,
+    used_up_networks,
+)
+
+
+@dataclass(frozen=True)
+class Testing:
+    """The tests of a plan's machines, or their clean-up.
+
+    Attributes:
+        environment: Steps of the plan's own job.
+        shared: The network that it makes; its row is not in the database yet.
+    """
+
+    options: RunOptions
+    around: Surroundings = field(default_factory=Surroundings)
+    environment: Environment = field(default_factory=Environment)
+    shared: SharedNetwork | None = None
+    kept: frozenset[UUID] = frozenset()
+
+    def prepare(self, item: ProtectedItem, now: datetime) -> PreparedOperation:
+        """The operation of one machine.
+
+        Raises:
+            RefusedError: As the preparation of one machine.
+        """
+        if self.options.operation is Operation.TEST_FAILOVER_CLEANUP:
+            return prepare_clean_up(item, self.options.comments, now, kept_networks=self.kept)
+        return prepare_test_failover(
+            item, _options(self.options), now, around=self.around, shared=self.shared
+        )
+
+    def enter(self) -> None:
+        """Writes the row of the network, before the tests that refer to it."""
+        if self.shared is not None:
+            self.shared.row.save(force_insert=True)
+
+
+def testing_of_run(
+    plan_name: str, options: RunOptions, items: Collection[ProtectedItem], now: datetime
+) -> Testing:
+    """What a run has to do about tests; nothing when it is none.
+
+    Args:
+        plan_name: Of the plan.
+        options: How it runs.
+        items: The machines that take part.
+        now: The time.
+
+    Raises:
+        RefusedError: As `new_network`.
+    """
+    if options.operation is Operation.TEST_FAILOVER_CLEANUP:
+        return _clean_up(options, items)
+    if options.operation is not Operation.TEST_FAILOVER:
+        return Testing(options)
+    around = Surroundings.of(items)
+    if options.network is not NetworkChoice.CREATED or not items:
+        return Testing(options, around)
+    shared = new_network(plan_name, items, _options(options), around, now)
+    made = made_network(shared.row, _provider_id(shared.row))
+    steps = creation_steps(made, shared.draft, ENVIRONMENT_TASK)
+    return Testing(options, around, Environment(steps=steps), shared)
+
+
+def _clean_up(options: RunOptions, items: Collection[ProtectedItem]) -> Testing:
+    drills = list(Drill.objects.filter(item__in=items, ended_at=None))
+    networks = used_up_networks(drills)
+    removal = tuple(
+        step
+        for number, row in enumerate(networks)
+        for step in removal_steps(
+            made_network(row, _provider_id(row)), END_TASK, key=f"network-{number}"
+        )
+    )
+    kept = frozenset(row.id for row in networks)
+    return Testing(options, environment=Environment(removal=removal), kept=kept)
+
+
+def _options(options: RunOptions) -> DrillOptions:
+    return DrillOptions(
+        direction=options.direction,
+        network=options.network,
+        network_id=options.network_id,
+        recovery_tag=options.recovery_tag,
+    )
+
+
+def _provider_id(row: DrillNetwork) -> str:
+    provider = provider_for_fabric(row.fabric_id)
+    return "" if provider is None else str(provider.id)
