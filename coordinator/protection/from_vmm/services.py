@@ -12,6 +12,7 @@ from django.db import transaction
 
 from coordinator.fabrics.models import Fabric, VirtualMachine
 from coordinator.failures import Failure, RefusedError
+from coordinator.jobs.services import QueueName, enqueue
 from coordinator.pauses import growing_pause
 from coordinator.protection.enabling.services import enable_protection
 from coordinator.protection.models import ProtectedItem, VmmRequest
@@ -20,22 +21,23 @@ from coordinator.protection.requests import ProtectionRequest, RequestOrigin
 log = structlog.get_logger(__name__)
 
 ORIGIN = RequestOrigin(started_by="VMM")
-RETRY_TASK = "protection.retry_vmm_requests"
+ANSWER_TASK = "protection.answer_vmm_requests"
 RETRY_EVERY = timedelta(seconds=60)
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
-# So many are looked at in one transaction.
-MOST_AT_ONCE = 50
+# So many begin in one transaction, which holds their clouds' pairings while it is long.
+MOST_AT_ONCE = 20
 MARK = "dr_protection_required"
 
 
 def follow_requests_of(fabric: Fabric, now: datetime) -> None:
-    """Begins the protection of machines for which VMM requires it since the last inventory.
+    """Notes the machines for which VMM requires protection since the last inventory.
 
-    Costs what has changed. A machine that cannot be protected says why, and is tried again when it
-    changes, and now and then. A mark that is taken away ends no protection: it says nothing about
-    the replica, which may be all there is when somebody clicks wrongly, or makes the machine anew
-    from a template; the item shows a warning.
+    Costs what has changed. Their protection begins right afterwards, a few in each transaction
+    however many marks one look at the server shows. A machine that cannot be protected says why,
+    and is tried again when it changes, and now and then. A mark that is taken away ends no
+    protection: it says nothing about the replica, which may be all there is when somebody clicks
+    wrongly, or makes the machine anew from a template; the item shows a warning.
 
     Idempotent. Source: SPEC RE-3.
     """
@@ -43,22 +45,35 @@ def follow_requests_of(fabric: Fabric, now: datetime) -> None:
     changed = VirtualMachine.objects.filter(
         fabric=fabric, revision__gt=fabric.followed_revision, gone_at=None
     )
-    machines = list(changed.select_related("vmm_request", "fabric"))
+    machines = list(changed.select_related("vmm_request"))
     protected = _protected(machines)
+    new: list[VirtualMachine] = []
+    again: list[VmmRequest] = []
     for machine in machines:
         known: VmmRequest | None = getattr(machine, "vmm_request", None)
         if not _required(machine):
             _withdraw(known, now, protected=machine.vm_id in protected)
         elif known is None or known.withdrawn_at is not None:
-            _answer(_request(machine, now), now, protected=machine.vm_id in protected)
+            new.append(machine)
         elif known.answered_at is None:
-            _answer(known, now, protected=machine.vm_id in protected)
+            again.append(known)
+    _note(new, now)
+    VmmRequest.objects.filter(pk__in=[row.pk for row in again]).update(retry_at=now)
+    if new or again:
+        enqueue(ANSWER_TASK, QueueName.REPLICATION, now=now)
 
 
-def retry_vmm_requests(now: datetime) -> None:
-    """Tries again what could not begin: its cloud may have been paired meanwhile.
+def answer_vmm_requests(now: datetime, at_once: int = MOST_AT_ONCE) -> None:
+    """Begins the protection of machines that is due, and asks for the rest in another transaction.
 
-    The pauses grow to an hour. Nothing is sent to a host by trying.
+    Also from time to time, for what could not begin: a cloud may have been paired meanwhile. The
+    pauses grow to an hour. Nothing is sent to a host by trying.
+
+    Args:
+        now: The time.
+        at_once: So many machines at most in this transaction.
+
+    Idempotent. Source: SPEC RE-3.
     """
     due = VmmRequest.objects.filter(
         answered_at=None, withdrawn_at=None, retry_at__lte=now, machine__gone_at=None
@@ -66,11 +81,14 @@ def retry_vmm_requests(now: datetime) -> None:
     rows = list(
         due.select_for_update(of=("self",), skip_locked=True)
         .select_related("machine__fabric")
-        .order_by("retry_at")[:MOST_AT_ONCE]
+        .order_by("retry_at", "pk")[:at_once]
     )
     protected = _protected(row.machine for row in rows)
-    for row in rows:
+    # Everybody who holds pairings of several clouds comes by them in this order.
+    for row in sorted(rows, key=lambda row: (row.machine.cloud_external_id, row.pk)):
         _answer(row, now, protected=row.machine.vm_id in protected)
+    if len(rows) == at_once:
+        enqueue(ANSWER_TASK, QueueName.REPLICATION, now=now)
 
 
 def refused_requests(machines: Collection[VirtualMachine]) -> Mapping[int, Failure]:
@@ -117,12 +135,22 @@ def _protected(machines: Iterable[VirtualMachine]) -> set[str]:
     }
 
 
-def _request(machine: VirtualMachine, now: datetime) -> VmmRequest:
-    fresh = {"seen_at": now, "answered_at": None, "withdrawn_at": None, "failure": None}
-    row, _ = VmmRequest.objects.update_or_create(
-        machine=machine, defaults={**fresh, "attempts": 0, "retry_at": now}
+def _note(machines: Iterable[VirtualMachine], now: datetime) -> None:
+    """A row for each that is due at once; what became of an earlier mark is forgotten."""
+    VmmRequest.objects.bulk_create(
+        [VmmRequest(machine=machine, seen_at=now, retry_at=now) for machine in machines],
+        batch_size=500,
+        update_conflicts=True,
+        unique_fields=["machine"],
+        update_fields=[
+            "seen_at",
+            "retry_at",
+            "answered_at",
+            "withdrawn_at",
+            "failure",
+            "attempts",
+        ],
     )
-    return row
 
 
 def _withdraw(row: VmmRequest | None, now: datetime, *, protected: bool) -> None:

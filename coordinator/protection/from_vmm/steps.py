@@ -7,6 +7,6 @@ from datetime import timedelta
 
 from coordinator.protection.from_vmm import services
 
-TASKS: Mapping[str, Callable[..., None]] = {services.RETRY_TASK: services.retry_vmm_requests}
+TASKS: Mapping[str, Callable[..., None]] = {services.ANSWER_TASK: services.answer_vmm_requests}
 
-PERIODIC: Mapping[str, timedelta] = {services.RETRY_TASK: services.RETRY_EVERY}
+PERIODIC: Mapping[str, timedelta] = {services.ANSWER_TASK: services.RETRY_EVERY}

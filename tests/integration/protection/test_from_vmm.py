@@ -8,15 +8,21 @@ import pytest
 from django.db import transaction
 
 from coordinator.fabrics.models import Fabric, VirtualMachine
-from coordinator.jobs.models import Job
+from coordinator.jobs.domain_tasks import carry_out
+from coordinator.jobs.models import Job, OutboxMessage
 from coordinator.protection import services
-from coordinator.protection.from_vmm.services import retry_vmm_requests
+from coordinator.protection.from_vmm.services import (
+    ANSWER_TASK,
+    MOST_AT_ONCE,
+    answer_vmm_requests,
+)
 from coordinator.protection.inventory_followers import follow_inventory
 from coordinator.protection.models import ProtectedItem, VmmRequest
 from coordinator.protection.queries import readiness_of
 from coordinator.protection.states import ProtectionState
+from coordinator.protection.steps import TASKS
 from tests.integration.protection.fake_hyperv import broken
-from tests.integration.protection.world import ORIGIN, World
+from tests.integration.protection.world import ORIGIN, World, add_machine
 
 pytestmark = [pytest.mark.django_db, pytest.mark.spec("RE-3")]
 
@@ -44,7 +50,7 @@ def require(world: World, *, required: bool = True) -> None:
 
 def retry(world: World) -> None:
     with transaction.atomic():
-        retry_vmm_requests(world.now)
+        answer_vmm_requests(world.now)
     world.turn()
 
 
@@ -217,3 +223,32 @@ def test_a_replica_with_the_mark_is_no_machine_to_protect(paired: World) -> None
     change(paired, dr_protection_required=True, recovery=True)
     assert items() == []
     assert not VmmRequest.objects.exists()
+
+
+def test_many_marks_of_one_revision_begin_a_few_in_each_transaction(paired: World) -> None:
+    count = 2 * MOST_AT_ONCE + 5
+    fabric = paired.fabric("vmm-shanghai")
+    fabric.inventory_revision += 1
+    fabric.save()
+    for number in range(count):
+        machine = add_machine(paired, f"Many{number}", "GoldCloud1", HV1)
+        machine.details["dr_protection_required"] = True
+        machine.revision = fabric.inventory_revision
+        if number == 0:
+            # One that cannot begin keeps no other from its turn.
+            machine.state = "Saved"
+        machine.save()
+    follow_inventory(paired.now, str(fabric.id))
+    enabling = Job.objects.filter(scenario="EnableDr")
+    assert not enabling.exists()
+    begun: list[int] = []
+    while messages := list(OutboxMessage.objects.filter(task=ANSWER_TASK)):
+        before = enabling.count()
+        [message] = messages
+        carry_out(message.pk, TASKS, paired.clock)
+        begun.append(enabling.count() - before)
+    assert sum(begun) == count - 1
+    assert max(begun) <= MOST_AT_ONCE
+    refused = VmmRequest.objects.get(answered_at=None)
+    assert refused.machine.name == "Many0"
+    assert refused.retry_at > paired.now
