@@ -65,6 +65,10 @@ class PlanPath(VaultPath):
     plan_name: str
 
 
+class EventPath(VaultPath):
+    event_name: str
+
+
 class JobPath(VaultPath):
     job_name: str
 

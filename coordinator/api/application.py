@@ -13,6 +13,7 @@ from coordinator.api import (
     bulk_enabling,
     container_mappings,
     containers,
+    events,
     fabrics,
     failovers,
     jobs,
@@ -65,6 +66,7 @@ ROUTERS = (
     recovery_plans.router,
     recovery_plan_actions.router,
     jobs.router,
+    events.router,
     long_operations.router,
 )
 

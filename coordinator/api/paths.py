@@ -35,6 +35,7 @@ RECOVERY_NETWORK = f"{NETWORK}/recoveryNetworks/{{recovery_network_name}}"
 POLICY = f"{VAULT}/replicationPolicies/{{policy_name}}"
 RECOVERY_PLAN = f"{VAULT}/replicationRecoveryPlans/{{plan_name}}"
 JOB = f"{VAULT}/replicationJobs/{{job_name}}"
+EVENT = f"{VAULT}/replicationEvents/{{event_name}}"
 REGISTRATION_KEY = f"{VAULT}/registrationKeys/{{key_name}}"
 
 # Every word that has a fixed meaning somewhere in an address. Clients may write it in any case.
@@ -64,6 +65,7 @@ WORDS: Mapping[str, str] = {
         "revisions",
         "restore",
         "replicationJobs",
+        "replicationEvents",
         "cancel",
         "restart",
         "resume",

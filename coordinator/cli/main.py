@@ -9,6 +9,7 @@ import typer
 from coordinator.cli import (
     bandwidth,
     clouds,
+    events,
     failover,
     jobs,
     keys,
@@ -61,6 +62,7 @@ plan_machines.add_to(plans.app)
 plan_runs.add_to(plans.app)
 plans.app.add_typer(plan_actions.app, name="action")
 app.add_typer(jobs.app, name="job")
+app.add_typer(events.app, name="events")
 
 
 def main() -> None:

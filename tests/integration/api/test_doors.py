@@ -118,6 +118,7 @@ def test_objects_of_one_vault_are_not_in_another_of_the_same_subscription(
         "replicationProtectedItems",
         "replicationPolicies",
         "replicationJobs",
+        "replicationEvents",
         "registrationKeys",
     ):
         assert program.send("GET", f"{other}/{tail}").json()["value"] == [], tail

@@ -194,7 +194,7 @@ def test_a_reversal_replicates_to_the_other_sides_connection_point() -> None:
     graph = plan_reverse_replication(MACHINE, committed=True)
     [reverse] = [s for s in graph.steps if s.key == "reverse"]
     assert reverse.inputs == {
-        "vm": {"vm_id": "6f9e0c1a", "host": "hv1.sh"},
+        "vm": {"vm_id": "6f9e0c1a", "host": "hv1.sh", "role_epoch": 4},
         "replica_server": "broker.bj",
         "port": 8084,
         "authentication_type": "AUTHENTICATION_TYPE_CERTIFICATE",
