@@ -65,7 +65,11 @@ def test_generations_say_their_windows(tmp_path: Path) -> None:
     assert versions[Generation.WS2012] == "6.2.9200"
     assert versions[Generation.WS2025] == "10.0.26100.0"
     mixed = [host for host in site.hosts if "CloudMixed" in host.host_group_path]
-    assert {host.generation for host in mixed} == {Generation.WS2016, Generation.WS2022}
+    assert {host.generation for host in mixed} == {
+        Generation.WS2012,
+        Generation.WS2016,
+        Generation.WS2022,
+    }
 
 
 @pytest.mark.spec("PR-3")
