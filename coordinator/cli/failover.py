@@ -124,14 +124,16 @@ def unplanned(  # noqa: PLR0913, PLR0917 - typer makes an option of each argumen
         friendly_name(item),
         yes=yes,
     )
-    details = {"instanceType": "HyperVReplica2012R2", **_point(session, item, to, point)}
+    details = {"instanceType": "HyperVReplica2012R2", **chosen_point(session, item, to, point)}
     properties = {
         "failoverDirection": direction or direction_from(item.properties.active_location),
         "sourceSiteOperations": "Required" if shut_down else "NotRequired",
         "providerSpecificDetails": details,
     }
     operation = session.clients.site_recovery.replication_protected_items.begin_unplanned_failover
-    _run(session, item, operation, {"properties": properties}, wait=wait, limit=limit_seconds)
+    run_operation(
+        session, item, operation, {"properties": properties}, wait=wait, limit=limit_seconds
+    )
 
 
 @command(app, name="change-point")
@@ -154,13 +156,15 @@ def change_point(  # noqa: PLR0913, PLR0917 - typer makes an option of each argu
         friendly_name(item),
         yes=yes,
     )
-    chosen = _point(session, item, to, point)
+    chosen = chosen_point(session, item, to, point)
     properties = {
         "recoveryPointId": chosen.get("recoveryPointId"),
         "providerSpecificDetails": {"instanceType": "HyperVReplica2012R2", **chosen},
     }
     operation = session.clients.site_recovery.replication_protected_items.begin_apply_recovery_point
-    _run(session, item, operation, {"properties": properties}, wait=wait, limit=limit_seconds)
+    run_operation(
+        session, item, operation, {"properties": properties}, wait=wait, limit=limit_seconds
+    )
 
 
 @command(app)
@@ -181,7 +185,7 @@ def cancel(
         yes=yes,
     )
     operation = session.clients.site_recovery.replication_protected_items.begin_failover_cancel
-    _run(session, item, operation, wait=wait, limit=limit_seconds)
+    run_operation(session, item, operation, wait=wait, limit=limit_seconds)
 
 
 @command(app)
@@ -199,7 +203,7 @@ def points(session: Session, machine: MachineArgument) -> None:
 def operations(session: Session, machine: MachineArgument) -> None:
     """Lists what can be done with a machine now, and why not what cannot."""
     item = find_protected_item(session.clients, machine)
-    told = session.clients.send("GET", f"{_address(item)}/operations")["value"]
+    told = session.clients.send("GET", f"{address_of(item)}/operations")["value"]
     if session.as_json:
         session.show_json(told)
         return
@@ -264,7 +268,7 @@ def direction_from(active_location: str | None) -> Direction:
 def _commit(session: Session, machine: str, *, wait: bool, limit: float) -> None:
     item = find_protected_item(session.clients, machine)
     operation = session.clients.site_recovery.replication_protected_items.begin_failover_commit
-    _run(session, item, operation, wait=wait, limit=limit)
+    run_operation(session, item, operation, wait=wait, limit=limit)
 
 
 def _reverse(session: Session, machine: str, *, wait: bool, limit: float) -> None:
@@ -274,18 +278,19 @@ def _reverse(session: Session, machine: str, *, wait: bool, limit: float) -> Non
         properties=ReverseReplicationInputProperties(failover_direction=direction)
     )
     operation = session.clients.site_recovery.replication_protected_items.begin_reprotect
-    _run(session, item, operation, wanted, wait=wait, limit=limit)
+    run_operation(session, item, operation, wanted, wait=wait, limit=limit)
 
 
-def _run(
+def run_operation(
     session: Session, item: Any, operation: Any, *body: object, wait: bool, limit: float
 ) -> None:
+    """Begins an operation of an item, and follows its job."""
     clients = session.clients
     job_name = begin(operation, *clients.scope, *container_of(item.id), item.name, *body)
     follow(session, job_name, wait=wait, limit_seconds=limit)
 
 
-def _point(session: Session, item: Any, to: Tag, point: str | None) -> dict[str, str]:
+def chosen_point(session: Session, item: Any, to: Tag, point: str | None) -> dict[str, str]:
     """The chosen point as a request names it.
 
     Raises:
@@ -309,7 +314,7 @@ def _point(session: Session, item: Any, to: Tag, point: str | None) -> dict[str,
     )
 
 
-def _address(item: Any) -> str:
+def address_of(item: Any) -> str:
     """Where an item is below its vault."""
     path: str = item.id
     return path[path.lower().index("/replicationfabrics/") :]

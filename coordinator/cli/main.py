@@ -27,6 +27,7 @@ from coordinator.cli import (
     running_replication,
     servers,
     storage,
+    test_failover,
     vaults,
 )
 from coordinator.cli.failures import ExitCode
@@ -60,6 +61,7 @@ app.add_typer(failover.commands)
 app.add_typer(plans.app, name="plan")
 plan_machines.add_to(plans.app)
 plan_runs.add_to(plans.app)
+test_failover.add_to(failover.app, plans.app)
 plans.app.add_typer(plan_actions.app, name="action")
 app.add_typer(jobs.app, name="job")
 app.add_typer(events.app, name="events")
