@@ -53,6 +53,7 @@ PLAN_GROUP = {
                 "description": "See that it runs.",
                 "timeout": 60,
             },
+            "failureRule": "Continue",
         }
     ],
 }
@@ -84,6 +85,23 @@ EXAMPLES = (
             **OPTIONAL_OF_GROUPS,
             ("properties", "failoverDeploymentModel"): [None],
             ("properties", "providerSpecificInput"): [None],
+        },
+    ),
+    Example(
+        name="make a recovery plan by the ids Hyper-V knows machines by",
+        method="PUT",
+        path="/replicationRecoveryPlans/Another",
+        body={
+            "properties": {
+                "primaryFabricId": "{vault}/replicationFabrics/{shanghai}",
+                "recoveryFabricId": "{vault}/replicationFabrics/{beijing}",
+                "groups": [
+                    {
+                        "groupType": "Boot",
+                        "replicationProtectedItems": [{"virtualMachineId": "{vm_id}"}],
+                    }
+                ],
+            }
         },
     ),
     Example(

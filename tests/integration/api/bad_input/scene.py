@@ -90,6 +90,7 @@ def make_scene(server: Server, folder: Path, now: datetime) -> Scene:
         "silver1": clouds["SilverCloud1"],
         "silver2": clouds["SilverCloud2"],
         "item": own.machines[0].external_id,
+        "vm_id": own.machines[0].vm_id,
         "machine": own.machines[1].external_id,
         "job": _suspended_job(own.vault, now),
         "gold": _storage(own.vault, "GOLD"),
