@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Sequence
 
 from coordinator.fabrics import queries as fabrics
 from coordinator.fabrics.models import Cloud, Host
-from coordinator.protection.inventory import host_message
 from coordinator.protection.models import PairedHost, Pairing
 from coordinator.protection.pairing.generations import HostWindows, covered
 from coordinator.protection.policies.rules import InstanceType
@@ -58,7 +57,8 @@ def generations_beside(pairing: Pairing) -> list[InstanceType]:
 def windows_of(hosts: Iterable[Host]) -> list[HostWindows]:
     """What hosts run, and, where that is not known, what they were configured for."""
     known = list(hosts)
-    versions = {host.pk: host_message(host).operating_system_version for host in known}
+    # As stored: reading the whole message of each host costs more than all the rest.
+    versions = {host.pk: str(host.details.get("operating_system_version") or "") for host in known}
     unknown = [pk for pk, version in versions.items() if not version]
     configured: dict[int, set[InstanceType]] = {}
     if unknown:
