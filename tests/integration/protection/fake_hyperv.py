@@ -19,6 +19,7 @@ from opensiterecovery.provider.v1 import (
     replication_pb2,
     script_pb2,
     storage_pb2,
+    test_failover_pb2,
 )
 
 from tests.integration.protection.fake_failover import failover_verbs
@@ -26,6 +27,7 @@ from tests.integration.protection.fake_first_copies import FakePaths, first_copy
 from tests.integration.protection.fake_networks import FakeNetworks
 from tests.integration.protection.fake_running import change_disks, running_verbs, tell_disks
 from tests.integration.protection.fake_scripts import script_verbs
+from tests.integration.protection.fake_tests import drill_verbs
 
 Result = command_pb2.CommandResult
 
@@ -43,6 +45,8 @@ class Copy:
     # Of a replica: those it can be taken to, and the newest moment it holds.
     points: list[replication_pb2.RecoveryPoint] = field(default_factory=list)
     replicated_at: datetime | None = None
+    # Of its test virtual machine.
+    test_vm_id: str = ""
 
 
 @dataclass
@@ -77,6 +81,8 @@ class FakeHyperV:
     # By path how a plan's script ends, if not well; what scripts were told.
     failing_scripts: dict[str, script_pb2.PlanScriptOutcome.ValueType] = field(default_factory=dict)
     script_contexts: list[dict[str, object]] = field(default_factory=list)
+    # Networks made for tests, by name.
+    test_networks: dict[str, test_failover_pb2.CreateTestNetwork] = field(default_factory=dict)
 
     def answer(self, command: command_pb2.Command, result: Result) -> None:
         """Carries the command out and fills in its result."""
@@ -93,6 +99,7 @@ class FakeHyperV:
             **running_verbs(self),
             **failover_verbs(self),
             **script_verbs(self),
+            **drill_verbs(self),
             "read_host_replication": self._read_host,
             "prepare_host_certificate": self._request_certificate,
             "install_host_certificate": self._install_certificate,
@@ -262,6 +269,8 @@ class FakeHyperV:
         result.replication.mode = copy.mode
         result.replication.state = copy.state
         result.replication.vm_state = copy.vm_state
+        result.replication.test_vm_id = copy.test_vm_id
+        result.replication.test_vm_name = "Machine - Test" if copy.test_vm_id else ""
         result.replication.recovery_points.extend(copy.points)
         if copy.replicated_at is not None:
             result.replication.last_replication_time.FromDatetime(copy.replicated_at)
