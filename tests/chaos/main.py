@@ -14,6 +14,9 @@ from pathlib import Path
 from deploy.lab.control.stage import Stage, StageOptions
 from deploy.story.story import Narrator, Story
 from tests.chaos.campaign import Campaign
+from tests.chaos.plan_campaign import PlanCampaign, PlanVerdict
+from tests.chaos.plan_lab import PlanLab
+from tests.chaos.plan_points import choose_plan_points
 from tests.chaos.points import choose_points
 from tests.chaos.site_campaign import SiteCampaign, SiteVerdict
 from tests.chaos.site_points import SITES, choose_site_points
@@ -25,6 +28,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--points", type=int, default=20, metavar="N", help="deaths (20)")
     parser.add_argument(
         "--sites", action="store_true", help="take the power from sites instead of processes"
+    )
+    parser.add_argument(
+        "--scenario", choices=("story", "plan"), default="story", help="what is played (story)"
+    )
+    parser.add_argument(
+        "--machines", type=int, default=40, metavar="N", help="of the plan, at most 40 (40)"
     )
     parser.add_argument("--seed", type=int, metavar="S", help="to have the same deaths again")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the verdict as JSON")
@@ -41,6 +50,9 @@ def main() -> int:
         if of_sites.ok and not options.keep:
             shutil.rmtree(folder)
         return _report(options, seed, of_sites.as_json(), folder)
+    if options.scenario == "plan":
+        of_plan = _plan(options, folder, seed)
+        return _report(options, seed, of_plan.as_json(), folder / "logs")
     stage = Stage(StageOptions(state=folder, speed=10.0))
     try:
         stage.up(lambda text: print(text, "...", flush=True))
@@ -51,6 +63,20 @@ def main() -> int:
         if not options.keep:
             stage.down()
     return _report(options, seed, verdict.as_json(), folder / "logs")
+
+
+def _plan(options: argparse.Namespace, folder: Path, seed: int) -> PlanVerdict:
+    def tell(text: str) -> None:
+        print(text, flush=True)
+
+    lab = PlanLab(folder, options.machines)
+    try:
+        lab.up(tell)
+        points = choose_plan_points(options.points, seed, machines=len(lab.names))
+        return PlanCampaign(lab, points, tell).run()
+    finally:
+        if not options.keep:
+            lab.down()
 
 
 async def _sites(folder: Path, points: int, seed: int) -> SiteVerdict:
@@ -73,9 +99,17 @@ def _report(
     if options.json:
         options.json.write_text(json.dumps(document, indent=2), encoding="utf-8")
     if not verdict["ok"]:
-        again = f"tests/chaos/run{' --sites' if options.sites else ''} --seed {seed}"
+        again = f"tests/chaos/run{_played(options)} --points {options.points} --seed {seed}"
         print(f"see {folder}; again: {again}", file=sys.stderr)
     return 0 if verdict["ok"] else 1
+
+
+def _played(options: argparse.Namespace) -> str:
+    """The options that say what was played."""
+    if options.sites:
+        return " --sites"
+    plan = f" --scenario plan --machines {options.machines}"
+    return plan if options.scenario == "plan" else ""
 
 
 if __name__ == "__main__":

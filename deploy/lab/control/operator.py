@@ -296,7 +296,7 @@ class Operator:
 
         job = wait_for(f"job {name}", ended, limit_seconds)
         if job.state != "Succeeded":
-            texts = [_error_text(error) for error in job.errors or []]
+            texts = [error_text(error) for error in job.errors or []]
             raise JobFailedError(f"{job.friendly_name} {job.state}: {'; '.join(texts)}")
         return job
 
@@ -335,7 +335,7 @@ def _properties(resource: Any) -> Any:
     return resource.properties
 
 
-def _error_text(error: models.JobErrorDetails) -> str:
+def error_text(error: models.JobErrorDetails) -> str:
     service = error.service_error_details
     if service is None:
         return "no details"

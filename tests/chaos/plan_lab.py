@@ -1,0 +1,200 @@
+"""The lab a recovery plan is played on: machines in three tiers, links that can be cut."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from azure.mgmt.recoveryservicessiterecovery import models
+
+from agent.private_files import write_private
+from coordinator.config.waiting import wait_for
+from deploy.lab.control.connection import Connection
+from deploy.lab.control.operator import Operator
+from deploy.lab.control.sites import Sites
+from deploy.lab.control.stage import Stage, StageOptions, agent_program
+from deploy.lab.site.topology import TOPOLOGIES
+from deploy.story.story import Cast, Narrator, Story
+from tests.chaos.relay import Relay
+
+PLAN = "shop"
+TIERS = ("db", "app", "web")
+CLOUD = "ShopCloud1"
+LIMIT_SECONDS = 300.0
+FABRICS = "replicationFabrics"
+CONTAINERS = "replicationProtectionContainers"
+ITEMS = "replicationProtectedItems"
+NETWORKS = "replicationNetworks"
+CAST = Cast(source_cloud=CLOUD, target_cloud="ShopCloud2")
+
+
+def word_after(resource_id: str, kind: str) -> str:
+    """The name that follows a word in a resource id."""
+    words = resource_id.split("/")
+    return words[words.index(kind) + 1]
+
+
+class PlanOperator(Operator):
+    """An operator who works with recovery plans."""
+
+    def protected(self) -> dict[str, models.ReplicationProtectedItemProperties]:
+        """Protected machines by name."""
+        items = self.recovery.replication_protected_items.list(*self._where)
+        return {str(i.properties.friendly_name): i.properties for i in items if i.properties}
+
+    def item_ids(self) -> dict[str, str]:
+        items = self.recovery.replication_protected_items.list(*self._where)
+        return {str(i.properties.friendly_name): str(i.id) for i in items if i.properties}
+
+    def map_networks(self, source: str, target: str) -> None:
+        """Connects replicas to the network that belongs to their machines'."""
+        networks = self.recovery.replication_networks.list(*self._where)
+        known = {str(n.properties.friendly_name): n for n in networks if n.properties}
+        here, there = str(known[source].id), str(known[target].id)
+        body = models.CreateNetworkMappingInput(
+            properties=models.CreateNetworkMappingInputProperties(
+                recovery_fabric_name=word_after(there, FABRICS),
+                recovery_network_id=there,
+                fabric_specific_details=models.VmmToVmmCreateNetworkMappingInput(),
+            )
+        )
+        begin = self.recovery.replication_network_mappings.begin_create
+        where = (word_after(here, FABRICS), word_after(here, NETWORKS))
+        self.wait_for_job(self._begin(begin, *where, PLAN, body), LIMIT_SECONDS)
+
+    def make_plan(self, groups: Sequence[Sequence[str]]) -> None:
+        """A plan with a boot group for each list of item ids."""
+        fabrics = {name: str(fabric.id) for name, fabric in self.fabrics().items()}
+        body = models.CreateRecoveryPlanInput(
+            properties=models.CreateRecoveryPlanInputProperties(
+                primary_fabric_id=fabrics["VMM-Shanghai"],
+                recovery_fabric_id=fabrics["VMM-Beijing"],
+                groups=[
+                    models.RecoveryPlanGroup(
+                        group_type="Boot",
+                        replication_protected_items=[
+                            models.RecoveryPlanProtectedItem(id=item) for item in items
+                        ],
+                    )
+                    for items in groups
+                ],
+            )
+        )
+        plans = self.recovery.replication_recovery_plans
+        plans.begin_create(*self._where, PLAN, body).result()
+
+    def run_plan(self, verb: str, direction: str = "") -> str:
+        """Begins an operation of the plan; gives the job's name.
+
+        Args:
+            verb: "planned_failover", "failover_commit" or "reprotect".
+            direction: Of a failover.
+        """
+        begin = getattr(self.recovery.replication_recovery_plans, f"begin_{verb}")
+        body: list[Any] = [{"properties": {"failoverDirection": direction}}] if direction else []
+        return self._begin(begin, PLAN, *body)
+
+    def restart(self, job: str) -> None:
+        """Has a failed job go on where it failed."""
+        self._begin(self.recovery.replication_jobs.begin_restart, job)
+
+    def resynchronize(self, item_id: str) -> None:
+        """Has a machine compare its disks with the replica's."""
+        begin = self.recovery.replication_protected_items.begin_repair_replication
+        self._begin(begin, *(word_after(item_id, kind) for kind in (FABRICS, CONTAINERS, ITEMS)))
+
+    def policy_id(self, name: str) -> str:
+        """Id of a replication policy."""
+        policies = self.recovery.replication_policies.list(*self._where)
+        return next(str(policy.id) for policy in policies if policy.name == name)
+
+
+class PlanLab:
+    """A stage whose machines are protected and in a plan.
+
+    Args:
+        folder: Where everything is kept.
+        machines: How many of the topology's are protected.
+        speed: Replication intervals pass so many times faster.
+    """
+
+    def __init__(self, folder: Path, machines: int, speed: float = 10.0) -> None:
+        topology = TOPOLOGIES / "plan.toml"
+        self.stage = Stage(StageOptions(state=folder, topology=topology, speed=speed))
+        self._wanted = machines
+        self.relays: dict[str, Relay] = {}
+        self.names: list[str] = []
+        self._operator: PlanOperator | None = None
+
+    @property
+    def operator(self) -> PlanOperator:
+        if self._operator is None:
+            self._operator = PlanOperator(Connection.load(self.stage.state))
+        return self._operator
+
+    def up(self, tell: Callable[[str], None]) -> None:
+        """Everything up to a plan whose machines replicate."""
+        self.stage.up(tell)
+        for site in self.stage.topology.sites:
+            self._relay(site.name)
+        tell("protecting the machines")
+        story = Story(self.stage, Narrator(), CAST)
+        story.pair_clouds()
+        self.operator.map_networks("VMNetwork-Shanghai", "VMNetwork-Beijing")
+        self._protect(self.operator.policy_id(CAST.policy))
+        self._make_plan()
+
+    def down(self) -> None:
+        self.stage.down()
+        for relay in self.relays.values():
+            relay.close()
+
+    def sites(self) -> Sites:
+        return Sites(self.stage)
+
+    def vm_ids(self) -> dict[str, str]:
+        """Ids of the plan's machines by name."""
+        return {m.name: m.vm_id for m in self.sites().machines() if m.name in self.names}
+
+    def _relay(self, site: str) -> None:
+        """From now on the agent reaches the gateway over a link that can be cut."""
+        file = self.stage.agent_folder(site) / "identity.json"
+        identity = json.loads(file.read_text(encoding="utf-8"))
+        relay = Relay(identity["endpoint"])
+        relay.start()
+        self.relays[site] = relay
+        identity["endpoint"] = f"127.0.0.1:{relay.port}"
+        write_private(file, json.dumps(identity, ensure_ascii=False, indent=1).encode())
+        self.stage.group().kill_program(agent_program(site))
+        self.stage.start_program(agent_program(site))
+
+    def _protect(self, policy: str) -> None:
+        cloud = self.operator.clouds()[CLOUD]
+        machines = self.operator.machines(cloud)
+        self.names = choose_machines(sorted(machines), self._wanted)
+        jobs = [
+            self.operator.protect(name, cloud, str(machines[name].id), policy)
+            for name in self.names
+        ]
+        for job in jobs:
+            self.operator.wait_for_job(job, LIMIT_SECONDS)
+        wait_for("the machines to be protected", self.all_protected, LIMIT_SECONDS)
+
+    def all_protected(self) -> bool:
+        items = self.operator.protected()
+        return all(items[name].protection_state == "Protected" for name in self.names)
+
+    def _make_plan(self) -> None:
+        ids = self.operator.item_ids()
+        tiers = ([ids[n] for n in self.names if n.startswith(tier)] for tier in TIERS)
+        self.operator.make_plan([tier for tier in tiers if tier])
+
+
+def choose_machines(names: Sequence[str], wanted: int) -> list[str]:
+    """So many machines, from the tiers in turn: each has about as many as another."""
+    tiers = [[name for name in names if name.startswith(tier)] for tier in TIERS]
+    rows = range(max(map(len, tiers), default=0))
+    in_turn = [tier[row] for row in rows for tier in tiers if row < len(tier)]
+    return in_turn[:wanted]
