@@ -11,12 +11,14 @@ from django.db.models import F, Q
 
 from coordinator.failures import Failure
 from coordinator.jobs.action_facts import job_facts
+from coordinator.jobs.capabilities import refuse_unless_capable
 from coordinator.jobs.group_views import GroupView, MemberView, group_views
 from coordinator.jobs.job_actions import JobAction, JobFacts, allowed_actions
 from coordinator.jobs.models import Command, Job, OperationLock, Step
 from coordinator.jobs.progress import ChildrenWork, StepWork, progress
 from coordinator.jobs.slot_waiting import tell_waiting_steps
 from coordinator.jobs.states import UNFINISHED_COMMANDS, JobState, StepState
+from coordinator.jobs.step_lengths import StepLength, step_lengths
 from coordinator.jobs.steps import StepKind, TaskSpec
 from coordinator.jobs.stored_failures import read_failure
 from coordinator.jobs.task_views import StepProgress, TaskView, summarise_tasks
@@ -28,6 +30,7 @@ __all__ = [
     "JobFilters",
     "JobView",
     "MemberView",
+    "StepLength",
     "StepView",
     "TaskView",
     "find_job",
@@ -35,7 +38,9 @@ __all__ = [
     "list_jobs",
     "providers_with_waiting_commands",
     "results_of_steps",
+    "refuse_unless_capable",
     "running_job_for",
+    "step_lengths",
 ]
 
 

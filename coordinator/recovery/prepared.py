@@ -29,6 +29,7 @@ from coordinator.protection.services import (
     refuse_unless_allowed,
 )
 from coordinator.protection.states import ItemEvent, ProtectionState, next_state
+from coordinator.recovery.dry_run.history import with_history
 from coordinator.recovery.machines import fresh_item, read_together
 
 
@@ -78,7 +79,7 @@ def begin_prepared(prepared: PreparedOperation, origin: RequestOrigin, now: date
                 prepared.target.name,
                 origin.target_resource or prepared.target.resource,
             ),
-            graph=prepared.graph,
+            graph=with_history(prepared.vault_id, prepared.graph),
             locks=prepared.locks,
             queue=QueueName.FAILOVER,
             started_by=origin.started_by,

@@ -6,9 +6,8 @@ import heapq
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from coordinator.jobs.family_graph import gate_of, members_of
+from coordinator.jobs.rules import gate_of, members_of, urgencies
 from coordinator.jobs.steps import Graph, StepKind, StepSpec
-from coordinator.jobs.urgency import urgencies
 
 ROOT = ""
 

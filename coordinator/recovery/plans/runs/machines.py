@@ -106,14 +106,14 @@ def machines_of_run(plan: PlanRecord, options: RunOptions, now: datetime) -> Run
     }
     known = [items[item_id] for item_id in plan.item_ids if item_id in items]
     unstarted = unstarted_items(known) if operation in WITH_NETWORKS else frozenset()
-    candidates = [_candidate(item, operation, unstarted) for item in known]
+    candidates = [candidate(item, operation, unstarted) for item in known]
     way = direction_of_run(plan.name, operation, options.direction, candidates)
     _refuse_if_busy([item for item in known if way in {None, _way_from(item)}], now)
     choice = choose(plan.name, operation, way, candidates)
     taking_part = [item for item in known if str(item.id) not in choice.skipped]
     testing = testing_of_run(plan.name, options, taking_part, now)
-    prepare = _preparer(options, choice, testing, now)
-    addresses = _addresses(known)
+    prepare = preparer(options, choice, testing, now)
+    addresses = known_addresses(known)
     machines: dict[str, RunMachine] = {}
     operations: list[PreparedOperation] = []
     for item in known:
@@ -129,11 +129,11 @@ def machines_of_run(plan: PlanRecord, options: RunOptions, now: datetime) -> Run
                 if operation is not Operation.UNPLANNED_FAILOVER:
                     raise
                 reason = f"{error.failure.message} {error.failure.recommended_action}"
-        machines[str(item.id)] = _machine(item, operation, prepared, reason, addresses)
+        machines[str(item.id)] = run_machine(item, operation, prepared, reason, addresses)
     return RunMachines(choice, machines, tuple(operations), testing)
 
 
-def _addresses(items: Sequence[ProtectedItem]) -> dict[UUID, tuple[str, ...]]:
+def known_addresses(items: Sequence[ProtectedItem]) -> dict[UUID, tuple[str, ...]]:
     """By item the static addresses that it is to have on the side it does not run on."""
     adapters = adapters_of_items([item.id for item in items])
     found = {}
@@ -161,7 +161,8 @@ def _refuse_if_busy(items: Sequence[ProtectedItem], now: datetime) -> None:
         refuse_if_busy(key)
 
 
-def _candidate(item: ProtectedItem, operation: Operation, unstarted: Collection[UUID]) -> Candidate:
+def candidate(item: ProtectedItem, operation: Operation, unstarted: Collection[UUID]) -> Candidate:
+    """A machine of a plan, and what stands against the operation."""
     why_not = ""
     try:
         refuse_unless_allowed(item, operation)
@@ -177,9 +178,10 @@ def _candidate(item: ProtectedItem, operation: Operation, unstarted: Collection[
     )
 
 
-def _preparer(
+def preparer(
     options: RunOptions, choice: Choice, testing: Testing, now: datetime
 ) -> Callable[[ProtectedItem], PreparedOperation]:
+    """What prepares a machine for a run."""
     planned = PlannedFailoverOptions(direction=choice.direction)
     unplanned = UnplannedFailoverOptions(
         direction=choice.direction,
@@ -198,13 +200,14 @@ def _preparer(
     return preparers[options.operation]
 
 
-def _machine(
+def run_machine(
     item: ProtectedItem,
     operation: Operation,
     prepared: PreparedOperation | None,
     reason: str,
     addresses: Mapping[UUID, tuple[str, ...]],
 ) -> RunMachine:
+    """A machine of a run; not prepared it is skipped, for the reason."""
     active = ActiveLocation(item.active_location)
     hosts = {
         ActiveLocation.PRIMARY: item.primary_host,

@@ -20,6 +20,7 @@ from coordinator.jobs.services import (
 )
 from coordinator.protection.services import RequestOrigin
 from coordinator.protection.states import ActiveLocation
+from coordinator.recovery.dry_run.history import with_history
 from coordinator.recovery.models import RecoveryPlan
 from coordinator.recovery.plans.queries import load_plan, plan_lock
 from coordinator.recovery.plans.records import PlanRecord
@@ -72,7 +73,7 @@ def run_plan(plan: RecoveryPlan, options: RunOptions, origin: RequestOrigin, now
     refuse_if_busy(plan_lock(plan.id))
     record = load_plan(plan)
     found = machines_of_run(record, options, now)
-    job = begin_job(_begin(plan, _request(plan, record, found, options, now), origin), now)
+    job = begin_job(_begin(plan, run_request(plan, record, found, options, now), origin), now)
     if job.created_at != now:
         # The same request has come in twice at the same moment; the other one has begun it.
         return job
@@ -97,7 +98,7 @@ def _begin(plan: RecoveryPlan, request: RunRequest, origin: RequestOrigin) -> Be
         scenario=SCENARIOS[request.operation],
         friendly_name=FRIENDLY_NAMES[request.operation],
         target=JobTarget(TARGET_TYPE, str(plan.id), plan.name, origin.target_resource),
-        graph=plan_run(request),
+        graph=with_history(plan.vault_id, plan_run(request)),
         locks=(plan_lock(plan.id),),
         queue=QueueName.FAILOVER,
         started_by=origin.started_by,
@@ -112,13 +113,14 @@ def _begin(plan: RecoveryPlan, request: RunRequest, origin: RequestOrigin) -> Be
     )
 
 
-def _request(
+def run_request(
     plan: RecoveryPlan,
     record: PlanRecord,
     found: RunMachines,
     options: RunOptions,
     now: datetime,
 ) -> RunRequest:
+    """What the planner of a run is given."""
     return RunRequest(
         plan=record,
         operation=options.operation,
