@@ -75,11 +75,12 @@ def api() -> None:
 def gateway() -> None:
     """Serves the agents."""
     _django_when_installed()
-    from coordinator.config import celery  # noqa: PLC0415 - Django is set up now
+    from coordinator.config import celery, work  # noqa: PLC0415 - Django is set up now
     from coordinator.gateway import server  # noqa: PLC0415 - Django is set up now
 
-    celery.make_app(read_configuration())
-    asyncio.run(server.serve(read_configuration()))
+    configuration = read_configuration()
+    celery.make_app(configuration)
+    asyncio.run(server.serve(configuration, work.gateway_engine(configuration)))
 
 
 @app.command()

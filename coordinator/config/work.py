@@ -1,4 +1,4 @@
-"""The processes that do queued work: workers, and the beat of the sweep."""
+"""The processes that do queued work: workers, the beat of the sweep, and what gateways do of it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from coordinator.config.celery import WORKER_TIMEOUT_SECONDS, make_app, worker_a
 from coordinator.config.configuration import Configuration
 from coordinator.config.wiring import build_registry, domain_tasks, periods
 from coordinator.jobs.hints import HintPublisher
+from coordinator.jobs.services import Engine
 from coordinator.jobs.tasks import register_domain_tasks, register_tasks
 
 
@@ -20,6 +21,12 @@ def run_worker(configuration: Configuration, queues: str, concurrency: int) -> N
     )
     register_domain_tasks(app, domain_tasks(configuration), timezone.now)
     app.worker_main(worker_arguments(queues, concurrency))
+
+
+def gateway_engine(configuration: Configuration) -> Engine:
+    """What a gateway brings jobs on with."""
+    announce = HintPublisher(configuration.redis_url)
+    return Engine(build_registry(configuration), timezone.now, announce)
 
 
 def run_beat(configuration: Configuration) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, TypeAlias
+from uuid import UUID
 
 import grpc
 import structlog
@@ -13,19 +15,22 @@ from opensiterecovery.provider.v1.first_copy_pb2 import FirstCopyPlace, FirstCop
 from opensiterecovery.provider.v1.replication_pb2 import ReplicationWatch
 from opensiterecovery.provider.v1.session_pb2 import AgentMessage, CoordinatorMessage
 
-from coordinator.fabrics.services import ProviderIdentity, SessionRef
+from coordinator.fabrics.services import SessionRef
 from coordinator.gateway.deliveries import claim, resend
 from coordinator.gateway.door import let_in
+from coordinator.gateway.intake import CommandIntake
 from coordinator.gateway.reports import Reports
 from coordinator.gateway.results import Results
 from coordinator.gateway.role_assignments import assignments_of
 from coordinator.gateway.session_ends import (
+    LOST,
     PeerLeftError,
     SessionEnd,
     SessionEndedError,
     protocol_violation,
 )
 from coordinator.gateway.settings import GatewayContext
+from coordinator.jobs.services import ClaimedCommand
 from coordinator.protection.queries import Place, RoleOfCopy
 
 log = structlog.get_logger(__name__)
@@ -35,6 +40,8 @@ Stream: TypeAlias = grpc.aio.ServicerContext[AgentMessage, CoordinatorMessage]
 # How many messages of a kind wait before the agent's next ones are left in the network.
 LANE_MESSAGES = 64
 OUTGOING_MESSAGES = 256
+# Left free for what is no command.
+RESERVED_MESSAGES = 32
 COMMAND_KINDS = {"acknowledgement", "progress", "result"}
 REPORT_KINDS = {"inventory", "replication", "first_copies", "role_report"}
 
@@ -43,10 +50,14 @@ class Connection:
     """Serves one stream, after the greeting, until it ends."""
 
     def __init__(
-        self, stream: Stream, identity: ProviderIdentity, fence: int, gateway: GatewayContext
+        self,
+        stream: Stream,
+        ref: SessionRef,
+        gateway: GatewayContext,
+        intake: CommandIntake,
     ) -> None:
-        self.identity = identity
-        self.fence = fence
+        self.identity = ref.identity
+        self.fence = ref.fence
         # By the event loop's clock.
         self.heard_at = asyncio.get_running_loop().time()
         # What came since the last round; see `rounds`.
@@ -56,6 +67,9 @@ class Connection:
         self.roles: Sequence[RoleOfCopy] | None = None
         self._stream = stream
         self._gateway = gateway
+        self._intake = intake
+        # By command sent and not answered: the job whose advance takes its result.
+        self._roots: dict[UUID, UUID] = {}
         self._wanted = asyncio.Event()
         self._end: asyncio.Future[SessionEnd] = asyncio.get_running_loop().create_future()
         self._outgoing: asyncio.Queue[CoordinatorMessage] = asyncio.Queue(OUTGOING_MESSAGES)
@@ -112,7 +126,7 @@ class Connection:
             ExceptionGroup: Of what ended it: PeerLeftError, SessionEndedError, DatabaseAwayError,
                 or a defect.
         """
-        results = Results(self._gateway, self.identity, self.send)
+        results = Results(self._gateway, self, self._intake)
         reports = Reports(self._gateway, SessionRef(self.identity, self.fence), self.send)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read(), name="session reader")
@@ -144,22 +158,44 @@ class Connection:
         """Sends what earlier sessions left open, then what comes."""
         database, provider_id = self._gateway.database, self.identity.provider_id
         clock = self._gateway.clock
-        for body in await database.run(resend, provider_id, self.fence, clock()):
-            await self._send_command(body, again=True)
+        for claimed in await database.run_once(resend, provider_id, self.fence, clock()):
+            await self.send(self._message(claimed, again=True))
         self._wanted.set()
         while True:
             await self._wanted.wait()
             self._wanted.clear()
             while True:
-                bodies = await database.run(claim, provider_id, self.fence, clock())
-                for body in bodies:
-                    await self._send_command(body, again=False)
-                if not bodies:
+                found = await database.run_once(claim, provider_id, self.fence, clock())
+                for claimed in found:
+                    await self.send(self._message(claimed, again=False))
+                if not found:
                     break
 
-    async def _send_command(self, body: bytes, *, again: bool) -> None:
-        command = Command.FromString(body)
-        await self.send(CoordinatorMessage(command=command))
+    def room(self) -> int:
+        """How many commands `send_commands` takes now."""
+        return OUTGOING_MESSAGES - RESERVED_MESSAGES - self._outgoing.qsize()
+
+    def send_commands(self, claimed: Sequence[ClaimedCommand]) -> None:
+        """Queues commands that were taken for this session."""
+        for each in claimed:
+            try:
+                self._outgoing.put_nowait(self._message(each, again=False))
+            except asyncio.QueueFull:
+                # The next session is sent what this one leaves.
+                self.end(LOST)
+
+    def offer(self, message: CoordinatorMessage) -> None:
+        """Queues a message that may be lost."""
+        with suppress(asyncio.QueueFull):
+            self._outgoing.put_nowait(message)
+
+    def forget_command(self, command_id: UUID) -> UUID | None:
+        """The command is answered; gives its job, if it was sent in this session."""
+        return self._roots.pop(command_id, None)
+
+    def _message(self, claimed: ClaimedCommand, *, again: bool) -> CoordinatorMessage:
+        self._roots[claimed.command_id] = claimed.root_id
+        command = Command.FromString(claimed.body)
         log.info(
             "command.sent",
             vault_id=str(self.identity.vault_id),
@@ -170,6 +206,7 @@ class Connection:
             verb=command.WhichOneof("verb"),
             again=again,
         )
+        return CoordinatorMessage(command=command)
 
     async def _await_end(self) -> None:
         raise SessionEndedError(await self._end)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import Generic, ParamSpec, TypeVar
 
 import structlog
 from django.db import connections, transaction
@@ -48,6 +48,19 @@ class Database:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, self._transact, call)
 
+    async def run_once(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Like `run`, for work that must not be done twice, because its answer would be lost.
+
+        It is tried again only if the connection broke before the commit.
+
+        Raises:
+            DatabaseAwayError: There is no connection to be had, or nobody knows whether it was
+                done.
+        """
+        call = Once(partial(work, *args, **kwargs))
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, self._transact, call)
+
     async def close(self) -> None:
         """Waits for what runs, then closes all connections."""
         await asyncio.to_thread(self._close)
@@ -74,6 +87,21 @@ class Database:
         except (OperationalError, InterfaceError) as error:
             connection.close()
             raise DatabaseAwayError(type(error).__name__) from error
+
+
+class Once(Generic[T]):
+    """Work that refuses to be done again once it came to its end."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work = work
+        self._done = False
+
+    def __call__(self) -> T:
+        if self._done:
+            raise InterfaceError("the connection broke in the middle of the commit")
+        found = self._work()
+        self._done = True
+        return found
 
 
 def attempt(work: Callable[[], T]) -> T:

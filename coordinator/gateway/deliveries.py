@@ -13,7 +13,7 @@ from coordinator.gateway.session_ends import (
     SessionEnd,
     SessionEndedError,
 )
-from coordinator.jobs.services import claim_commands, commands_to_resend
+from coordinator.jobs.services import ClaimedCommand, claim_commands, commands_to_resend
 
 
 def end_of(provider_id: UUID, fence: int, fences: Mapping[UUID, int]) -> SessionEnd | None:
@@ -24,7 +24,7 @@ def end_of(provider_id: UUID, fence: int, fences: Mapping[UUID, int]) -> Session
     return None if newest == fence else SUPERSEDED
 
 
-def claim(provider_id: UUID, fence: int, now: datetime) -> list[bytes]:
+def claim(provider_id: UUID, fence: int, now: datetime) -> list[ClaimedCommand]:
     """The next commands to send.
 
     Raises:
@@ -36,6 +36,6 @@ def claim(provider_id: UUID, fence: int, now: datetime) -> list[bytes]:
     return claim_commands(provider_id, fence, now)
 
 
-def resend(provider_id: UUID, fence: int, now: datetime) -> list[bytes]:
+def resend(provider_id: UUID, fence: int, now: datetime) -> list[ClaimedCommand]:
     """What earlier sessions sent and that has no result."""
     return commands_to_resend(provider_id, fence, now)

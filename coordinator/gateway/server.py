@@ -17,6 +17,7 @@ from opensiterecovery.provider.v1.session_pb2_grpc import add_SessionServicer_to
 
 from coordinator.gateway.database import Database
 from coordinator.gateway.hints import HintListener
+from coordinator.gateway.intake import CommandIntake
 from coordinator.gateway.live_sessions import LiveSessions
 from coordinator.gateway.registration import RegistrationService
 from coordinator.gateway.rounds import Rounds
@@ -24,6 +25,7 @@ from coordinator.gateway.server_credentials import CertificateFiles
 from coordinator.gateway.session import SessionService
 from coordinator.gateway.settings import GatewayContext, GatewaySettings
 from coordinator.gateway.sni_router import SniRouter
+from coordinator.jobs.services import Engine
 from coordinator.vaults.services import (
     REGISTRATION_NAME,
     ServerCertificate,
@@ -59,7 +61,8 @@ class Gateway:
         self._context = context
         self._certificate = certificate
         self.live = LiveSessions()
-        self._sessions = SessionService(context, self.live)
+        self._intake = CommandIntake(context, self.live.find)
+        self._sessions = SessionService(context, self.live, self._intake)
         self._rounds = Rounds(context, self.live)
         self._router: SniRouter | None = None
         self._servers: list[grpc.aio.Server] = []
@@ -93,8 +96,10 @@ class Gateway:
         return await self._router.start(host, port)
 
     async def run_rounds(self) -> None:
-        """Keeps sessions and database in step until it is cancelled."""
-        await self._rounds.run()
+        """Takes in results, and keeps sessions and database in step, until it is cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._intake.run(), name="intake")
+            tasks.create_task(self._rounds.run(), name="rounds")
 
     def wake(self, provider_id: UUID) -> None:
         """Has a provider's session look for commands, if it is here."""
@@ -111,11 +116,16 @@ class Gateway:
         await self._sessions.wait_closed()
 
 
-async def serve(configuration: Configuration, clock: Callable[[], datetime] = timezone.now) -> None:
+async def serve(
+    configuration: Configuration,
+    engine: Engine,
+    clock: Callable[[], datetime] = timezone.now,
+) -> None:
     """Serves agents until SIGTERM or SIGINT.
 
     Args:
         configuration: The coordinator's.
+        engine: Brings jobs on when results have come.
         clock: The time, UTC.
 
     Raises:
@@ -137,6 +147,7 @@ async def serve(configuration: Configuration, clock: Callable[[], datetime] = ti
         database=database,
         clock=clock,
         settings=settings,
+        engine=engine,
     )
     gateway = Gateway(context, certificate)
     port = await gateway.start(configuration.gateway_host, configuration.gateway_port)

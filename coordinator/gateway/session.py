@@ -27,6 +27,7 @@ from coordinator.fabrics.services import (
     OpenedSession,
     ProviderIdentity,
     SessionOpening,
+    SessionRef,
     close_session,
     open_session,
     renew_certificate,
@@ -36,6 +37,7 @@ from coordinator.gateway.connection import Connection, Stream
 from coordinator.gateway.database import DatabaseAwayError
 from coordinator.gateway.door import let_in
 from coordinator.gateway.identity import identify
+from coordinator.gateway.intake import CommandIntake
 from coordinator.gateway.live_sessions import LiveSessions
 from coordinator.gateway.refusals import AWAY, BROKEN, abort, status_of
 from coordinator.gateway.session_ends import (
@@ -62,9 +64,10 @@ MOST_CAPABILITIES = 500
 class SessionService(SessionServicer):
     """Serves all agents of this gateway."""
 
-    def __init__(self, gateway: GatewayContext, live: LiveSessions) -> None:
+    def __init__(self, gateway: GatewayContext, live: LiveSessions, intake: CommandIntake) -> None:
         self._gateway = gateway
         self._live = live
+        self._intake = intake
         self._closings: set[asyncio.Task[None]] = set()
 
     async def Connect(  # type: ignore[override]  # noqa: N802 - gRPC's name; read() and write() instead of iterators
@@ -130,7 +133,8 @@ class SessionService(SessionServicer):
     async def _greet_and_run(self, stream: Stream, identity: ProviderIdentity) -> None:
         hello = await self._read_hello(stream)
         opened = await self._open(identity, hello)
-        connection = Connection(stream, identity, opened.fence, self._gateway)
+        ref = SessionRef(identity, opened.fence)
+        connection = Connection(stream, ref, self._gateway, self._intake)
         names = {
             "vault_id": str(identity.vault_id),
             "provider_id": str(identity.provider_id),

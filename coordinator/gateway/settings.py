@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from coordinator.gateway.database import Database
+from coordinator.jobs.registry import Registry
+from coordinator.jobs.services import Engine
 from coordinator.vaults.services import Authority
 
 
@@ -46,6 +48,7 @@ class GatewayContext:
         database: Where services are called.
         clock: The time, UTC.
         settings: See there.
+        engine: Brings jobs on when results have come.
         inventory_turns: Held while a revision is applied, so that large ones at the same moment do
             not take every thread from commands and heartbeats.
     """
@@ -55,4 +58,5 @@ class GatewayContext:
     database: Database
     clock: Callable[[], datetime]
     settings: GatewaySettings
+    engine: Engine = field(default_factory=lambda: Engine(Registry(), lambda: datetime.now(UTC)))
     inventory_turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))

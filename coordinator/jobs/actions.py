@@ -20,6 +20,9 @@ def act(family: Family, run: Run, decision: Decision) -> bool:
     What fails comes first, because it may forbid what would start. Record functions come before
     commands for the same reason.
     """
+    if run.shared.light and _too_much(run, decision):
+        run.held = True
+        return False
     if _end_what_is_over(run, decision):
         return True
     if decision.close:
@@ -34,6 +37,16 @@ def act(family: Family, run: Run, decision: Decision) -> bool:
     else:
         return _look(run, decision.look)
     return True
+
+
+def _too_much(run: Run, decision: Decision) -> bool:
+    """Whether a light advance must leave it: it may take long, or call a function of a domain."""
+    heavy = {StepKind.RECORD, StepKind.GROUP}
+    return (
+        decision.halt_children
+        or bool(decision.escalate)
+        or any(run.snapshots[key].kind in heavy for key in decision.start)
+    )
 
 
 def _end_what_is_over(run: Run, decision: Decision) -> bool:
@@ -84,6 +97,9 @@ def _start(family: Family, run: Run, keys: Collection[str]) -> None:
 
 
 def _look(run: Run, keys: Collection[str]) -> bool:
+    if run.shared.light:
+        # The job keeps the time at which a worker looks.
+        return False
     fresh = [key for key in keys if key not in run.looked]
     for key in fresh:
         run.looked.add(key)

@@ -1,14 +1,15 @@
-"""Commands taken for a session to send: which are next, and no more at once than a host may have.
+"""Commands taken for a session to send: which are next, and never more than a host may have at once.
 
-Commands of one slot run at most so many at a time, over all jobs. A command holds its slot from when
-it is claimed until its result is here; one that nobody waits for any more holds it for as long as
-the provider may still be at it. Claims of one provider follow each other (an advisory lock), so that
-sessions that overlap do not count the same free slot twice.
+Commands of one slot run at most so many at a time, over all jobs. A command holds its slot from
+when it is claimed until its result is here; one that nobody waits for any more holds it for as long
+as the provider may still be at it. Claims of one provider follow each other (an advisory lock), so
+that sessions that overlap do not count the same free slot twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
 from typing import Any
@@ -24,13 +25,20 @@ ANSWER_TIME = timedelta(seconds=ANSWER_SECONDS)
 # What a command gets that is sent again after its time: on the wire, none at all means a default.
 # A provider that has never seen it answers that it was not begun.
 LEAST_TIME = timedelta(milliseconds=1)
-# How long after a command's time a provider may still be at it: it lets the verb look at what became
-# of it, and then once more (overtime_seconds of its executor, twice), and the command travels.
+# How long after a command's time a provider may still be at it: it lets the verb look at what
+# became of it, and then once more (overtime_seconds of its executor, twice), and things travel.
 OVERTIME_SECONDS = 90
 CLAIM_LIMIT = 20
 
 # Before the statement that counts, so that it sees what the claim before this one has written.
-LOCK = "SELECT pg_advisory_xact_lock(%s)"
+LOCK = "SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key"
+LOCK_SESSIONS = """
+WITH locked AS MATERIALIZED (
+    SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key
+)
+SELECT id, fence FROM fabrics_provider
+WHERE id = ANY(%s::uuid[]) AND unregistered_at IS NULL AND (SELECT count(*) FROM locked) > 0
+"""
 
 # What an older session took and may never have delivered; it holds its slot already.
 LOST = """
@@ -65,7 +73,7 @@ NEXT = f"""
                 AND (busy.state <> 'abandoned' OR busy.occupied_until > %(now)s)
         ))
     ) AS first
-"""
+"""  # noqa: S608 - put together from the constant above
 CLAIM = """
 WITH chosen AS (
     SELECT sequence, step_id, state = 'pending' AS fresh FROM jobs_command
@@ -81,17 +89,31 @@ SET sent_fence = %(fence)s,
     state = CASE WHEN chosen.fresh THEN 'sent' ELSE command.state END
 FROM chosen JOIN jobs_step AS step ON step.id = chosen.step_id
 WHERE command.sequence = chosen.sequence
-RETURNING chosen.fresh, command.priority, command.urgency, command.sequence, command.body,
-    command.slot, command.claimed_at, step.deadline_at, step.patience_seconds,
-    step.time_limit_seconds
+RETURNING chosen.fresh, command.priority, command.urgency, command.sequence, command.command_id,
+    command.root_id, command.body, command.slot, command.claimed_at, step.deadline_at,
+    step.patience_seconds, step.time_limit_seconds
 """
 CLAIM_NEXT = CLAIM.format(wanted=NEXT)
 CLAIM_LOST = CLAIM.format(wanted=LOST)
 
 
+@dataclass(frozen=True, slots=True)
+class ClaimedCommand:
+    """A command to send.
+
+    Attributes:
+        root_id: The job whose advance takes its result.
+        body: The wire's `Command`, serialized.
+    """
+
+    command_id: UUID
+    root_id: UUID
+    body: bytes
+
+
 def claim_commands(
     provider_id: UUID, fence: int, now: datetime, limit: int = CLAIM_LIMIT
-) -> list[bytes]:
+) -> list[ClaimedCommand]:
     """Takes the next commands for a session to send.
 
     First what an older session took and may never have delivered, so that nothing is lost when two
@@ -111,27 +133,52 @@ def claim_commands(
         limit: How many at most.
 
     Returns:
-        Serialized `Command` messages; empty when nothing waits that may be sent.
+        Those to send, in order; empty when nothing waits that may be sent.
     """
+    with transaction.atomic():
+        lock_claims([provider_id])
+        return claim_next(provider_id, fence, now, limit)
+
+
+def lock_claims(provider_ids: Collection[UUID]) -> None:
+    """Lets nobody else claim for these providers until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK, [sorted(map(lock_key, provider_ids))])
+
+
+def lock_sessions(provider_ids: Collection[UUID]) -> dict[UUID, int]:
+    """Locks like `lock_claims`; gives the fences of the newest sessions of those registered."""
+    if not provider_ids:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK_SESSIONS, [sorted(map(lock_key, provider_ids)), list(provider_ids)])
+        return dict(cursor.fetchall())
+
+
+def claim_next(provider_id: UUID, fence: int, now: datetime, limit: int) -> list[ClaimedCommand]:
+    """What `claim_commands` does, once the provider's claims are locked."""
     return _claim(CLAIM_NEXT, provider_id, {"fence": fence, "now": now, "limit": limit})
 
 
-def commands_to_resend(provider_id: UUID, fence: int, now: datetime) -> list[bytes]:
+def commands_to_resend(provider_id: UUID, fence: int, now: datetime) -> list[ClaimedCommand]:
     """Takes everything that earlier sessions sent and that has no result yet.
 
     For the start of a session. The agent answers a command it has finished with the recorded
     result and goes on with one it is at.
 
     Returns:
-        Serialized `Command` messages in order; empty when nothing is open.
+        In order; empty when nothing is open.
     """
-    return _claim(CLAIM_LOST, provider_id, {"fence": fence, "now": now, "limit": None})
+    with transaction.atomic():
+        lock_claims([provider_id])
+        return _claim(CLAIM_LOST, provider_id, {"fence": fence, "now": now, "limit": None})
 
 
-def _claim(statement: str, provider_id: UUID, parameters: Mapping[str, Any]) -> list[bytes]:
+def _claim(
+    statement: str, provider_id: UUID, parameters: Mapping[str, Any]
+) -> list[ClaimedCommand]:
     now = parameters["now"]
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(LOCK, [lock_key(provider_id)])
+    with connection.cursor() as cursor:
         cursor.execute(
             statement,
             {
@@ -143,7 +190,7 @@ def _claim(statement: str, provider_id: UUID, parameters: Mapping[str, Any]) -> 
             },
         )
         rows = sorted(cursor.fetchall(), key=_order)
-    return [_within_its_time(row, now) for row in rows]
+    return [ClaimedCommand(row[4], row[5], _within_its_time(row, now)) for row in rows]
 
 
 def lock_key(provider_id: UUID) -> int:
@@ -158,7 +205,8 @@ def _order(row: tuple[Any, ...]) -> tuple[object, ...]:
 
 def _within_its_time(row: tuple[Any, ...], now: datetime) -> bytes:
     """The command with no more time than its step still has, in whole seconds."""
-    fresh, _, _, _, stored, slot, claimed_at, deadline_at, patience_seconds, limit_seconds = row
+    fresh, stored = row[0], row[6]
+    slot, claimed_at, deadline_at, patience_seconds, limit_seconds = row[7:]
     body = bytes(stored)
     if patience_seconds or (slot and fresh):
         return body

@@ -1,29 +1,34 @@
-"""What providers say about their commands: acknowledgements, progress, results."""
+"""What providers say about commands they are at: acknowledgements and progress."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
-import structlog
+from django.db import connection
 from django.db.models import Value
 from django.db.models.functions import Greatest
-from opensiterecovery.provider.v1 import command_pb2
 
-from coordinator.jobs.messages import ADVANCE_TASK, send_after_commit
 from coordinator.jobs.models import Command, Step
-from coordinator.jobs.states import UNFINISHED_COMMANDS, CommandState, StepState
+from coordinator.jobs.states import UNFINISHED_COMMANDS, StepState
 
-log = structlog.get_logger(__name__)
+ACKNOWLEDGE = """
+UPDATE jobs_command AS command SET state = 'acknowledged', acknowledged_at = %s
+FROM unnest(%s::uuid[], %s::uuid[]) AS told (command_id, provider_id)
+WHERE command.command_id = told.command_id AND command.provider_id = told.provider_id
+    AND command.state IN ('pending', 'sent')
+"""
 
+def acknowledge_commands(commands: Mapping[UUID, UUID], now: datetime) -> None:
+    """Notes that commands are in their agents' journals. Idempotent.
 
-def acknowledge_command(provider_id: UUID, command_id: UUID, now: datetime) -> None:
-    """Notes that the command is in the agent's journal. Idempotent."""
-    Command.objects.filter(
-        command_id=command_id,
-        provider_id=provider_id,
-        state__in=[CommandState.PENDING, CommandState.SENT],
-    ).update(state=CommandState.ACKNOWLEDGED, acknowledged_at=now)
+    Args:
+        commands: Their providers, by command id; another provider's commands are left alone.
+        now: The time.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(ACKNOWLEDGE, [now, list(commands), list(commands.values())])
 
 
 def record_progress(provider_id: UUID, command_id: UUID, percent: int, activity: str) -> None:
@@ -41,42 +46,3 @@ def record_progress(provider_id: UUID, command_id: UUID, percent: int, activity:
     Step.objects.filter(id__in=steps, state=StepState.IN_PROGRESS).update(
         percent=Greatest("percent", Value(min(percent, 100))), activity=activity[:255]
     )
-
-
-def store_result(provider_id: UUID, result: bytes, now: datetime) -> bool:
-    """Stores a command's result and has the engine go on with its job after the commit.
-
-    Args:
-        provider_id: The session's provider: only its own commands are touched.
-        result: Serialized `CommandResult`.
-        now: When it arrived.
-
-    Returns:
-        Whether the command is one of this provider's. False: unknown here, or another provider's;
-        the agent may forget it either way.
-
-    Raises:
-        google.protobuf.message.DecodeError: The bytes are no CommandResult.
-        ValueError: The command id is no UUID.
-
-    Idempotent: A second result of a finished command changes nothing.
-    """
-    command_id = UUID(command_pb2.CommandResult.FromString(result).command_id)
-    own = Command.objects.filter(command_id=command_id, provider_id=provider_id)
-    stored = own.filter(state__in=UNFINISHED_COMMANDS).update(
-        result=result, state=CommandState.FINISHED, finished_at=now
-    )
-    found = own.values_list("state", "step__job_id", "step__job__queue").first()
-    if found is None:
-        log.warning(
-            "command.result_foreign", provider_id=str(provider_id), command_id=str(command_id)
-        )
-        return False
-    state, job_id, queue = found
-    if stored:
-        # The untaken result is found by the sweep if this message is lost.
-        send_after_commit(ADVANCE_TASK, queue, str(job_id))
-    elif state == CommandState.ABANDONED:
-        own.filter(result=None).update(result=result, finished_at=now)
-        log.warning("command.result_late", provider_id=str(provider_id), command_id=str(command_id))
-    return True

@@ -11,11 +11,12 @@ import structlog
 from django.db import transaction
 
 from coordinator.jobs.actions import act
-from coordinator.jobs.decisions import Decision, decide
+from coordinator.jobs.command_rows import write_commands
+from coordinator.jobs.decisions import Decision, JobOutcome, decide
 from coordinator.jobs.ending import end_job
 from coordinator.jobs.family import Family
-from coordinator.jobs.job_rows import due_children, lock_root, write_jobs
-from coordinator.jobs.models import Command, OperationLock, Step
+from coordinator.jobs.job_rows import children_of, due_children, lock_root, write_jobs
+from coordinator.jobs.models import Job, OperationLock, Step
 from coordinator.jobs.registry import Registry
 from coordinator.jobs.results import Result, end_steps, take_results
 from coordinator.jobs.run import Advance, Run
@@ -75,6 +76,7 @@ def advance(
         family = Family(shared, root)
         if not _take_up(family, look if root.id == job_id else (*look, job_id)):
             return
+        root.asked_at = None
         _carry_on(family)
         _save(family)
         if shared.commands:
@@ -82,13 +84,47 @@ def advance(
             transaction.on_commit(partial(announce, providers), robust=True)
 
 
+def advance_lightly(root: Job, results: Collection[Result], shared: Advance) -> bool:
+    """Brings on the jobs that results are for, as far as that needs no function of a domain.
+
+    For who stores results: what comes next is mostly the next command. All else is left as it is,
+    due at once, for `advance`.
+
+    Args:
+        root: Of the family, locked; one that has ended is left alone.
+        results: Of its commands; they count as taken.
+        shared: Light.
+
+    Returns:
+        Whether something is left to do now.
+    """
+    if JobState(root.state).ended:
+        return False
+    family = Family(shared, root)
+    by_job = _by_job(results)
+    family.take_up(children_of(root.id, [job_id for job_id in by_job if job_id != root.id]))
+    if root.id in by_job:
+        family.take_up_root()
+    for job_id, own in by_job.items():
+        if job_id in family.runs:
+            end_steps(family.runs[job_id], own)
+    _carry_on(family)
+    _save(family)
+    return any(run.held for run in family.runs.values())
+
+
+def _by_job(results: Collection[Result]) -> dict[UUID, list[Result]]:
+    by_job: dict[UUID, list[Result]] = {}
+    for result in results:
+        by_job.setdefault(result.job_id, []).append(result)
+    return by_job
+
+
 def _take_up(family: Family, look: Collection[UUID]) -> bool:
     """Finds out which jobs have something to do; False when none has."""
     root, now = family.root, family.shared.now
     results = take_results(root.id, now)
-    by_job: dict[UUID, list[Result]] = {}
-    for result in results:
-        by_job.setdefault(result.job_id, []).append(result)
+    by_job = _by_job(results)
     if root.children_left:
         family.take_up(due_children(root.id, now, [*by_job, *look]))
     due = root.wake_at is None or root.wake_at <= now
@@ -114,7 +150,7 @@ def _carry_on(family: Family) -> None:
             _end_all(family, ending)
             continue
         decision = _carry_on_one(family, run)
-        if decision.outcome is not None:
+        if decision.outcome is not None and not _ends_elsewhere(run, decision.outcome):
             ending[run.job.id] = (run, decision)
         else:
             _stand(family, run, decision)
@@ -125,6 +161,14 @@ def _carry_on_one(family: Family, run: Run) -> Decision:
         decision = decide(run.snapshots.values(), run.now, run.looks, run.situation)
         if decision.outcome is not None or not act(family, run, decision):
             return decision
+
+
+def _ends_elsewhere(run: Run, outcome: JobOutcome) -> bool:
+    """Whether ending the job is left to a worker: something of a domain is called for it."""
+    if run.shared.light:
+        finished = run.job.scenario in run.shared.registry.finishers
+        run.held = finished or run.job.root_id is None or outcome.state is not JobState.SUCCEEDED
+    return run.held
 
 
 def _stand(family: Family, run: Run, decision: Decision) -> None:
@@ -138,12 +182,26 @@ def _stand(family: Family, run: Run, decision: Decision) -> None:
     )
     suspended = asked or job.children_suspended > 0
     job.state = JobState.SUSPENDED if suspended else JobState.IN_PROGRESS
-    job.wake_at = decision.wake_at
+    job.wake_at = _wake_at(run, decision)
     if job.root_id is None:
         job.wake_at = job.wake_at or run.now + IDLE_LOOK
         return
     family.note_state(before, job.state)
     family.tell_groups(run)
+
+
+def _wake_at(run: Run, decision: Decision) -> datetime | None:
+    """When time alone calls for the job.
+
+    A time written before that comes earlier stays: then nothing is to be done, and the right time
+    is written. So not every step that begins writes its job's row.
+    """
+    if run.held:
+        return run.now
+    before, wanted = run.job.wake_at, decision.wake_at
+    if before is None or wanted is None or before <= run.now:
+        return wanted
+    return min(before, wanted)
 
 
 def _end_all(family: Family, ending: dict[UUID, tuple[Run, Decision]]) -> None:
@@ -164,10 +222,10 @@ def _end_all(family: Family, ending: dict[UUID, tuple[Run, Decision]]) -> None:
 def _save(family: Family) -> None:
     _save_steps(family)
     if family.shared.commands:
-        Command.objects.bulk_create(family.shared.commands)
+        write_commands(family.shared.commands)
     family.root.children_seconds_done += family.shared.seconds_done
     family.jobs[family.root.id] = family.root
-    write_jobs(list(family.jobs.values()))
+    write_jobs([job for job in family.jobs.values() if family.has_changed(job)])
 
 
 def _save_steps(family: Family) -> None:

@@ -12,13 +12,13 @@ import structlog
 from django.db import InterfaceError, OperationalError, transaction
 
 from coordinator.failures import Failure, RefusedError
+from coordinator.jobs.command_rows import NewCommand
 from coordinator.jobs.inputs import (
     OutputMissingError,
     decode_inputs,
     outputs_in,
     resolve_inputs,
 )
-from coordinator.jobs.models import Command
 from coordinator.jobs.patience import waits_for_provider
 from coordinator.jobs.queues import PRIORITIES, QueueName
 from coordinator.jobs.registry import (
@@ -140,7 +140,7 @@ def _write_command(run: Run, row: StepRow, inputs: Mapping[str, object]) -> None
     if row.patience_seconds:
         run.tell(row, waits_for_provider(row.provider_id, run.now))
     run.shared.commands.append(
-        Command(
+        NewCommand(
             command_id=command_id,
             vault_id=run.job.vault_id,
             provider_id=row.provider_id,

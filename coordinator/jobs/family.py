@@ -9,6 +9,7 @@ from uuid import UUID
 
 from coordinator.failures import Failure
 from coordinator.jobs.family_graph import gate_of, members_of
+from coordinator.jobs.job_rows import written_columns
 from coordinator.jobs.models import Job
 from coordinator.jobs.run import Advance, Run, open_run
 from coordinator.jobs.states import UNFINISHED_JOBS, Halt, JobState, StepState
@@ -30,7 +31,7 @@ class Family:
         root: The root's row, locked.
         runs: The jobs touched, by id.
         waiting: Ids of those that may have something to do, in order.
-        jobs: Rows to be written at the end, by id.
+        jobs: Rows to be written at the end if they have changed, by id.
     """
 
     shared: Advance
@@ -38,6 +39,14 @@ class Family:
     runs: dict[UUID, Run] = field(default_factory=dict)
     waiting: dict[UUID, None] = field(default_factory=dict)
     jobs: dict[UUID, Job] = field(default_factory=dict)
+    _read: dict[UUID, tuple[object, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._read[self.root.id] = written_columns(self.root)
+
+    def has_changed(self, job: Job) -> bool:
+        """Whether a job's row is not what was read."""
+        return self._read.get(job.id) != written_columns(job)
 
     def take_up(self, jobs: Iterable[Job]) -> None:
         """These jobs may have something to do; their steps are read in one query."""
@@ -46,6 +55,7 @@ class Family:
         if new:
             steps = read_steps([job.id for job in new])
             for job in new:
+                self._read.setdefault(job.id, written_columns(job))
                 self.runs[job.id] = open_run(self.shared, job, steps[job.id])
         for job in wanted:
             self.jobs[job.id] = job
@@ -131,7 +141,10 @@ class Family:
 
     def _current(self, read: Iterable[Job]) -> list[Job]:
         """Jobs as they are in memory, if they are."""
-        return [self.runs[job.id].job if job.id in self.runs else job for job in read]
+        jobs = [self.runs[job.id].job if job.id in self.runs else job for job in read]
+        for job in jobs:
+            self._read.setdefault(job.id, written_columns(job))
+        return jobs
 
     def _count_failure(self, group: StepRow, job: Job) -> None:
         if job.failure_told:

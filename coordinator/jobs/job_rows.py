@@ -16,6 +16,10 @@ from coordinator.jobs.states import UNFINISHED_JOBS
 UNFINISHED = [state.value for state in UNFINISHED_JOBS]
 
 LOCK = "SELECT * FROM jobs_job WHERE id = %s AND root_id IS NULL FOR NO KEY UPDATE"
+LOCK_FREE = """
+SELECT * FROM jobs_job WHERE id = ANY(%s::uuid[]) AND root_id IS NULL
+ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+"""
 # Two steps, so that each is a look into an index: those that are due, and those asked for.
 DUE = """
 SELECT job.* FROM (
@@ -24,6 +28,13 @@ SELECT job.* FROM (
 ) AS due JOIN jobs_job AS job ON job.id = due.id
 WHERE job.root_id = %s AND job.state = ANY(%s::text[])
 """
+# What a light advance needs of a child; what else there is of it, arguments for example, is long.
+CHILDREN = """
+SELECT id, root_id, vault_id, scenario, child_key, state, state_description, target_name, queue,
+    gates, halt, failure_told, errors, left_text, wake_at, asked_at, created_at, started_at,
+    finished_at, children_left, children_suspended, children_seconds, children_seconds_done
+FROM jobs_job WHERE id = ANY(%s::uuid[]) AND root_id = %s AND state = ANY(%s::text[])
+"""
 UPDATE = """
 UPDATE jobs_job AS job
 SET state = new.state,
@@ -31,7 +42,7 @@ SET state = new.state,
     started_at = new.started_at,
     finished_at = new.finished_at,
     wake_at = new.wake_at,
-    asked_at = NULL,
+    asked_at = new.asked_at,
     errors = new.errors::jsonb,
     gates = new.gates::jsonb,
     halt = new.halt,
@@ -43,10 +54,10 @@ SET state = new.state,
 FROM unnest(
     %s::uuid[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[],
     %s::text[], %s::text[], %s::text[], %s::boolean[], %s::text[], %s::integer[], %s::integer[],
-    %s::float8[]
+    %s::float8[], %s::timestamptz[]
 ) AS new (
     id, state, state_description, started_at, finished_at, wake_at, errors, gates, halt,
-    failure_told, left_text, children_left, children_suspended, children_seconds_done
+    failure_told, left_text, children_left, children_suspended, children_seconds_done, asked_at
 )
 WHERE job.id = new.id
 """
@@ -65,29 +76,54 @@ def lock_root(job_id: UUID) -> Job | None:
     return next(iter(Job.objects.raw(LOCK, [child.root_id])), None)
 
 
+def lock_roots(job_ids: Collection[UUID]) -> list[Job]:
+    """Those of these roots that nobody is advancing right now, locked."""
+    if not job_ids:
+        return []
+    return list(Job.objects.raw(LOCK_FREE, [list(job_ids)]))
+
+
 def due_children(root_id: UUID, now: datetime, asked_for: Collection[UUID]) -> list[Job]:
     """Children that have not ended and whose time has come, or that are asked for."""
     parameters = [root_id, now, list(asked_for), root_id, UNFINISHED]
     return list(Job.objects.raw(DUE, parameters))
 
 
+def children_of(root_id: UUID, job_ids: Collection[UUID]) -> list[Job]:
+    """These children, if they have not ended, without their tasks and arguments."""
+    if not job_ids:
+        return []
+    return list(Job.objects.raw(CHILDREN, [list(job_ids), root_id, UNFINISHED]))
+
+
+def written_columns(job: Job) -> tuple[object, ...]:
+    """What `write_jobs` writes of a job."""
+    return (
+        str(job.state),
+        job.state_description,
+        job.started_at,
+        job.finished_at,
+        job.wake_at,
+        json.dumps(job.errors),
+        json.dumps(job.gates),
+        str(job.halt),
+        job.failure_told,
+        job.left_text,
+        job.children_left,
+        job.children_suspended,
+        job.children_seconds_done,
+        job.asked_at,
+    )
+
+
 def write_jobs(jobs: Sequence[Job]) -> None:
     """Writes what the engine changed of these jobs."""
+    if not jobs:
+        return
+    rows = [written_columns(job) for job in jobs]
     columns: list[Any] = [
         [job.id for job in jobs],
-        [str(job.state) for job in jobs],
-        [job.state_description for job in jobs],
-        [job.started_at for job in jobs],
-        [job.finished_at for job in jobs],
-        [job.wake_at for job in jobs],
-        [json.dumps(job.errors) for job in jobs],
-        [json.dumps(job.gates) for job in jobs],
-        [str(job.halt) for job in jobs],
-        [job.failure_told for job in jobs],
-        [job.left_text for job in jobs],
-        [job.children_left for job in jobs],
-        [job.children_suspended for job in jobs],
-        [job.children_seconds_done for job in jobs],
+        *(list(column) for column in zip(*rows, strict=True)),
     ]
     with connection.cursor() as cursor:
         cursor.execute(UPDATE, columns)

@@ -11,8 +11,9 @@ from uuid import UUID
 import structlog
 
 from coordinator.failures import Failure
+from coordinator.jobs.command_rows import NewCommand
 from coordinator.jobs.decisions import Situation, StepSnapshot, next_attempt_at
-from coordinator.jobs.models import Command, Job, Step
+from coordinator.jobs.models import Job, Step
 from coordinator.jobs.registry import Registry
 from coordinator.jobs.states import Halt, StepState
 from coordinator.jobs.step_rows import StepRow, read_whole
@@ -40,15 +41,17 @@ class Advance:
         commands: To be written at the end.
         changed: Steps to be written at the end, by id.
         seconds_done: What of the children's work has ended well meanwhile.
+        light: No function of a domain is called: what needs one is held for a worker.
     """
 
     registry: Registry
     clock: Callable[[], datetime]
     now: datetime
     new_id: Callable[[], UUID]
-    commands: list[Command] = field(default_factory=list)
+    commands: list[NewCommand] = field(default_factory=list)
     changed: dict[int, StepRow] = field(default_factory=dict)
     seconds_done: float = 0.0
+    light: bool = False
 
 
 @dataclass
@@ -63,6 +66,7 @@ class Run:
         looks: When conditions are to be looked at again, by the key of their step.
         looked: Keys of WAIT steps that have been looked at.
         withdrawn: Keys of commands that it was tried to take back.
+        held: Something is to be done that a light advance does not do.
     """
 
     shared: Advance
@@ -72,6 +76,7 @@ class Run:
     looks: dict[str, datetime] = field(default_factory=dict)
     looked: set[str] = field(default_factory=set)
     withdrawn: set[str] = field(default_factory=set)
+    held: bool = False
 
     @property
     def now(self) -> datetime:

@@ -11,8 +11,18 @@ from coordinator.jobs.cancelling import (
     release_lock_of_waiting_job,
     tell_waiting_jobs,
 )
-from coordinator.jobs.claims import claim_commands, commands_to_resend
-from coordinator.jobs.delivery import acknowledge_command, record_progress, store_result
+from coordinator.jobs.claims import ClaimedCommand, claim_commands, commands_to_resend
+from coordinator.jobs.delivery import acknowledge_commands, record_progress
+from coordinator.jobs.engine import Announce, announce_nothing
+from coordinator.jobs.intake import (
+    Arrival,
+    Engine,
+    Intake,
+    Listener,
+    read_arrival,
+    store_result,
+    take_in,
+)
 from coordinator.jobs.locks import refuse_if_busy
 from coordinator.jobs.messages import ask_to_advance
 from coordinator.jobs.models import Job
@@ -22,10 +32,17 @@ from coordinator.jobs.restarting import restart_job
 from coordinator.jobs.steps import JobTarget
 
 __all__ = [
+    "Announce",
+    "Arrival",
     "BeginJob",
+    "ClaimedCommand",
+    "Engine",
+    "Intake",
     "JobTarget",
+    "Listener",
     "QueueName",
-    "acknowledge_command",
+    "acknowledge_commands",
+    "announce_nothing",
     "begin_job",
     "begun_job",
     "cancel_job",
@@ -33,6 +50,7 @@ __all__ = [
     "claim_commands",
     "commands_to_resend",
     "enqueue",
+    "read_arrival",
     "record_progress",
     "refuse_if_busy",
     "release_lock_of_waiting_job",
@@ -40,6 +58,7 @@ __all__ = [
     "restart_job",
     "resume_job",
     "store_result",
+    "take_in",
     "tell_waiting_jobs",
 ]
 

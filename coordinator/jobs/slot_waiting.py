@@ -16,9 +16,7 @@ def tell_waiting_steps(steps: Iterable[Step]) -> None:
     Args:
         steps: Read, to be shown; of those in memory only the activity is changed.
     """
-    running = {
-        step.id: step for step in steps if step.slot and step.state == StepState.IN_PROGRESS
-    }
+    running = {step.id: step for step in steps if step.slot and step.state == StepState.IN_PROGRESS}
     if not running:
         return
     waiting = Command.objects.filter(step_id__in=list(running), state=CommandState.PENDING)

@@ -21,6 +21,7 @@ from coordinator.jobs.services import (
     JobTarget,
     begin_job,
     claim_commands,
+    read_arrival,
     store_result,
 )
 from coordinator.jobs.steps import Graph, StepKind, StepSpec, TaskSpec
@@ -103,13 +104,14 @@ def _begin(provider: uuid.UUID, number: int) -> uuid.UUID:
 def _answer(provider: uuid.UUID) -> None:
     """Answers every command that waits."""
     with transaction.atomic():
-        bodies = claim_commands(provider, 1, datetime.now(UTC), 200)
-    for body in bodies:
-        command = command_pb2.Command.FromString(body)
+        claimed = claim_commands(provider, 1, datetime.now(UTC), 200)
+    for each in claimed:
+        command = command_pb2.Command.FromString(each.body)
         result = command_pb2.CommandResult(command_id=command.command_id)
         result.host_refreshed.host = "host"
         with transaction.atomic():
-            store_result(provider, result.SerializeToString(), datetime.now(UTC))
+            arrival = read_arrival(provider, result.SerializeToString())
+            store_result(arrival, datetime.now(UTC))
 
 
 def no_ops_a_second() -> float:

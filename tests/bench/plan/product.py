@@ -8,9 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,8 +39,12 @@ from coordinator.jobs.steps import (
     host_slot,
 )
 from coordinator.vaults.authority import ensure_authority
-from coordinator.vaults.models import Vault
-from coordinator.vaults.services import KeyIssuer, VaultName, create_vault, generate_registration_key
+from coordinator.vaults.services import (
+    KeyIssuer,
+    VaultName,
+    create_vault,
+    generate_registration_key,
+)
 from tests.bench.plan.action_log import Record, read_log
 from tests.bench.plan.processor import used_seconds
 from tests.bench.plan.stub_agent import ACTION_VERBS

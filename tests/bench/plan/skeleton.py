@@ -1,7 +1,7 @@
 """The least a durable plan run can do: two commits and a gRPC stream for each action.
 
 One process: psycopg, grpc.aio, a queue for each host. An action's start is committed before its
-stream is opened, its end before the next one begins; nothing else is kept, checked, shown or secured.
+stream is opened, its end before the next one begins; nothing else is kept, checked, shown, secured.
 """
 
 from __future__ import annotations
@@ -140,8 +140,7 @@ async def run(options: argparse.Namespace, log: Path) -> dict[str, float]:
     machines = make_machines(options.machines)
     skeleton = Skeleton(machines, options.database, forecast=options.order == "forecast")
     await skeleton.prepare()
-    command = [sys.executable, "-m", "tests.bench.plan.skeleton_agent", str(log)]
-    agents = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(AGENTS)]
+    agents = _start_agents(log)
     try:
         for agent in agents:
             await skeleton.connect(await asyncio.to_thread(_port, agent))
@@ -155,6 +154,11 @@ async def run(options: argparse.Namespace, log: Path) -> dict[str, float]:
         await skeleton.close()
     used = {name: after[name] - before[name] for name in before}
     return facts(machines, read_log(log, machines), asked_at, used)
+
+
+def _start_agents(log: Path) -> list[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", "tests.bench.plan.skeleton_agent", str(log)]
+    return [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(AGENTS)]
 
 
 def _port(agent: subprocess.Popen[bytes]) -> int:

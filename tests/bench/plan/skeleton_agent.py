@@ -32,7 +32,7 @@ async def serve(log: ActionLog) -> None:
         yield b"done"
 
     server = grpc.aio.server()
-    handler = grpc.unary_stream_rpc_method_handler(act)
+    handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_stream_rpc_method_handler(act)
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler}),)
     )

@@ -8,8 +8,10 @@ import random
 from collections.abc import Iterable, Sequence
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
+from google.protobuf.message import Message
 from opensiterecovery.provider.v1.command_pb2 import CommandResult, VirtualMachineState
 from opensiterecovery.provider.v1.first_copy_pb2 import FirstCopyPlace
 from opensiterecovery.provider.v1.replication_pb2 import ReplicationState
@@ -76,8 +78,8 @@ def machines(count: int) -> list[Machine]:
 def stub_verbs(log: ActionLog) -> dict[str, Verb]:
     """The five actions, each as long as the workload says."""
 
-    async def wait(action: int, request: object, _context: VerbContext) -> object:
-        vm = request.vm  # type: ignore[attr-defined]  # all five requests have one
+    async def wait(action: int, request: Any, _context: VerbContext) -> Message:
+        vm = request.vm
         count, number = which_machine(vm.vm_id)
         seconds = machines(count)[number].seconds[action]
         log.write(START, number, action)
@@ -91,7 +93,7 @@ def stub_verbs(log: ActionLog) -> dict[str, Verb]:
             vm_id=vm.vm_id, host=vm.host, mode="Replica", state="FailedOverWaitingCompletion"
         )
 
-    return {verb: partial(wait, action) for action, verb in enumerate(ACTION_VERBS)}  # type: ignore[dict-item]  # what a partial gives is an Awaitable[object]
+    return {verb: partial(wait, action) for action, verb in enumerate(ACTION_VERBS)}
 
 
 def no_powershell(command_id: UUID) -> PowerShell:

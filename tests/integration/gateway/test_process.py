@@ -16,8 +16,11 @@ from opensiterecovery.provider.v1.registration_pb2_grpc import RegistrationStub
 
 from coordinator.config.configuration import Configuration
 from coordinator.gateway.server import serve
+from coordinator.jobs.registry import Registry
+from coordinator.jobs.services import Engine
 from coordinator.vaults.services import ensure_authority
 from tests.integration.gateway.agents import REGISTRATION, Door, told_failure
+from tests.integration.gateway.jobs_for_agents import utc_now
 
 
 def free_port() -> int:
@@ -33,7 +36,7 @@ async def test_it_serves_until_sigterm(
     configuration = Configuration(
         state=tmp_path, database_url="", redis_url=redis_url, gateway_port=port
     )
-    serving = asyncio.create_task(serve(configuration))
+    serving = asyncio.create_task(serve(configuration, Engine(Registry(), utc_now)))
     door = Door(port, ensure_authority(tmp_path / "ca", datetime.now(UTC)).pem.encode())
     async with asyncio.timeout(20):
         with pytest.raises(grpc.aio.AioRpcError) as error:

@@ -58,8 +58,7 @@ class FakeProvider:
     def fetch(self, limit: int = 20) -> list[command_pb2.Command]:
         if self.lost:
             return []
-        bodies = services.claim_commands(self.id, self.fence, self.now, limit)
-        return self._receive(bodies)
+        return self._receive(services.claim_commands(self.id, self.fence, self.now, limit))
 
     def reconnect(self) -> list[command_pb2.Command]:
         self.fence += 1
@@ -68,10 +67,11 @@ class FakeProvider:
     def answer(self, command: command_pb2.Command, now: datetime, how: Answer = succeed) -> bool:
         result = command_pb2.CommandResult(command_id=command.command_id)
         how(command, result)
-        return services.store_result(self.id, result.SerializeToString(), now)
+        arrival = services.read_arrival(self.id, result.SerializeToString())
+        return services.store_result(arrival, now)
 
-    def _receive(self, bodies: list[bytes]) -> list[command_pb2.Command]:
-        commands = [command_pb2.Command.FromString(body) for body in bodies]
+    def _receive(self, claimed: list[services.ClaimedCommand]) -> list[command_pb2.Command]:
+        commands = [command_pb2.Command.FromString(each.body) for each in claimed]
         self.received += commands
         return commands
 

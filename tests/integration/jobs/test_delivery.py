@@ -75,7 +75,7 @@ def test_a_new_session_gets_what_was_sent_and_not_answered(
     job: Job, provider: FakeProvider, clock: Clock
 ) -> None:
     first, second = provider.fetch(limit=2)
-    services.acknowledge_command(provider.id, UUID(first.command_id), clock())
+    services.acknowledge_commands({UUID(first.command_id): provider.id}, clock())
     provider.answer(second, clock())
     assert keys(provider.reconnect()) == ["a0"]
     assert provider.reconnect()[0].command_id == first.command_id
@@ -95,12 +95,12 @@ def test_what_an_older_session_took_meanwhile_reaches_the_newer_one(
 def test_an_acknowledgement_is_noted_once(job: Job, provider: FakeProvider, clock: Clock) -> None:
     (sent,) = provider.fetch(limit=1)
     command_id = UUID(sent.command_id)
-    services.acknowledge_command(provider.id, command_id, clock())
+    services.acknowledge_commands({command_id: provider.id}, clock())
     first = Command.objects.get(command_id=command_id).acknowledged_at
     clock.pass_(5)
-    services.acknowledge_command(provider.id, command_id, clock())
+    services.acknowledge_commands({command_id: provider.id}, clock())
     provider.answer(sent, clock())
-    services.acknowledge_command(provider.id, command_id, clock())
+    services.acknowledge_commands({command_id: provider.id}, clock())
     stored = Command.objects.get(command_id=command_id)
     assert (stored.acknowledged_at, stored.state) == (first, CommandState.FINISHED)
 
@@ -121,7 +121,7 @@ def test_a_provider_cannot_touch_another_s_command(
     other = register(vault, "vmm-beijing", clock())
     (sent,) = provider.fetch(limit=1)
     command_id = UUID(sent.command_id)
-    services.acknowledge_command(other.id, command_id, clock())
+    services.acknowledge_commands({command_id: other.id}, clock())
     services.record_progress(other.id, command_id, 50, "")
     assert other.answer(sent, clock()) is False
     stored = Command.objects.get(command_id=command_id)
@@ -146,8 +146,8 @@ def test_a_result_nobody_asked_for_is_unknown(
     assert provider.answer(unknown, clock()) is False
 
 
-def test_bytes_that_are_no_result_are_an_error(provider: FakeProvider, clock: Clock) -> None:
+def test_bytes_that_are_no_result_are_an_error(provider: FakeProvider) -> None:
     with pytest.raises(DecodeError):
-        services.store_result(provider.id, b"\xff\xff\xff", clock())
+        services.read_arrival(provider.id, b"\xff\xff\xff")
     with pytest.raises(ValueError, match="UUID"):
-        services.store_result(provider.id, b"", clock())
+        services.read_arrival(provider.id, b"")

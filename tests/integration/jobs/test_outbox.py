@@ -19,10 +19,10 @@ from structlog.testing import capture_logs
 from coordinator.config.celery import make_app
 from coordinator.config.configuration import Configuration
 from coordinator.jobs import outbox
-from coordinator.jobs.delivery import store_result
 from coordinator.jobs.domain_tasks import carry_out
 from coordinator.jobs.engine import advance
 from coordinator.jobs.hints import CHANNEL, HintPublisher
+from coordinator.jobs.intake import read_arrival, store_result
 from coordinator.jobs.models import Command, Job, OutboxMessage
 from coordinator.jobs.queues import QueueName
 from coordinator.jobs.registry import Registry
@@ -240,7 +240,8 @@ def test_storing_a_result_without_redis_stores_it(
     (sent,) = provider.fetch()
     assert provider.answer(sent, clock())
     assert Command.objects.get().result is not None
-    assert store_result(provider.id, bytes(Command.objects.get().result or b""), clock())
+    result = bytes(Command.objects.get().result or b"")
+    assert store_result(read_arrival(provider.id, result), clock())
 
 
 def test_hints_name_the_providers(redis_url: str) -> None:
