@@ -64,23 +64,28 @@ class _Standing:
     since: datetime | None = None
 
     @property
+    def owns(self) -> bool:
+        return self.running and not self.test
+
+    @property
     def in_production(self) -> bool:
-        return self.running and not self.test and any(self.switches.values())
+        return self.owns and any(self.switches.values())
 
 
 def running_intervals(
-    effects: Iterable[Effect], *, test_switches: Iterable[str] = ()
+    effects: Iterable[Effect], *, test_switches: Iterable[str] = (), connected: bool = True
 ) -> list[Interval]:
     """When which copy ran on production networks.
 
     Args:
         effects: Of all sites, in order of time; power cuts are among them.
         test_switches: Names of switches that are none of production.
+        connected: Only while it was connected to a network; else whenever it ran.
 
     Returns:
         In order of their beginning; one that has not ended has no end.
     """
-    reading = _Reading(frozenset(test_switches))
+    reading = _Reading(frozenset(test_switches), connected=connected)
     for effect in effects:
         reading.take(effect)
     return sorted(reading.finish(), key=lambda each: each.begins)
@@ -117,9 +122,9 @@ def double_running_seconds(
 
 
 def owners(effects: Iterable[Effect]) -> dict[str, list[Copy]]:
-    """The copies of each machine that run on production networks at the end of the journal."""
+    """The copies of each machine that run at the end of the journal, connected or not."""
     found: dict[str, list[Copy]] = {}
-    for interval in running_intervals(effects):
+    for interval in running_intervals(effects, connected=False):
         running = found.setdefault(interval.copy.vm_id, [])
         if interval.ends is None:
             running.append(interval.copy)
@@ -170,8 +175,9 @@ def started_from_unknown_disks(effects: Sequence[Effect]) -> list[Effect]:
 class _Reading:
     """Follows the journal, copy by copy."""
 
-    def __init__(self, test_switches: frozenset[str]) -> None:
+    def __init__(self, test_switches: frozenset[str], *, connected: bool) -> None:
         self._test_switches = test_switches
+        self._connected = connected
         self._copies: dict[Copy, _Standing] = {}
         self._intervals: list[Interval] = []
 
@@ -202,9 +208,10 @@ class _Reading:
     def _change(self, copy: Copy, at: datetime, change: Callable[[_Standing], None]) -> None:
         standing = self._copies.setdefault(copy, _Standing())
         change(standing)
-        if standing.in_production and standing.since is None:
+        counts = standing.in_production if self._connected else standing.owns
+        if counts and standing.since is None:
             standing.since = at
-        elif not standing.in_production and standing.since is not None:
+        elif not counts and standing.since is not None:
             self._intervals.append(Interval(copy, standing.since, at))
             standing.since = None
 

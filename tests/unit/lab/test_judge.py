@@ -162,6 +162,7 @@ def test_owners_are_wrong_when_none_runs_two_do_or_one_elsewhere() -> None:
     shanghai, beijing = (Copy("vm", site, host) for site, host in HOSTS.items())
     assert owners_wrong([here], {"vm": "Shanghai"}) == {}
     assert owners_wrong([here], {"vm": ""}) == {}
+    assert owners_wrong([started(0, "Shanghai", switch=None)], {"vm": ""}) == {}
     assert owners_wrong([here], {"vm": "Beijing"}) == {"vm": [shanghai]}
     assert owners_wrong([here, there], {"vm": "Beijing"}) == {"vm": [shanghai, beijing]}
     assert owners_wrong([], {"vm": ""}) == {"vm": []}

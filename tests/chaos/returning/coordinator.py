@@ -1,0 +1,284 @@
+"""The coordinator of two returning sites: its tables, its wheels, its clock; all synchronous."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Coalesce
+from opensiterecovery.provider.v1.replication_pb2 import ReplicationState
+from opensiterecovery.provider.v1.role_pb2 import HeldCopy, RoleAssignment
+
+from coordinator.fabrics.models import Cloud, Fabric, Host, Provider
+from coordinator.fabrics.services import (
+    SessionOpening,
+    close_session,
+    heartbeat,
+    open_session,
+)
+from coordinator.failures import RefusedError
+from coordinator.gateway.role_assignments import assignments_of
+from coordinator.jobs.domain_tasks import carry_out
+from coordinator.jobs.engine import advance
+from coordinator.jobs.models import Job, OutboxMessage
+from coordinator.jobs.registry import Registry
+from coordinator.jobs.services import (
+    claim_commands,
+    commands_to_resend,
+    read_arrival,
+    store_result,
+)
+from coordinator.protection import steps as protection_steps
+from coordinator.protection.models import PairedHost, Pairing, Policy, ProtectedItem
+from coordinator.protection.queries import roles_of
+from coordinator.protection.requests import RequestOrigin
+from coordinator.protection.roles.starting import start_machines
+from coordinator.protection.services import ingest_replication, ingest_roles, want_started
+from coordinator.protection.states import ProtectionState
+from coordinator.recovery import services as recovery
+from coordinator.recovery import steps as recovery_steps
+from coordinator.recovery.options import UnplannedFailoverOptions
+from coordinator.vaults.models import Vault
+from tests.chaos.returning.sites import HOSTS, PORT, SITES
+from tests.integration.jobs.fake_provider import register
+
+ORIGIN = RequestOrigin(started_by="chaos")
+SPEED = 20.0
+LOCATIONS = {"Primary": SITES[0], "Recovery": SITES[1]}
+Operation = Callable[[ProtectedItem, datetime], Job]
+
+OPERATIONS: Mapping[str, Operation] = {
+    "planned": lambda item, now: recovery.planned_failover(item, None, ORIGIN, now),
+    "unplanned": lambda item, now: recovery.unplanned_failover(
+        item, UnplannedFailoverOptions(source_site_operations=False), ORIGIN, now
+    ),
+    "unplanned after shutdown": lambda item, now: recovery.unplanned_failover(
+        item, UnplannedFailoverOptions(source_site_operations=True), ORIGIN, now
+    ),
+    "commit": lambda item, now: recovery.commit_failover(item, ORIGIN, now),
+    "reverse": lambda item, now: recovery.reverse_replicate(item, ORIGIN, now),
+    "cancel": lambda item, now: recovery.cancel_failover(item, ORIGIN, now),
+}
+# What leads out of states in which nobody knows which copy is the machine.
+WAYS_OUT = ("cancel", "unplanned")
+
+
+class FastClock:
+    """Deadlines, leases and pauses pass faster than commands are carried out."""
+
+    def __init__(self, speed: float = SPEED) -> None:
+        self._began = datetime.now(UTC)
+        self._speed = speed
+
+    def __call__(self) -> datetime:
+        return self._began + (datetime.now(UTC) - self._began) * self._speed
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How an item stands."""
+
+    name: str
+    vm_id: str
+    state: str
+    active_site: str
+    decided: bool
+    busy: bool
+
+
+class ChaosCoordinator:
+    """What gateway, workers and beat do, one thing after the other."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = FastClock()
+        self._fences: dict[str, int] = {}
+        self._registry = Registry(
+            records={**protection_steps.records(folder), **recovery_steps.RECORDS},
+            conditions={**protection_steps.CONDITIONS, **recovery_steps.CONDITIONS},
+            finishers={**protection_steps.FINISHERS, **recovery_steps.FINISHERS},
+        )
+        self._tasks = {**protection_steps.TASKS, **recovery_steps.TASKS}
+        now = self.clock()
+        self._vault = Vault.objects.create(
+            subscription_id=uuid4(),
+            resource_group="chaos",
+            name=f"chaos-{uuid4()}"[:50],
+            location="here",
+            created_at=now,
+        )
+        self._providers = {site: register(self._vault, site, now).id for site in SITES}
+
+    # Set-up
+
+    def pair(self) -> None:
+        """Pairs both clouds, as the hosts were configured."""
+        now = self.clock()
+        clouds = {site: self._cloud(site) for site in SITES}
+        policy = Policy.objects.create(
+            vault=self._vault,
+            name="Chaos",
+            instance_type="HyperVReplica2012R2",
+            authentication_type="Kerberos",
+            replication_port=PORT,
+            replication_frequency_seconds=30,
+            recovery_points=0,
+            application_consistent_hours=0,
+            compression=False,
+            initial_replication_method="OverNetwork",
+            created_at=now,
+        )
+        pairing = Pairing.objects.create(
+            vault=self._vault,
+            name="Chaos",
+            policy=policy,
+            instance_type=policy.instance_type,
+            primary_fabric=clouds[SITES[0]].fabric,
+            recovery_fabric=clouds[SITES[1]].fabric,
+            primary_cloud=clouds[SITES[0]],
+            recovery_cloud=clouds[SITES[1]],
+            state="Paired",
+            created_at=now,
+            configured_port=PORT,
+            configured_authentication="Kerberos",
+        )
+        for location, site in LOCATIONS.items():
+            PairedHost.objects.create(
+                pairing=pairing,
+                host=Host.objects.get(fabric=self._fabric(site)),
+                storage_location=r"D:\VMs",
+                configured_at=now,
+                location=location,
+                connection_point=HOSTS[site],
+            )
+
+    def protect(self, name: str, vm_id: str) -> None:
+        """Takes over a machine that replicates."""
+        ProtectedItem.objects.create(
+            vault=self._vault,
+            pairing=Pairing.objects.get(vault=self._vault),
+            name=name,
+            friendly_name=name,
+            vm_id=vm_id.lower(),
+            protectable_item_id=vm_id,
+            state=ProtectionState.PROTECTED,
+            primary_host=HOSTS[SITES[0]],
+            recovery_host=HOSTS[SITES[1]],
+            created_at=self.clock(),
+        )
+
+    def _cloud(self, site: str) -> Cloud:
+        fabric = self._fabric(site)
+        Host.objects.create(
+            vault=self._vault,
+            fabric=fabric,
+            external_id=site,
+            name=HOSTS[site],
+            host_group_path="All Hosts",
+            details={},
+        )
+        return Cloud.objects.create(
+            vault=self._vault,
+            fabric=fabric,
+            external_id=site,
+            name=site,
+            details={"host_group_paths": ["All Hosts"]},
+        )
+
+    def _fabric(self, site: str) -> Fabric:
+        return Fabric.objects.get(vault=self._vault, name=site)
+
+    # The gateway
+
+    def connect(self, site: str) -> list[bytes]:
+        """A session begins: what earlier ones left open is sent again."""
+        provider_id, now = self._providers[site], self.clock()
+        with transaction.atomic():
+            opened = open_session(provider_id, SessionOpening("1", "chaos", "1"), now)
+        # Without a list every verb may be sent.
+        Provider.objects.filter(id=provider_id).update(capabilities=[])
+        self._fences[site] = opened.fence
+        return [each.body for each in commands_to_resend(provider_id, opened.fence, now)]
+
+    def disconnect(self, site: str) -> None:
+        """The gateway notices that the connection broke."""
+        fence = self._fences.get(site)
+        if fence is not None:
+            close_session(self._providers[site], fence, self.clock())
+
+    def beat(self, site: str) -> list[bytes]:
+        """A heartbeat of the agent; gives the commands to send it."""
+        provider_id, now = self._providers[site], self.clock()
+        heartbeat(provider_id, self._fences[site], now)
+        return [each.body for each in claim_commands(provider_id, self._fences[site], now)]
+
+    def roles(self, site: str) -> list[RoleAssignment]:
+        fabric_id = self._fabric(site).id
+        return list(assignments_of(roles_of([fabric_id])[fabric_id]).assignments)
+
+    def take_result(self, site: str, body: bytes) -> None:
+        store_result(read_arrival(self._providers[site], body), self.clock())
+
+    def take_replication(self, site: str, states: Iterable[ReplicationState]) -> None:
+        now = self.clock()
+        with transaction.atomic():
+            ingest_replication(self._fabric(site).id, list(states), now, now)
+
+    def take_roles(self, site: str, copies: Iterable[HeldCopy]) -> None:
+        with transaction.atomic():
+            ingest_roles(self._fabric(site).id, list(copies), self.clock())
+
+    # Workers and beat
+
+    def work(self) -> None:
+        """One round of everything that moves by itself."""
+        for pk in list(OutboxMessage.objects.values_list("pk", flat=True)):
+            carry_out(pk, self._tasks, self.clock)
+        roots = Job.objects.filter(finished_at=None).annotate(top=Coalesce(F("root_id"), F("id")))
+        for job_id in set(roots.values_list("top", flat=True)):
+            advance(job_id, self._registry, self.clock)
+        with transaction.atomic():
+            start_machines(self.clock())
+
+    # People
+
+    def ask(self, name: str, operation: str) -> str:
+        """Asks for an operation; gives why it was refused, or nothing."""
+        item = ProtectedItem.objects.get(vault=self._vault, name=name)
+        try:
+            with transaction.atomic():
+                OPERATIONS[operation](item, self.clock())
+        except RefusedError as refused:
+            return refused.failure.code
+        return ""
+
+    def start_by_hand(self, name: str) -> None:
+        """As a person does who restarts the failover that could not start its machine."""
+        with transaction.atomic():
+            want_started(ProtectedItem.objects.get(vault=self._vault, name=name).id, self.clock())
+
+    def standings(self) -> list[Standing]:
+        running = {
+            UUID(job.target_id) for job in Job.objects.filter(vault=self._vault, finished_at=None)
+        }
+        undecided = {
+            ProtectionState.PLANNED_FAILOVER_FAILED,
+            ProtectionState.UNPLANNED_FAILOVER_FAILED,
+            ProtectionState.CHANGING_POINT_FAILED,
+            ProtectionState.CANCELLING_FAILED,
+        }
+        return [
+            Standing(
+                name=item.name,
+                vm_id=item.vm_id,
+                state=item.state,
+                active_site=LOCATIONS[item.active_location],
+                decided=item.state not in undecided,
+                busy=item.id in running,
+            )
+            for item in ProtectedItem.objects.filter(vault=self._vault).order_by("name")
+        ]
