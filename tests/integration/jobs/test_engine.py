@@ -12,7 +12,7 @@ from opensiterecovery.provider.v1 import command_pb2
 from coordinator.failures import Failure, refuse
 from coordinator.jobs import queries
 from coordinator.jobs.engine import advance
-from coordinator.jobs.models import Command, Job, OperationLock
+from coordinator.jobs.models import Command, Job, OperationLock, Step
 from coordinator.jobs.registry import (
     ConditionState,
     FinishedJob,
@@ -22,6 +22,7 @@ from coordinator.jobs.registry import (
 )
 from coordinator.jobs.services import begin_job, record_progress
 from coordinator.jobs.states import CommandState, JobState, StepState
+from coordinator.jobs.step_rows import SHORT_JOB_STEPS
 from coordinator.jobs.steps import FailureRule, Graph, Output, StepKind, StepSpec, TaskSpec
 from coordinator.vaults.models import Vault
 from tests.integration.jobs.fake_provider import FakeProvider, fail
@@ -167,6 +168,27 @@ def test_outputs_reach_the_next_command(bench: Bench, provider: FakeProvider) ->
     bench.advance()
     (second,) = provider.fetch()
     assert second.refresh_host.host == "hv2.contoso.local"
+
+
+def test_a_result_just_taken_reaches_the_next_step_of_a_long_job(
+    bench: Bench, provider: FakeProvider
+) -> None:
+    more = [record(f"more{number}", "end") for number in range(SHORT_JOB_STEPS)]
+    bench.begin(
+        command("read", provider.id, action="read_host_replication"),
+        record("end", "read", inputs={"host": Output("read", "host")}),
+        *more,
+    )
+
+    def tell(_command: command_pb2.Command, result: command_pb2.CommandResult) -> None:
+        result.host_replication.host = "hv2.contoso.local"
+
+    (read,) = provider.fetch()
+    provider.answer(read, bench.clock(), tell)
+    bench.advance()
+    assert bench.job.state == JobState.SUCCEEDED, bench.job.errors
+    assert bench.domain.calls[0].inputs == {"host": "hv2.contoso.local"}
+    assert Step.objects.get(job=bench.job, key="read").result["host"] == "hv2.contoso.local"
 
 
 def test_all_waiting_results_are_taken_in_one_advance(bench: Bench, provider: FakeProvider) -> None:
