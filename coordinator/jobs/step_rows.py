@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
+from django.db import connection
+
 from coordinator.jobs.decisions import StepSnapshot
-from coordinator.jobs.statements import fetch, run
 from coordinator.jobs.states import StepState
 from coordinator.jobs.steps import FailureRule, StepKind
 
@@ -140,13 +141,15 @@ RULES = {rule.value: rule for rule in FailureRule}
 def read_steps(job_ids: Collection[UUID]) -> Mapping[UUID, list[StepRow]]:
     """The steps of these jobs in the order of their graphs, in one query."""
     found: dict[UUID, list[StepRow]] = {job_id: [] for job_id in job_ids}
-    for columns in fetch(READ, [list(job_ids)]):
-        row = StepRow(*columns)
-        row.kind = KINDS[row.kind]
-        row.state = STATES[row.state]
-        row.on_failure = RULES[row.on_failure]
-        row.after = tuple(json.loads(cast("str", row.after)))
-        found[row.job_id].append(row)
+    with connection.cursor() as cursor:
+        cursor.execute(READ, [list(job_ids)])
+        for columns in cursor.fetchall():
+            row = StepRow(*columns)
+            row.kind = KINDS[row.kind]
+            row.state = STATES[row.state]
+            row.on_failure = RULES[row.on_failure]
+            row.after = tuple(json.loads(cast("str", row.after)))
+            found[row.job_id].append(row)
     return found
 
 
@@ -179,7 +182,8 @@ def write_steps(steps: Sequence[StepRow]) -> None:
         [step.failure_json for step in steps],
         [step.members_left for step in steps],
     ]
-    run(UPDATE, columns)
+    with connection.cursor() as cursor:
+        cursor.execute(UPDATE, columns)
 
 
 def _object(stored: str | None) -> Mapping[str, object]:

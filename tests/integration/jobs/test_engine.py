@@ -188,7 +188,9 @@ def test_a_result_just_taken_reaches_the_next_step_of_a_long_job(
     bench.advance()
     assert bench.job.state == JobState.SUCCEEDED, bench.job.errors
     assert bench.domain.calls[0].inputs == {"host": "hv2.contoso.local"}
-    assert Step.objects.get(job=bench.job, key="read").result["host"] == "hv2.contoso.local"
+    stored = Step.objects.get(job=bench.job, key="read").result
+    assert stored is not None
+    assert stored["host"] == "hv2.contoso.local"
 
 
 def test_all_waiting_results_are_taken_in_one_advance(bench: Bench, provider: FakeProvider) -> None:
