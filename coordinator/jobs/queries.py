@@ -37,8 +37,8 @@ __all__ = [
     "job_view",
     "list_jobs",
     "providers_with_waiting_commands",
-    "results_of_steps",
     "refuse_unless_capable",
+    "results_of_steps",
     "running_job_for",
     "step_lengths",
 ]

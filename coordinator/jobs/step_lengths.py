@@ -49,7 +49,7 @@ class StepLength:
 
 def step_lengths(vault_id: UUID, verbs: Collection[str]) -> list[StepLength]:
     """How long the newest commands of some verbs took in a vault, newest first."""
-    values = {
+    values: dict[str, list[str] | UUID | int] = {
         "verbs": sorted(verbs),
         "vault": vault_id,
         "reach": NEWEST_OF_ALL,

@@ -88,13 +88,13 @@ def _behind(operation: Operation, machine: MachineFacts) -> Iterator[Found]:
             Severity.WARNING,
             Failure(
                 "ReplicaFarBehind",
-                f"The replica of {machine.name} is {machine.rpo_seconds} s behind; replication goes "
+                f"The replica of {machine.name} is {machine.rpo_seconds} s behind; it is sent "
                 f"every {machine.frequency_seconds} s. {means}",
                 (
                     "The line is too slow for what the machine writes, or is interrupted.",
                     "Replication is paused.",
                 ),
-                "Find out what holds the replication up; see replication limits and the line's use.",
+                "Find out what holds the replication up; see bandwidth limits and the line's use.",
             ),
         )
     if operation is not Operation.PLANNED_FAILOVER and not machine.recovery_points:
@@ -126,7 +126,7 @@ def _networks(machine: MachineFacts) -> Iterator[Found]:
                 Severity.WARNING,
                 Failure(
                     "NetworkNotMapped",
-                    f"{machine.name} would not be connected where it goes: {adapter.source_network} "
+                    f"{machine.name} would be on no network over there: {adapter.source_network} "
                     "is mapped to no network there.",
                     ("The network has no mapping.",),
                     f"Map {adapter.source_network} to a network of the other server.",

@@ -14,6 +14,7 @@ MACHINE = f"{{vault}}{CONTAINER}/replicationProtectableItems/{{machine}}"
 PROVIDER_INPUT = ("properties", "providerSpecificInput")
 
 NETWORKS = "/replicationFabrics/{shanghai}/replicationNetworks"
+TEST_NETWORK = "{vault}/replicationFabrics/{beijing}/replicationNetworks/bj2"
 RECOVERY_NETWORK = {
     "properties": {
         "recoveryNetworkId": "{vault}/replicationFabrics/{beijing}/replicationNetworks/bj1",
@@ -342,6 +343,22 @@ EXAMPLES = (
         harmless={(): [None], ("properties", "failoverDirection"): [None]},
     ),
     Example(
+        name="check a plan",
+        method="POST",
+        path="/replicationRecoveryPlans/Plan-1/dryRun",
+        body={
+            "properties": {
+                "failoverType": "UnplannedFailover",
+                "failoverDirection": "PrimaryToRecovery",
+                "sourceSiteOperations": "Required",
+            }
+        },
+        harmless={
+            ("properties", "failoverDirection"): [None],
+            ("properties", "sourceSiteOperations"): [None],
+        },
+    ),
+    Example(
         name="fail a plan over without counting on the source",
         method="POST",
         path="/replicationRecoveryPlans/Plan-1/unplannedFailover",
@@ -408,6 +425,70 @@ EXAMPLES = (
             ("properties", "providerSpecificDetails"): [None],
             ("properties", "providerSpecificDetails", "recoveryPointId"): [None],
             ("properties", "providerSpecificDetails", "recoveryTag"): [None],
+        },
+    ),
+    Example(
+        name="test a machine",
+        method="POST",
+        path=f"{ITEM}/testFailover",
+        body={
+            "properties": {
+                "failoverDirection": "PrimaryToRecovery",
+                "networkType": "VmNetworkAsInput",
+                "networkId": TEST_NETWORK,
+                "providerSpecificDetails": {
+                    "recoveryPointId": f"{{vault}}{ITEM}/recoveryPoints/point-1",
+                    "recoveryTag": "Latest",
+                },
+            }
+        },
+        harmless={
+            (): [None],
+            ("properties", "failoverDirection"): [None],
+            ("properties", "networkType"): [None],
+            ("properties", "providerSpecificDetails"): [None],
+            ("properties", "providerSpecificDetails", "recoveryPointId"): [None],
+            ("properties", "providerSpecificDetails", "recoveryTag"): [None],
+        },
+    ),
+    Example(
+        name="clean up a test",
+        method="POST",
+        path=f"{ITEM}/testFailoverCleanup",
+        body={"properties": {"comments": "It came up."}},
+        harmless={
+            (): [None],
+            ("properties", "comments"): [None],
+        },
+    ),
+    Example(
+        name="test a plan",
+        method="POST",
+        path="/replicationRecoveryPlans/Plan-1/testFailover",
+        body={
+            "properties": {
+                "failoverDirection": "PrimaryToRecovery",
+                "networkType": "VmNetworkAsInput",
+                "networkId": TEST_NETWORK,
+                "providerSpecificDetails": [{"recoveryTag": "LatestAvailable"}],
+            }
+        },
+        harmless={
+            (): [None],
+            ("properties", "failoverDirection"): [None],
+            ("properties", "networkType"): [None],
+            ("properties", "providerSpecificDetails"): [None],
+            ("properties", "providerSpecificDetails", 0, "recoveryTag"): [None],
+        },
+    ),
+    Example(
+        name="clean up the tests of a plan",
+        method="POST",
+        path="/replicationRecoveryPlans/Plan-1/testFailoverCleanup",
+        body={"properties": {"comments": "All came up."}},
+        harmless={
+            (): [None],
+            ("properties", "comments"): [None],
         },
     ),
     Example(

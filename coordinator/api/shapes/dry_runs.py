@@ -1,0 +1,57 @@
+"""Dry runs in answers."""
+
+from __future__ import annotations
+
+from coordinator.recovery.dry_run.facts import Finding
+from coordinator.recovery.dry_run.forecast import Forecast
+from coordinator.recovery.dry_run.services import DryRun
+
+
+def dry_run_answer(found: DryRun) -> dict[str, object]:
+    """What was found, errors first, and how long the run would take."""
+    forecast = found.forecast
+    return {
+        "checks": [_finding(each) for each in found.findings],
+        "forecast": None if forecast is None else _forecast(forecast, found.machine_names),
+    }
+
+
+def _finding(found: Finding) -> dict[str, object]:
+    failure = found.failure
+    return {
+        "severity": str(found.severity),
+        "code": failure.code,
+        "message": failure.message,
+        "possibleCauses": list(failure.possible_causes),
+        "recommendedAction": failure.recommended_action,
+        "objectType": found.object_type,
+        "objectName": found.object_name,
+    }
+
+
+def _forecast(forecast: Forecast, names: dict[str, str]) -> dict[str, object]:
+    return {
+        "seconds": round(forecast.seconds, 1),
+        "manualActions": forecast.manual_actions,
+        "groups": [
+            {
+                "key": phase.key,
+                "taskName": phase.task,
+                "beginsSeconds": round(phase.begins_seconds, 1),
+                "endsSeconds": round(phase.ends_seconds, 1),
+            }
+            for phase in forecast.phases
+        ],
+        "criticalPath": [
+            {
+                "machine": names.get(part.machine, ""),
+                "step": part.step,
+                "taskName": part.task,
+                "host": part.host_slot.removeprefix("host:"),
+                "beginsSeconds": round(part.begins_seconds, 1),
+                "seconds": round(part.seconds, 1),
+                "waitedFor": str(part.waited_for),
+            }
+            for part in forecast.critical_path
+        ],
+    }
