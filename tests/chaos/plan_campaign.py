@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 from coordinator.config.waiting import WaitTimeoutError, wait_for
 from deploy.lab import judge
@@ -92,10 +93,12 @@ class PlanCampaign:
 
     def _play(self, number: int, phase: str) -> None:
         blows = Blows(self._lab, points_of(self._points, number, phase), self._tell)
-        with blows:
-            self._phase(phase)
-        self.verdict.struck += blows.struck
-        self.verdict.problems += blows.problems
+        try:
+            with blows:
+                self._phase(phase)
+        finally:
+            self.verdict.struck += blows.struck
+            self.verdict.problems += blows.problems
         site = "Beijing" if phase in {"failover", "reverse"} else "Shanghai"
         if phase in {"failover", "failback"}:
             self._judge_arrival("Shanghai" if site == "Beijing" else "Beijing", site)
@@ -124,7 +127,8 @@ class PlanCampaign:
         """Runs the plan and has it go on, as a person would, until its machines are there."""
         operator = self._lab.operator
         for _ in range(RESTARTS):
-            job = self._end(operator.run_plan(verb, direction))
+            begun = operator.when_free(lambda: operator.run_plan(verb, direction))
+            job = self._end(begun)
             try:
                 wait_for(f"{verb} of every machine", done, rests)
             except WaitTimeoutError:
@@ -153,7 +157,7 @@ class PlanCampaign:
             if "Restart" not in (seen.allowed_actions or []):
                 return state
             self.verdict.jobs_restarted += 1
-            operator.restart(job)
+            operator.when_free(lambda: operator.restart(job))
         raise JobFailedError(f"job {job} failed {RESTARTS} times")
 
     # States
@@ -173,6 +177,7 @@ class PlanCampaign:
     def _replicates(self) -> None:
         """Every machine replicates at the lab; what asks for a comparison gets it, once."""
         asked: set[str] = set()
+        operator = self._lab.operator
 
         def replicate() -> bool:
             rest = [
@@ -184,7 +189,8 @@ class PlanCampaign:
                 if machine.replication_state == RESYNCHRONIZE and machine.name not in asked:
                     asked.add(machine.name)
                     self.verdict.resynchronized += 1
-                    self._lab.operator.resynchronize(self._lab.operator.item_ids()[machine.name])
+                    item_id = operator.item_ids()[machine.name]
+                    operator.when_free(partial(operator.resynchronize, item_id))
             return not rest
 
         wait_for("every machine to replicate", replicate, STATE_LIMIT_SECONDS)

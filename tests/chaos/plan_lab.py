@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from azure.core.exceptions import HttpResponseError
 from azure.mgmt.recoveryservicessiterecovery import models
 
 from agent.private_files import write_private
@@ -19,7 +20,11 @@ from deploy.lab.site.topology import TOPOLOGIES
 from deploy.story.story import Cast, Narrator, Story
 from tests.chaos.relay import Relay
 
+T = TypeVar("T")
+
 PLAN = "shop"
+# ASR's code of a refusal because another operation has the machine.
+IN_PROGRESS = "532"
 TIERS = ("db", "app", "web")
 CLOUD = "ShopCloud1"
 LIMIT_SECONDS = 300.0
@@ -95,6 +100,20 @@ class PlanOperator(Operator):
         begin = getattr(self.recovery.replication_recovery_plans, f"begin_{verb}")
         body: list[Any] = [{"properties": {"failoverDirection": direction}}] if direction else []
         return self._begin(begin, PLAN, *body)
+
+    def when_free(self, begin: Callable[[], T]) -> T:
+        """Asks again, as a person would, as long as another operation is in progress."""
+
+        def begun() -> tuple[T] | None:
+            try:
+                return (begin(),)
+            except HttpResponseError as problem:
+                if problem.error is None or problem.error.code != IN_PROGRESS:
+                    raise
+                return None
+
+        [answer] = wait_for("other operations to end", begun, LIMIT_SECONDS)
+        return answer
 
     def restart(self, job: str) -> None:
         """Has a failed job go on where it failed."""
