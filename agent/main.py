@@ -20,6 +20,7 @@ from agent.configuration import (
     powershell_command,
     script_library_path,
 )
+from agent.copy_commands import print_copies, release_copy
 from agent.exit_codes import ExitCode
 from agent.identity import IdentityError
 from agent.journal.database import JournalError
@@ -36,6 +37,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+copy_app = typer.Typer(
+    no_args_is_help=True, help="Copies of protected machines here: which may run, and by hand."
+)
+app.add_typer(copy_app, name="copy")
 
 StateOption = Annotated[
     Path | None,
@@ -145,6 +151,41 @@ def status(
     _configure_logging()
     folder = StateFolder(state or default_state_folder())
     raise typer.Exit(print_status(folder, utc_now(), typer.echo, as_json=as_json))
+
+
+@copy_app.command("list")
+def list_copies(
+    state: StateOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what each copy of a protected machine here may do. Works while the agent runs.
+
+    Exit status: 0 shown, 1 the identity or the journal cannot be read.
+    """
+    _configure_logging()
+    folder = StateFolder(state or default_state_folder())
+    raise typer.Exit(print_copies(folder, typer.echo, as_json=as_json))
+
+
+@copy_app.command("release")
+def release(
+    vm_id: Annotated[str, typer.Argument(help="Hyper-V's id of the virtual machine.")],
+    start: Annotated[bool, typer.Option("--start", help="Also start it.")] = False,
+    state: StateOption = None,
+    powershell: PowerShellOption = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Release a held copy, or start a machine, when the coordinator cannot be reached.
+
+    Make sure that the other copy does not run. The copy is not held again before the next failover.
+
+    Exit status: 0 released, 1 it could not be, 8 not confirmed, 9 PowerShell unusable.
+    """
+    _configure_logging()
+    folder = StateFolder(state or default_state_folder())
+    command = _powershell(powershell, folder)
+    confirm = None if yes else _ask
+    raise typer.Exit(release_copy(folder, vm_id, command, typer.echo, confirm, start=start))
 
 
 def main() -> None:

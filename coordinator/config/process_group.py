@@ -168,6 +168,19 @@ class ProcessGroup:
         os.killpg(pid, signal.SIGKILL)
         wait_for(f"{name} to end", lambda: not _alive(pid), limit_seconds=20)
 
+    def freeze_program(self, name: str) -> None:
+        """Has a program stand still, as it is, until it is told to go on."""
+        self._signal(name, signal.SIGSTOP)
+
+    def resume_program(self, name: str) -> None:
+        """Has a program go on that stands still. Idempotent."""
+        self._signal(name, signal.SIGCONT)
+
+    def _signal(self, name: str, number: signal.Signals) -> None:
+        pid = next((row.pid for row in self.status() if row.name == name), 0)
+        if pid:
+            os.killpg(pid, number)
+
     def stop(self, limit_seconds: float = 60) -> None:
         """Stops every program and supervisord, and waits until none is left."""
         pids = [row.pid for row in self.status() if row.pid]

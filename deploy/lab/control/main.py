@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,7 @@ from deploy.lab.control.options import (
 )
 from deploy.lab.control.sites import NoSuchMachineError, Sites
 from deploy.lab.control.stage import Stage, StageError, StageOptions
+from deploy.lab.judge import double_runs, running_intervals
 from deploy.lab.site.admin import SiteAdminError, SiteDownError
 from deploy.lab.site.topology import (
     TopologyError,
@@ -110,6 +112,20 @@ def env(state: StateOption = DEFAULT_STATE) -> None:
 
 
 @app.command()
+def judge(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> None:
+    """Did two copies of a machine run on production networks at once? Exit status 4 if so."""
+    found = double_runs(running_intervals(Sites(open_stage(state)).effects()), datetime.now(UTC))
+    seconds = sum(each.seconds for each in found)
+    names = [f"{each.one.vm_id} at {each.one.site} and {each.other.site}" for each in found]
+    show_one(
+        {"double_running_seconds": seconds, "machines": ", ".join(names) or "none"},
+        as_json=as_json,
+    )
+    if found:
+        raise typer.Exit(4)
+
+
+@app.command()
 def effects(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> None:
     """Everything that changed at any site, with the command that caused it."""
     columns = {
@@ -149,17 +165,25 @@ def start(
 
 @site_app.command("cut")
 def cut(
-    site: SiteArgument, state: StateOption = DEFAULT_STATE, as_json: JsonOption = False
+    site: SiteArgument,
+    state: StateOption = DEFAULT_STATE,
+    agent: Annotated[
+        bool, typer.Option("--agent", help="Only the site's agent, from the coordinator.")
+    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Cuts the site's hosts off from those of other sites."""
-    _on_site(state, site, Sites.cut, "cut off", as_json=as_json)
+    """Cuts the site's hosts off from those of other sites, or its agent from the coordinator."""
+    if agent:
+        _on_site(state, site, Sites.cut_agent, "agent cut off", as_json=as_json)
+    else:
+        _on_site(state, site, Sites.cut, "cut off", as_json=as_json)
 
 
 @site_app.command("heal")
 def heal(
     site: SiteArgument, state: StateOption = DEFAULT_STATE, as_json: JsonOption = False
 ) -> None:
-    """Joins a cut site again."""
+    """Joins a cut site, and its agent, again."""
     _on_site(state, site, Sites.heal, "joined", as_json=as_json)
 
 

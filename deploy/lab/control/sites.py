@@ -6,13 +6,16 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from coordinator.config.waiting import wait_for
+from deploy.lab.control.links import link_program
 from deploy.lab.control.stage import Stage, agent_program, site_program
 from deploy.lab.site.admin import SiteAdmin, SiteDownError
 from deploy.lab.site.admin_records import Condition, HostStatus, MachineStatus
 from deploy.lab.site.effects import Effect
 from deploy.lab.site.links import LinkRule
+from deploy.lab.site.power import record_loss_of_power
 
 BOOT_LIMIT_SECONDS = 60.0
 
@@ -146,6 +149,7 @@ class Sites:
         group = self._stage.group()
         for program in (agent_program(site), site_program(site)):
             group.kill_program(program)
+        record_loss_of_power(self._stage.state / "sites", site, datetime.now(UTC))
 
     def start(self, site: str) -> None:
         """Gives the power back and waits until the hosts have booted."""
@@ -153,6 +157,10 @@ class Sites:
         wait_for(f"{site} to boot", self._admins[site].is_up, BOOT_LIMIT_SECONDS)
         if (self._stage.agent_folder(site) / "identity.json").exists():
             self._stage.start_program(agent_program(site))
+
+    def cut_agent(self, site: str) -> None:
+        """Interrupts the network between a site's agent and the gateway, and nothing else."""
+        self._stage.group().freeze_program(link_program(site))
 
     def hosts(self) -> list[HostStatus]:
         """Hosts of all sites whose daemons run."""
@@ -179,6 +187,8 @@ class Sites:
         self._admins[site].cut()
 
     def heal(self, site: str) -> None:
+        """Mends all links of a site: those of its hosts, and its agent's."""
+        self._stage.group().resume_program(link_program(site))
         self._admins[site].heal()
 
 

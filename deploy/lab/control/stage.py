@@ -20,6 +20,7 @@ from coordinator.config.process_group import ProcessGroup, Program
 from coordinator.config.stack import Stack, configuration_environment, prepare_stack
 from coordinator.config.waiting import wait_for
 from deploy.lab.control.connection import CONNECTION_FILE, Connection
+from deploy.lab.control.links import link_ports, link_programs, put_on_link
 from deploy.lab.control.operator import Operator, write_key
 from deploy.lab.site.topology import DEFAULT_TOPOLOGY, Topology, load_topology
 
@@ -100,7 +101,9 @@ class Stage:
         """Starts coordinator and sites, and waits until the API answers. Idempotent."""
         stack = self._stack()
         self.options.save()
-        group = stack.group(*self._site_programs(), *self._agent_programs(stack.configuration))
+        links = link_programs(self.state, self._site_names(), stack.configuration.gateway_endpoint)
+        agents = self._agent_programs(stack.configuration)
+        group = stack.group(*self._site_programs(), *links, *agents)
         if not group.running():
             group.start()
         if not (self.state / CONNECTION_FILE).exists():
@@ -137,6 +140,7 @@ class Stage:
         )
         if done.returncode != 0:
             raise StageError(f"registering {site} failed:\n{done.stdout}{done.stderr}")
+        put_on_link(folder / "identity.json", link_ports(self.state, self._site_names())[site])
 
     def wait_for_discovery(self) -> None:
         """Waits until every server is connected and every cloud has been seen."""
@@ -186,6 +190,9 @@ class Stage:
         return self.state / "agents" / site
 
     # Parts
+
+    def _site_names(self) -> list[str]:
+        return [site.name for site in self.topology.sites]
 
     def _stack(self) -> Stack:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("OSR_")}

@@ -27,7 +27,9 @@ from agent.clock import utc_now
 from agent.fabric.host_replication import read_host_replication
 from agent.journal.commands import CommandJournal
 from agent.journal.database import Database
+from agent.journal.host_keys import HostKeyStore
 from agent.powershell.pool import NO_COMMAND
+from agent.roles.by_hand import ByHand, shown
 from deploy.lab.site.clock import SiteClock
 from deploy.lab.site.environment import Environment
 from deploy.lab.site.power import boot, open_site, shut_down
@@ -262,3 +264,25 @@ async def test_an_adapter_that_is_gone_is_passed_over(agent: Agent) -> None:
     await agent.assign(ROLE_REPLICA, epoch=3)
     assert agent.switch == held.adapters[0].switch_name
     assert HeldAdapter(adapter_id="gone") not in agent.sent[-1].copies
+
+
+async def test_a_person_releases_a_held_copy_without_the_coordinator(agent: Agent) -> None:
+    switch = agent.switch
+    await agent.assign(ROLE_HELD, epoch=2)
+    by_hand = ByHand(
+        agent.pool.for_command(NO_COMMAND),
+        HostKeyStore(agent.database, utc_now),
+        agent.store,
+        utc_now,
+    )
+    [copy] = agent.store.copies()
+    assert shown(copy)["held"] is True
+    await by_hand.release(copy, start=True)
+    assert (agent.vm.state.value, agent.switch) == ("Running", switch)
+    # The agent beside it heeds what the person decided, until the next failover.
+    await agent.assign(ROLE_HELD, epoch=2)
+    assert (agent.vm.state.value, agent.switch) == ("Running", switch)
+    assert not agent.sent[-1].copies
+    assert shown(agent.store.copies()[0])["released"] is True
+    await agent.assign(ROLE_HELD, epoch=4)
+    assert (agent.vm.state.value, agent.switch) == ("Off", None)
