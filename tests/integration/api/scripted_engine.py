@@ -16,6 +16,7 @@ from coordinator.jobs.states import JobState, StepState
 from coordinator.protection.models import HostBandwidth, NetworkMapping, Pairing, ProtectedItem
 from coordinator.protection.states import ActiveLocation, PairingState, ProtectionState
 from coordinator.recovery.loss import NAMES
+from coordinator.recovery.models import Drill
 
 LOOK_SECONDS = 0.05
 
@@ -66,6 +67,33 @@ def cancelled(job: Job) -> None:
     item.state, item.failover_type = ProtectionState.PROTECTED, ""
     item.active_location = ActiveLocation(item.active_location).other
     item.save()
+
+
+def tested(job: Job) -> None:
+    drill = Drill.objects.get(item_id=job.target_id, ended_at=None)
+    drill.job_id, drill.active_at, drill.outcome = job.id, timezone.now(), "Active"
+    drill.test_vm_id, drill.test_vm_name = "99999999-0000-4000-8000-000000000000", "GoldVM1 - Test"
+    drill.adapters = [
+        {
+            "adapter": "a",
+            "pool": "p",
+            "address": "10.2.0.15",
+            "subnet_name": "Frontend",
+            "guest_address": "10.2.0.15",
+        }
+    ]
+    drill.save()
+    ProtectedItem.objects.filter(id=job.target_id).update(test_failover_state="Active")
+
+
+def cleaned_up(job: Job) -> None:
+    drill = Drill.objects.get(item_id=job.target_id, ended_at=None)
+    drill.ended_at, drill.outcome = timezone.now(), "Completed"
+    drill.notes = job.arguments["comments"]
+    drill.save()
+    ProtectedItem.objects.filter(id=job.target_id).update(
+        test_failover_state="None", last_test_failover_at=drill.active_at
+    )
 
 
 def committed(job: Job) -> None:
@@ -127,6 +155,8 @@ EFFECTS: Mapping[str, Callable[[Job], None]] = {
     "UnplannedFailover": failed_over_unplanned,
     "ChangePit": failed_over_unplanned,
     "CancelFailover": cancelled,
+    "TestFailover": tested,
+    "TestFailoverCleanup": cleaned_up,
     "CommitFailover": committed,
     "ReverseReplication": reversed_,
     "DisableDr": disabled,
