@@ -70,7 +70,7 @@ def cancelled(job: Job) -> None:
 
 
 def tested(job: Job) -> None:
-    drill = Drill.objects.get(item_id=job.target_id, ended_at=None)
+    drill = Drill.objects.get(item__id=job.target_id, ended_at=None)
     drill.job_id, drill.active_at, drill.outcome = job.id, timezone.now(), "Active"
     drill.test_vm_id, drill.test_vm_name = "99999999-0000-4000-8000-000000000000", "GoldVM1 - Test"
     drill.adapters = [
@@ -87,7 +87,7 @@ def tested(job: Job) -> None:
 
 
 def cleaned_up(job: Job) -> None:
-    drill = Drill.objects.get(item_id=job.target_id, ended_at=None)
+    drill = Drill.objects.get(item__id=job.target_id, ended_at=None)
     drill.ended_at, drill.outcome = timezone.now(), "Completed"
     drill.notes = job.arguments["comments"]
     drill.save()
