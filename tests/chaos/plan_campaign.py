@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
+from azure.core.exceptions import HttpResponseError
+
 from coordinator.config.waiting import WaitTimeoutError, wait_for
 from deploy.lab import judge
 from deploy.lab.control.operator import ENDED, JobFailedError, error_text
@@ -177,7 +179,6 @@ class PlanCampaign:
     def _replicates(self) -> None:
         """Every machine replicates at the lab; what asks for a comparison gets it, once."""
         asked: set[str] = set()
-        operator = self._lab.operator
 
         def replicate() -> bool:
             rest = [
@@ -186,14 +187,25 @@ class PlanCampaign:
                 if machine.name in self._lab.names and machine.replication_state != "Replicating"
             ]
             for machine in rest:
-                if machine.replication_state == RESYNCHRONIZE and machine.name not in asked:
+                waits = machine.replication_state == RESYNCHRONIZE
+                if waits and machine.name not in asked and self._resynchronized(machine.name):
                     asked.add(machine.name)
-                    self.verdict.resynchronized += 1
-                    item_id = operator.item_ids()[machine.name]
-                    operator.when_free(partial(operator.resynchronize, item_id))
             return not rest
 
         wait_for("every machine to replicate", replicate, STATE_LIMIT_SECONDS)
+
+    def _resynchronized(self, name: str) -> bool:
+        """Has a machine compared anew; False while the product has not seen that it waits."""
+        operator = self._lab.operator
+        item_id = operator.item_ids()[name]
+        try:
+            operator.when_free(partial(operator.resynchronize, item_id))
+        except HttpResponseError as problem:
+            if problem.error is None or problem.error.code != "OperationNotAllowed":
+                raise
+            return False
+        self.verdict.resynchronized += 1
+        return True
 
     # Judgement
 

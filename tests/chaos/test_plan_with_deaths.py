@@ -1,16 +1,23 @@
-"""Blows under a recovery plan: which, when, and what a verdict says of them."""
+"""A plan with a few blows in it, by a fixed seed; more: `tests/chaos/run --scenario plan`."""
 
 from __future__ import annotations
 
+import shutil
 import socket
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.chaos.plan_campaign import PlanVerdict
-from tests.chaos.plan_lab import choose_machines
+from tests.chaos.plan_campaign import PlanCampaign, PlanVerdict
+from tests.chaos.plan_lab import PlanLab, choose_machines
 from tests.chaos.plan_points import PHASES, VICTIMS, Blow, choose_plan_points, points_of
 from tests.chaos.relay import Relay
+
+SEED = 11
+POINTS = 4
+MACHINES = 3
 
 
 def test_the_same_seed_strikes_the_same() -> None:
@@ -106,3 +113,19 @@ def test_a_cut_link_passes_nothing_and_a_mended_one_what_was_sent(
             assert far.recv(16) == b"two"
             far.sendall(b"back")
             assert near.recv(16) == b"back"
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.spec("JB-3", "FO-7", "RP-2")
+def test_a_plan_ends_right_whatever_dies() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="osr-chaos-"))
+    lab = PlanLab(folder, MACHINES)
+    try:
+        lab.up(lambda _: None)
+        points = choose_plan_points(POINTS, SEED, machines=MACHINES)
+        verdict = PlanCampaign(lab, points, lambda _: None).run()
+    finally:
+        lab.down()
+    assert verdict.problems == [], f"logs: {folder / 'logs'}"
+    assert verdict.ok, verdict.as_json()
+    shutil.rmtree(folder)
