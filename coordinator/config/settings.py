@@ -44,7 +44,9 @@ def database(url: str) -> dict[str, Any]:
         "PORT": str(parts.get("port", "")),
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"connect_timeout": 5},
+        # Only of use to cursors that bind on the server (jobs.statements): a statement is prepared
+        # when it is run the third time.
+        "OPTIONS": {"connect_timeout": 5, "prepare_threshold": 2},
     }
 
 

@@ -1,4 +1,4 @@
-"""Commands taken for a session to send: which are next, and never more than a host may have at once.
+"""Commands taken for a session to send: which are next, never more than a host may have at once.
 
 Commands of one slot run at most so many at a time, over all jobs. A command holds its slot from
 when it is claimed until its result is here; one that nobody waits for any more holds it for as long
@@ -16,10 +16,11 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from opensiterecovery.provider.v1 import command_pb2
 
 from coordinator.jobs.run import ANSWER_SECONDS
+from coordinator.jobs.statements import fetch, run
 
 ANSWER_TIME = timedelta(seconds=ANSWER_SECONDS)
 # What a command gets that is sent again after its time: on the wire, none at all means a default.
@@ -142,17 +143,14 @@ def claim_commands(
 
 def lock_claims(provider_ids: Collection[UUID]) -> None:
     """Lets nobody else claim for these providers until the transaction ends."""
-    with connection.cursor() as cursor:
-        cursor.execute(LOCK, [sorted(map(lock_key, provider_ids))])
+    run(LOCK, [sorted(map(lock_key, provider_ids))])
 
 
 def lock_sessions(provider_ids: Collection[UUID]) -> dict[UUID, int]:
     """Locks like `lock_claims`; gives the fences of the newest sessions of those registered."""
     if not provider_ids:
         return {}
-    with connection.cursor() as cursor:
-        cursor.execute(LOCK_SESSIONS, [sorted(map(lock_key, provider_ids)), list(provider_ids)])
-        return dict(cursor.fetchall())
+    return dict(fetch(LOCK_SESSIONS, [sorted(map(lock_key, provider_ids)), list(provider_ids)]))
 
 
 def claim_next(provider_id: UUID, fence: int, now: datetime, limit: int) -> list[ClaimedCommand]:
@@ -178,18 +176,17 @@ def _claim(
     statement: str, provider_id: UUID, parameters: Mapping[str, Any]
 ) -> list[ClaimedCommand]:
     now = parameters["now"]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            statement,
-            {
-                **parameters,
-                "provider": provider_id,
-                "in_time": now + ANSWER_TIME,
-                "slots": settings.CONFIGURATION.commands_per_host,
-                "overtime": OVERTIME_SECONDS,
-            },
-        )
-        rows = sorted(cursor.fetchall(), key=_order)
+    found = fetch(
+        statement,
+        {
+            **parameters,
+            "provider": provider_id,
+            "in_time": now + ANSWER_TIME,
+            "slots": settings.CONFIGURATION.commands_per_host,
+            "overtime": OVERTIME_SECONDS,
+        },
+    )
+    rows = sorted(found, key=_order)
     return [ClaimedCommand(row[4], row[5], _within_its_time(row, now)) for row in rows]
 
 

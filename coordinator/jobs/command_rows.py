@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from coordinator.jobs.statements import run
 
 INSERT = """
 INSERT INTO jobs_command (
@@ -54,5 +54,4 @@ def write_commands(commands: Sequence[NewCommand]) -> None:
         [command.body for command in commands],
         [command.created_at for command in commands],
     ]
-    with connection.cursor() as cursor:
-        cursor.execute(INSERT, columns)
+    run(INSERT, columns)

@@ -20,6 +20,7 @@ WHERE command.command_id = told.command_id AND command.provider_id = told.provid
     AND command.state IN ('pending', 'sent')
 """
 
+
 def acknowledge_commands(commands: Mapping[UUID, UUID], now: datetime) -> None:
     """Notes that commands are in their agents' journals. Idempotent.
 

@@ -13,11 +13,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 from opensiterecovery.provider.v1.command_pb2 import CommandResult
 
 from coordinator.jobs.claims import CLAIM_LIMIT, ClaimedCommand, claim_next, lock_sessions
@@ -28,6 +27,7 @@ from coordinator.jobs.models import Command, Job
 from coordinator.jobs.registry import Registry
 from coordinator.jobs.results import Result, take_results
 from coordinator.jobs.run import Advance
+from coordinator.jobs.statements import fetch
 from coordinator.jobs.states import CommandState
 
 log = structlog.get_logger(__name__)
@@ -182,16 +182,14 @@ def _store(
     bodies = {arrival.command_id: arrival.body for arrival in arrivals}
     if not bodies:
         return {}
-    parameters: dict[str, Any] = {
+    parameters = {
         "now": now,
         "roots": list(roots),
         "commands": [arrival.command_id for arrival in arrivals],
         "providers": [arrival.provider_id for arrival in arrivals],
         "results": [arrival.body for arrival in arrivals],
     }
-    with connection.cursor() as cursor:
-        cursor.execute(STORE, parameters)
-        rows = cursor.fetchall()
+    rows = fetch(STORE, parameters)
     by_root: dict[UUID, list[Result]] = {}
     for command_id, root_id, state, taken, job_id, step_id, step_key, verb in rows:
         intake.known.add(command_id)

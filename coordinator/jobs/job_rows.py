@@ -11,13 +11,29 @@ from uuid import UUID
 from django.db import connection
 
 from coordinator.jobs.models import Job
+from coordinator.jobs.statements import fetch, run
 from coordinator.jobs.states import UNFINISHED_JOBS
 
 UNFINISHED = [state.value for state in UNFINISHED_JOBS]
 
+# What a light advance needs of a job; what else there is of it, arguments for example, is long.
+JSON_COLUMNS = frozenset({"gates", "errors"})
+WANTED = JSON_COLUMNS | {
+    "id", "root_id", "vault_id", "scenario", "friendly_name", "child_key", "queue", "state",
+    "state_description", "target_type", "target_id", "target_name", "halt", "left_text",
+    "failure_told", "wake_at", "asked_at", "created_at", "started_at", "finished_at",
+    "children_left", "children_suspended", "children_seconds", "children_seconds_done",
+}  # fmt: skip
+# In the model's order, which `from_db` relies on.
+COLUMNS = tuple(
+    field.attname
+    for field in Job._meta.concrete_fields  # noqa: SLF001 - Django's documented interface
+    if field.attname in WANTED
+)
+SELECT = f"SELECT {', '.join(COLUMNS)} FROM jobs_job"  # noqa: S608 - the constants above
 LOCK = "SELECT * FROM jobs_job WHERE id = %s AND root_id IS NULL FOR NO KEY UPDATE"
-LOCK_FREE = """
-SELECT * FROM jobs_job WHERE id = ANY(%s::uuid[]) AND root_id IS NULL
+LOCK_FREE = f"""
+{SELECT} WHERE id = ANY(%s::uuid[]) AND root_id IS NULL
 ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 """
 # Two steps, so that each is a look into an index: those that are due, and those asked for.
@@ -28,13 +44,7 @@ SELECT job.* FROM (
 ) AS due JOIN jobs_job AS job ON job.id = due.id
 WHERE job.root_id = %s AND job.state = ANY(%s::text[])
 """
-# What a light advance needs of a child; what else there is of it, arguments for example, is long.
-CHILDREN = """
-SELECT id, root_id, vault_id, scenario, child_key, state, state_description, target_name, queue,
-    gates, halt, failure_told, errors, left_text, wake_at, asked_at, created_at, started_at,
-    finished_at, children_left, children_suspended, children_seconds, children_seconds_done
-FROM jobs_job WHERE id = ANY(%s::uuid[]) AND root_id = %s AND state = ANY(%s::text[])
-"""
+CHILDREN = f"{SELECT} WHERE id = ANY(%s::uuid[]) AND root_id = %s AND state = ANY(%s::text[])"
 UPDATE = """
 UPDATE jobs_job AS job
 SET state = new.state,
@@ -80,7 +90,16 @@ def lock_roots(job_ids: Collection[UUID]) -> list[Job]:
     """Those of these roots that nobody is advancing right now, locked."""
     if not job_ids:
         return []
-    return list(Job.objects.raw(LOCK_FREE, [list(job_ids)]))
+    return [_job(row) for row in fetch(LOCK_FREE, [list(job_ids)])]
+
+
+def _job(row: tuple[Any, ...]) -> Job:
+    """A job of these columns; the others are read when they are asked for."""
+    values = [
+        json.loads(value) if name in JSON_COLUMNS else value
+        for name, value in zip(COLUMNS, row, strict=True)
+    ]
+    return Job.from_db(connection.alias, COLUMNS, values)
 
 
 def due_children(root_id: UUID, now: datetime, asked_for: Collection[UUID]) -> list[Job]:
@@ -93,7 +112,7 @@ def children_of(root_id: UUID, job_ids: Collection[UUID]) -> list[Job]:
     """These children, if they have not ended, without their tasks and arguments."""
     if not job_ids:
         return []
-    return list(Job.objects.raw(CHILDREN, [list(job_ids), root_id, UNFINISHED]))
+    return [_job(row) for row in fetch(CHILDREN, [list(job_ids), root_id, UNFINISHED])]
 
 
 def written_columns(job: Job) -> tuple[object, ...]:
@@ -125,5 +144,4 @@ def write_jobs(jobs: Sequence[Job]) -> None:
         [job.id for job in jobs],
         *(list(column) for column in zip(*rows, strict=True)),
     ]
-    with connection.cursor() as cursor:
-        cursor.execute(UPDATE, columns)
+    run(UPDATE, columns)

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import connection
-
 from coordinator.jobs.run import Run
+from coordinator.jobs.statements import fetch
 from coordinator.jobs.states import StepState
 from coordinator.jobs.verbs import CommandFailure, read_result
 
@@ -38,12 +37,10 @@ class Result:
 
 def take_results(root_id: UUID, now: datetime) -> list[Result]:
     """All results that wait for the jobs of a family, in the order of their commands."""
-    with connection.cursor() as cursor:
-        cursor.execute(TAKE, [now, root_id])
-        return [
-            Result(job_id, step_id, key, verb, bytes(body or b""))
-            for job_id, step_id, key, verb, body in cursor.fetchall()
-        ]
+    return [
+        Result(job_id, step_id, key, verb, bytes(body or b""))
+        for job_id, step_id, key, verb, body in fetch(TAKE, [now, root_id])
+    ]
 
 
 def end_steps(run: Run, results: Collection[Result]) -> None:

@@ -9,9 +9,8 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from django.db import connection
-
 from coordinator.jobs.decisions import StepSnapshot
+from coordinator.jobs.statements import fetch, run
 from coordinator.jobs.states import StepState
 from coordinator.jobs.steps import FailureRule, StepKind
 
@@ -141,15 +140,13 @@ RULES = {rule.value: rule for rule in FailureRule}
 def read_steps(job_ids: Collection[UUID]) -> Mapping[UUID, list[StepRow]]:
     """The steps of these jobs in the order of their graphs, in one query."""
     found: dict[UUID, list[StepRow]] = {job_id: [] for job_id in job_ids}
-    with connection.cursor() as cursor:
-        cursor.execute(READ, [list(job_ids)])
-        for columns in cursor.fetchall():
-            row = StepRow(*columns)
-            row.kind = KINDS[row.kind]
-            row.state = STATES[row.state]
-            row.on_failure = RULES[row.on_failure]
-            row.after = tuple(json.loads(cast("str", row.after)))
-            found[row.job_id].append(row)
+    for columns in fetch(READ, [list(job_ids)]):
+        row = StepRow(*columns)
+        row.kind = KINDS[row.kind]
+        row.state = STATES[row.state]
+        row.on_failure = RULES[row.on_failure]
+        row.after = tuple(json.loads(cast("str", row.after)))
+        found[row.job_id].append(row)
     return found
 
 
@@ -158,14 +155,12 @@ def read_whole(rows: Collection[StepRow]) -> None:
     missing = {row.id: row for row in rows if not row.whole}
     if not missing:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(READ_WHOLE, [list(missing)])
-        for step_id, inputs, result in cursor.fetchall():
-            row = missing[step_id]
-            row.inputs_json = inputs
-            # What has ended since it was read has its result here and is not written yet.
-            row.result_json = result if row.result_json is None else row.result_json
-            row.whole = True
+    for step_id, inputs, result in fetch(READ_WHOLE, [list(missing)]):
+        row = missing[step_id]
+        row.inputs_json = inputs
+        # What has ended since it was read has its result here and is not written yet.
+        row.result_json = result if row.result_json is None else row.result_json
+        row.whole = True
 
 
 def write_steps(steps: Sequence[StepRow]) -> None:
@@ -182,8 +177,7 @@ def write_steps(steps: Sequence[StepRow]) -> None:
         [step.failure_json for step in steps],
         [step.members_left for step in steps],
     ]
-    with connection.cursor() as cursor:
-        cursor.execute(UPDATE, columns)
+    run(UPDATE, columns)
 
 
 def _object(stored: str | None) -> Mapping[str, object]:
