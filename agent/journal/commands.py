@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,7 +11,14 @@ from opensiterecovery.provider.v1.command_pb2 import Command, CommandResult
 
 from agent.clock import Clock
 from agent.journal.database import Database
-from agent.journal.states import UNFINISHED, CommandEvent, CommandState, next_state
+from agent.journal.states import (
+    UNFINISHED,
+    CommandEvent,
+    CommandState,
+    IllegalTransitionError,
+    next_state,
+)
+from agent.journal.writer import JournalWriter
 
 
 @dataclass(frozen=True)
@@ -31,15 +39,23 @@ class CommandJournal:
     """Every command from its arrival until the coordinator has its result.
 
     Each method returns after its change is on disk. Methods block for a disk flush; an event
-    loop calls them in a thread. Several threads may call at once.
+    loop calls them through `writer`. Several threads may call at once.
+
+    Attributes:
+        writer: Calls the methods in a thread.
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:
+        self.writer = JournalWriter(database)
         self._database = database
         self._clock = clock
 
-    def accept(self, command: Command) -> JournalledCommand | None:
+    def accept(self, command: Command, *, begin: bool = False) -> JournalledCommand | None:
         """Writes a command that was just delivered.
+
+        Args:
+            command: As it came.
+            begin: Notes at once what `start` notes, if the command is new.
 
         Returns:
             None when it is new; otherwise the command as it was first delivered, with its
@@ -50,14 +66,17 @@ class CommandJournal:
         with self._database.transaction() as connection:
             known = _find(connection, command.command_id)
             if known is None:
+                now = self._clock().isoformat()
+                state = CommandState.STARTED if begin else CommandState.ACCEPTED
                 connection.execute(
-                    "INSERT INTO commands (command_id, body, state, received_at)"
-                    " VALUES (?, ?, ?, ?)",
+                    "INSERT INTO commands (command_id, body, state, received_at, started_at)"
+                    " VALUES (?, ?, ?, ?, ?)",
                     (
                         command.command_id,
                         command.SerializeToString(),
-                        CommandState.ACCEPTED.value,
-                        self._clock().isoformat(),
+                        state.value,
+                        now,
+                        now if begin else None,
                     ),
                 )
             return known
@@ -103,6 +122,21 @@ class CommandJournal:
                 "UPDATE commands SET stored_at = coalesce(stored_at, ?) WHERE command_id = ?",
                 (self._clock().isoformat(), command_id),
             )
+
+    def mark_all_stored(self, command_ids: Collection[str]) -> dict[str, Exception]:
+        """Does `mark_stored` for several, in one transaction.
+
+        Returns:
+            What it raised, by command; the others are noted all the same.
+        """
+        refused: dict[str, Exception] = {}
+        with self._database.transaction():
+            for command_id in command_ids:
+                try:
+                    self.mark_stored(command_id)
+                except (UnknownCommandError, IllegalTransitionError) as error:
+                    refused[command_id] = error
+        return refused
 
     def unfinished(self) -> list[JournalledCommand]:
         """What a restarted agent has to carry out, oldest first."""

@@ -80,7 +80,7 @@ class Database:
             JournalError: The file is not a journal this agent can read.
         """
         self.path = path
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         make_private_folder(path.parent)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -114,8 +114,16 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Everything in the block or nothing of it; durable when the block has been left."""
+        """Everything in the block or nothing of it; durable when the block has been left.
+
+        Inside another transaction of the same thread it is a part of that one, and is durable when
+        that one's block has been left.
+        """
         with self._lock:
+            if self._connection.in_transaction:
+                with self._savepoint():
+                    yield self._connection
+                return
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -125,6 +133,18 @@ class Database:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+
+    @contextmanager
+    def _savepoint(self) -> Iterator[None]:
+        self._connection.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK TO part")
+                self._connection.execute("RELEASE part")
+            raise
+        self._connection.execute("RELEASE part")
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

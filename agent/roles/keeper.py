@@ -81,7 +81,7 @@ class RoleKeeper:
     by themselves. It never starts one: that is a command, given by the coordinator while no other
     operation of the machine runs.
 
-    Source: SPEC FO-7; decision 0012.
+    Source: SPEC FO-7; decision 0013.
     """
 
     def __init__(

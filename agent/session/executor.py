@@ -24,6 +24,7 @@ from agent.powershell.failures import to_failure
 from agent.powershell.interface import PowerShell
 from agent.powershell.records import PropertyError
 from agent.roles.gate import Gate, OpenGate, waits_for_the_coordinator
+from agent.session.lanes import Lanes
 from agent.session.turns import MachineTurns
 from agent.verbs.aftermath import state_afterwards
 from agent.verbs.context import BeforeStart, HostKeys, Refresh, VerbContext, nothing_before
@@ -46,7 +47,8 @@ class ExecutorSettings:
     """Limits of the executor.
 
     Attributes:
-        concurrent_commands: How many commands run at once; others wait, their time running.
+        concurrent_commands: How many commands run at once; others wait, their time running. Of
+            those that take long a quarter less.
         default_limit: For a command without a time limit.
         overtime_seconds: How long after its limit a verb may still look at the state.
         poll_interval_seconds: See VerbContext.
@@ -118,7 +120,9 @@ class CommandExecutor:
         self._announce = announce
         self._clock = clock
         self._settings = settings
-        self._slots = asyncio.Semaphore(settings.concurrent_commands)
+        self._lanes = Lanes(settings.concurrent_commands)
+        # Noted as started when they were accepted: nothing stood in their way.
+        self._started: set[str] = set()
         # Of an earlier run: begun when they are delivered again, see `gate`.
         self._awaited: dict[str, asyncio.Event] = {}
         self._running: set[str] = set()
@@ -154,9 +158,12 @@ class CommandExecutor:
         Idempotent: a command that was delivered before is not begun again.
         """
         await self._ready.wait()
-        known = await asyncio.to_thread(self._journal.accept, command)
+        begin = self._lanes.free(_verb_of(command)) and not self._turn(command).locked()
+        known = await self._journal.writer.run(self._journal.accept, command, begin=begin)
         if known is None:
             log.info("command.accepted", **_named(command))
+            if begin:
+                self._started.add(command.command_id)
             entry = JournalledCommand(command, CommandState.ACCEPTED, self._clock(), None)
             self._begin(entry)
             return None
@@ -202,16 +209,17 @@ class CommandExecutor:
         started_at = self._clock()
         try:
             await self._until_wanted(entry)
-            async with self._turn(command), self._slots:
+            async with self._turn(command), self._lanes.place(_verb_of(command)):
                 outcome = await self._outcome(entry)
             result = self._result(command, started_at, outcome)
-            await asyncio.to_thread(self._journal.finish, result)
+            await self._journal.writer.run(self._journal.finish, result)
         except IllegalTransitionError:
             # Finished while its second delivery was on the way; its result has been announced.
             log.info("command.finished_before", **_named(command))
             return
         finally:
             self._running.discard(command.command_id)
+            self._started.discard(command.command_id)
         log.info(
             "command.finished",
             **_named(command),
@@ -244,7 +252,8 @@ class CommandExecutor:
             refusal = await self._fabric.gate.refusal(name, machine)
             if refusal is not None:
                 return refusal
-        await asyncio.to_thread(self._journal.start, command.command_id)
+        if command.command_id not in self._started:
+            await self._journal.writer.run(self._journal.start, command.command_id)
         log.info("command.started", **_named(command))
         try:
             async with asyncio.timeout(
@@ -325,6 +334,10 @@ class CommandExecutor:
             "Run the operation again; it goes on from the state it finds.",
             transient=True,
         )
+
+
+def _verb_of(command: Command) -> str:
+    return command.WhichOneof("verb") or ""
 
 
 def _named(command: Command) -> dict[str, Any]:

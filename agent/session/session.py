@@ -19,13 +19,11 @@ from opensiterecovery.provider.v1.session_pb2 import (
     CoordinatorMessage,
     Heartbeat,
     Hello,
-    ResultStored,
     Welcome,
 )
 
 from agent.clock import Clock, to_timestamp
-from agent.journal.commands import CommandJournal, UnknownCommandError
-from agent.journal.states import IllegalTransitionError
+from agent.journal.commands import CommandJournal
 from agent.root_tasks import until_first_ends
 from agent.session.executor import CommandExecutor
 from agent.session.outbound import Outbound
@@ -88,7 +86,12 @@ class Introduction:
 
 @dataclass(frozen=True)
 class SessionParts:
-    """What outlives a session and is used by each."""
+    """What outlives a session and is used by each.
+
+    Attributes:
+        stored_interval_seconds: How long what the coordinator has stored is collected before it is
+            noted.
+    """
 
     introduction: Introduction
     journal: CommandJournal
@@ -97,6 +100,7 @@ class SessionParts:
     watch: FabricWatch
     clock: Clock
     greeting_seconds: float = 20.0
+    stored_interval_seconds: float = 0.25
 
 
 class Session:
@@ -106,6 +110,8 @@ class Session:
         self._parts = parts
         self._stub = stub
         self.welcomed_at: datetime | None = None
+        self._stored = asyncio.Event()
+        self._stored_ids: list[str] = []
 
     async def run(self) -> None:
         """Serves the coordinator until the stream ends or this is cancelled.
@@ -168,6 +174,7 @@ class Session:
                 "session writer": self._send(stream),
                 "heartbeat": self._beat(interval_seconds),
                 "kept results": self._send_kept_results(),
+                "stored results": self._note_stored_results(),
             }
         )
 
@@ -204,7 +211,8 @@ class Session:
             case "command":
                 await self._take_command(message.command)
             case "result_stored":
-                await self._note_stored(message.result_stored)
+                self._stored_ids.append(message.result_stored.command_id)
+                self._stored.set()
             case "inventory_stored":
                 await self._parts.watch.inventory_stored(message.inventory_stored.revision)
             case "inventory_request":
@@ -226,11 +234,17 @@ class Session:
         if result is not None:
             await self._parts.outbound.send(AgentMessage(result=result))
 
-    async def _note_stored(self, stored: ResultStored) -> None:
-        try:
-            await asyncio.to_thread(self._parts.journal.mark_stored, stored.command_id)
-        except (UnknownCommandError, IllegalTransitionError) as error:
-            log.warning("result.stored_unexpectedly", command_id=stored.command_id, why=str(error))
+    async def _note_stored_results(self) -> None:
+        """Notes now and then what the coordinator has; it may be told again of the others."""
+        journal = self._parts.journal
+        while True:
+            await self._stored.wait()
+            await asyncio.sleep(self._parts.stored_interval_seconds)
+            self._stored.clear()
+            noted, self._stored_ids = self._stored_ids, []
+            refused = await journal.writer.run(journal.mark_all_stored, noted)
+            for command_id, error in refused.items():
+                log.warning("result.stored_unexpectedly", command_id=command_id, why=str(error))
 
 
 async def _read(stream: Stream) -> CoordinatorMessage | None:

@@ -107,7 +107,7 @@ def start_machines(now: datetime) -> None:
     As one operation of the item among others: while one runs that decides where the machine is,
     none begins, and the other way round. Idempotent.
 
-    Source: SPEC FO-7; decision 0012.
+    Source: SPEC FO-7; decision 0013.
     """
     due = MachineRole.objects.filter(start_due_at__lte=now).order_by("start_due_at", "item_id")
     connected: dict[UUID, bool] = {}

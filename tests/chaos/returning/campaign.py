@@ -109,7 +109,10 @@ class ReturnCampaign:
                 await self._stage.give_power(site)
                 return f"return {site}"
         machine = chance.choice(sorted(self._stage.vm_ids))
-        return await self._operate(machine, chance.choice(sorted(OPERATIONS)))
+        allowed = await self._stage.run(self._stage.coordinator.allowed, machine)
+        # Now and then what is not allowed, too.
+        offered = allowed if allowed and chance.random() < 0.9 else sorted(OPERATIONS)
+        return await self._operate(machine, chance.choice(offered))
 
     async def _operate(self, machine: str, operation: str) -> str:
         code = await self._stage.run(self._stage.coordinator.ask, machine, operation)

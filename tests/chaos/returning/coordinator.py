@@ -35,6 +35,7 @@ from coordinator.jobs.services import (
 )
 from coordinator.protection import steps as protection_steps
 from coordinator.protection.models import PairedHost, Pairing, Policy, ProtectedItem
+from coordinator.protection.operations import allowed_operations
 from coordinator.protection.queries import roles_of
 from coordinator.protection.requests import RequestOrigin
 from coordinator.protection.roles.starting import start_machines
@@ -64,8 +65,14 @@ OPERATIONS: Mapping[str, Operation] = {
     "reverse": lambda item, now: recovery.reverse_replicate(item, ORIGIN, now),
     "cancel": lambda item, now: recovery.cancel_failover(item, ORIGIN, now),
 }
-# What leads out of states in which nobody knows which copy is the machine.
-WAYS_OUT = ("cancel", "unplanned")
+ASKED_FOR = {
+    "planned": "PlannedFailover",
+    "unplanned": "UnplannedFailover",
+    "unplanned after shutdown": "UnplannedFailover",
+    "commit": "Commit",
+    "reverse": "ReverseReplicate",
+    "cancel": "CancelFailover",
+}
 
 
 class FastClock:
@@ -255,6 +262,12 @@ class ChaosCoordinator:
         except RefusedError as refused:
             return refused.failure.code
         return ""
+
+    def allowed(self, name: str) -> list[str]:
+        """What the machine's state allows."""
+        item = ProtectedItem.objects.get(vault=self._vault, name=name)
+        words = {str(word) for word in allowed_operations(ProtectionState(item.state))}
+        return [asked for asked, word in ASKED_FOR.items() if word in words]
 
     def start_by_hand(self, name: str) -> None:
         """As a person does who restarts the failover that could not start its machine."""
