@@ -69,6 +69,7 @@ DETAILS = {
         f" ({item.properties.recovery_fabric_friendly_name})"
     ),
     **RUNNING_DETAILS,
+    "Test failover": lambda item: _tested(item.properties),
     **PLACEMENT_DETAILS,
     "In progress": lambda item: _scenario(item.properties.current_scenario.scenario_name),
 }
@@ -240,6 +241,14 @@ def watch(
     if session.as_json:
         session.show_json(as_plain(item))
     session.tell(f"{friendly_name(item)} is protected.")
+
+
+def _tested(item: Any) -> str:
+    """Where its test failover stands, or when it was last tested well."""
+    if str(item.test_failover_state) != "None":
+        return str(item.test_failover_state_description)
+    tested = item.last_successful_test_failover_time
+    return f"last {tested}" if tested else "never"
 
 
 def _time(details: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -44,6 +44,23 @@ def record_drill_state(
         after=str(state),
     )
     return item
+
+
+def record_drill_states(
+    item_ids: Collection[UUID], state: DrillState
+) -> dict[UUID, tuple[DrillState, ProtectedItem]]:
+    """Says of many machines at once where their test failover stands.
+
+    Returns:
+        By item where it stood before, and the item, locked; one that is gone has no entry.
+    """
+    if not item_ids:
+        return {}
+    rows = ProtectedItem.objects.select_for_update(no_key=True).filter(id__in=item_ids)
+    items = list(rows.order_by("id"))
+    ProtectedItem.objects.filter(id__in=item_ids).update(test_failover_state=state)
+    log.info("items.drill_state_changed", items=len(items), after=str(state))
+    return {item.id: (DrillState(item.test_failover_state), item) for item in items}
 
 
 def record_drilled(item_id: UUID | str, tested_at: datetime) -> None:

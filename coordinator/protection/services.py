@@ -6,7 +6,7 @@ from coordinator.protection.capacity.services import remove_bandwidth_limit, set
 from coordinator.protection.copy_line.line import start_now
 from coordinator.protection.disabling.services import disable_protection, remove_from_vault
 from coordinator.protection.discovery.services import check_consistency, refresh_server
-from coordinator.protection.drills import record_drill_state, record_drilled
+from coordinator.protection.drills import record_drill_state, record_drill_states, record_drilled
 from coordinator.protection.enabling.bulk import MOST_AT_ONCE, Enabled, enable_machines
 from coordinator.protection.enabling.finalizing import finalize
 from coordinator.protection.enabling.services import enable_protection
@@ -89,6 +89,7 @@ __all__ = [
     "pause_replication",
     "record_committed",
     "record_drill_state",
+    "record_drill_states",
     "record_drilled",
     "record_event",
     "record_events",

@@ -7,7 +7,6 @@ made once, by the plan's own job.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -19,10 +18,8 @@ from coordinator.protection.rules import Operation
 from coordinator.protection.services import (
     RequestOrigin,
     item_lock,
-    lock_item,
-    record_drill_state,
 )
-from coordinator.protection.states import ActiveLocation, DrillState
+from coordinator.protection.states import ActiveLocation
 from coordinator.recovery.directions import check_direction
 from coordinator.recovery.machines import snapshot
 from coordinator.recovery.models import Drill, DrillNetwork
@@ -38,6 +35,7 @@ from coordinator.recovery.test_failover.choosing import (
 )
 from coordinator.recovery.test_failover.clean_up import CleanUpPlan, ReservedAddress
 from coordinator.recovery.test_failover.drills import made_network
+from coordinator.recovery.test_failover.entering import CleanUpEntry, DrillEntry
 from coordinator.recovery.test_failover.options import DrillOptions, NetworkChoice
 from coordinator.recovery.test_failover.planner import DrillPlan
 from coordinator.recovery.test_failover.rules import production_failure
@@ -130,6 +128,7 @@ def prepare_clean_up(
     now: datetime,
     *,
     kept_networks: Collection[UUID] = (),
+    drill: Drill | None = None,
 ) -> PreparedOperation:
     """Checks and plans the clean-up of a machine's test; writes nothing.
 
@@ -138,6 +137,7 @@ def prepare_clean_up(
         comments: What whoever cleans up has to say; kept with the test.
         now: Time of the request.
         kept_networks: Networks made for tests that the job around this one removes.
+        drill: Its test, with the network that was made for it, if that has been read already.
 
     Raises:
         RefusedError: 532 while a job runs on the item; OperationNotAllowed (409): there is nothing
@@ -146,7 +146,8 @@ def prepare_clean_up(
     Source: SPEC FO-1, FO-6.
     """
     fresh = checked_item(item, Operation.TEST_FAILOVER_CLEANUP)
-    drill = Drill.objects.select_related("made_network").get(item=fresh, ended_at=None)
+    if drill is None:
+        drill = Drill.objects.select_related("made_network").get(item=fresh, ended_at=None)
     machine = snapshot(fresh, now)
     network = drill.made_network
     used_up = (
@@ -177,7 +178,7 @@ def prepare_clean_up(
         graph=clean_up.plan_clean_up(plan),
         locks=(item_lock(fresh.id),),
         arguments={"item_id": str(fresh.id), "comments": comments},
-        enter=lambda: _enter_clean_up(fresh.id),
+        enter=CleanUpEntry(fresh.id),
     )
 
 
@@ -223,32 +224,6 @@ def clean_up_test_failover(
     return begin_once(
         item, clean_up.SCENARIO, lambda: prepare_clean_up(item, comments, now), origin, now
     )
-
-
-@dataclass(frozen=True)
-class DrillEntry:
-    """What brings an item into a test.
-
-    Attributes:
-        seen: The item as the test was prepared for it.
-        drill: The row to write.
-        network: The row of the network that the job makes; None: it makes none.
-    """
-
-    seen: ProtectedItem
-    drill: Drill
-    network: DrillNetwork | None
-
-    def __call__(self) -> None:
-        """Raises RefusedError, OperationNotAllowed (409): the item has changed."""
-        item = lock_item(self.seen.id)
-        before = (self.seen.state, self.seen.role_epoch, self.seen.test_failover_state)
-        if (item.state, item.role_epoch, item.test_failover_state) != before:
-            raise _changed(self.seen, item)
-        if self.network is not None:
-            self.network.save(force_insert=True)
-        self.drill.save(force_insert=True)
-        record_drill_state(item.id, DrillState.IN_PROGRESS)
 
 
 def used_up_networks(drills: Collection[Drill]) -> list[DrillNetwork]:
@@ -321,21 +296,3 @@ def _refuse_running(item: ProtectedItem, machine: MachineSnapshot, network: str)
             "is connected.",
             status=409,
         )
-
-
-def _enter_clean_up(item_id: UUID) -> None:
-    """Raises RefusedError, OperationNotAllowed (409): it has been cleaned up meanwhile."""
-    item = lock_item(item_id)
-    if item.test_failover_state == DrillState.NONE:
-        raise _changed(item, item)
-    record_drill_state(item_id, DrillState.CLEANING_UP)
-
-
-def _changed(seen: ProtectedItem, now: ProtectedItem) -> RefusedError:
-    return refuse(
-        "OperationNotAllowed",
-        f"{seen.friendly_name} changed while its test failover was asked for.",
-        causes=[f"Its state is {now.state}, that of its test failover {now.test_failover_state}."],
-        action="Look at the item's state, then try again.",
-        status=409,
-    )

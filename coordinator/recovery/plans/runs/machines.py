@@ -35,7 +35,7 @@ from coordinator.recovery.plans.runs.choosing import (
 from coordinator.recovery.plans.runs.options import RunOptions
 from coordinator.recovery.plans.runs.requests import RunMachine
 from coordinator.recovery.plans.runs.starting import prepare_start, unstarted_items
-from coordinator.recovery.plans.runs.testing import Testing, testing_of_run
+from coordinator.recovery.plans.runs.testing import DrillRun, testing_of_run
 from coordinator.recovery.prepared import PreparedOperation
 from coordinator.recovery.services import (
     prepare_cancel_failover,
@@ -82,7 +82,7 @@ class RunMachines:
     choice: Choice
     machines: Mapping[str, RunMachine]
     operations: tuple[PreparedOperation, ...]
-    testing: Testing
+    testing: DrillRun
 
 
 def machines_of_run(plan: PlanRecord, options: RunOptions, now: datetime) -> RunMachines:
@@ -179,7 +179,7 @@ def candidate(item: ProtectedItem, operation: Operation, unstarted: Collection[U
 
 
 def preparer(
-    options: RunOptions, choice: Choice, testing: Testing, now: datetime
+    options: RunOptions, choice: Choice, testing: DrillRun, now: datetime
 ) -> Callable[[ProtectedItem], PreparedOperation]:
     """What prepares a machine for a run."""
     planned = PlannedFailoverOptions(direction=choice.direction)

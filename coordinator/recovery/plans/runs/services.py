@@ -33,6 +33,7 @@ from coordinator.recovery.plans.runs.machines import (
 from coordinator.recovery.plans.runs.options import RunOptions
 from coordinator.recovery.plans.runs.planner import plan_run
 from coordinator.recovery.plans.runs.requests import RunRequest, RunServer
+from coordinator.recovery.plans.runs.testing import TESTS
 from coordinator.recovery.plans.services import TARGET_TYPE
 from coordinator.recovery.prepared import enter_all
 
@@ -77,8 +78,10 @@ def run_plan(plan: RecoveryPlan, options: RunOptions, origin: RequestOrigin, now
     if job.created_at != now:
         # The same request has come in twice at the same moment; the other one has begun it.
         return job
-    found.testing.enter()
-    enter_all(found.operations)
+    if options.operation in TESTS:
+        found.testing.enter(found.operations)
+    else:
+        enter_all(found.operations)
     log.info(
         "plan.run_begun",
         vault_id=str(plan.vault_id),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -16,6 +16,7 @@ from coordinator.recovery.plans.runs.phases import END_TASK, ENVIRONMENT_TASK
 from coordinator.recovery.plans.runs.requests import Environment
 from coordinator.recovery.prepared import PreparedOperation
 from coordinator.recovery.test_failover.drills import made_network
+from coordinator.recovery.test_failover.entering import enter_drills
 from coordinator.recovery.test_failover.network_steps import creation_steps, removal_steps
 from coordinator.recovery.test_failover.services import (
     DrillOptions,
@@ -28,9 +29,11 @@ from coordinator.recovery.test_failover.services import (
     used_up_networks,
 )
 
+TESTS = frozenset({Operation.TEST_FAILOVER, Operation.TEST_FAILOVER_CLEANUP})
+
 
 @dataclass(frozen=True)
-class Testing:
+class DrillRun:
     """The tests of a plan's machines, or their clean-up.
 
     Attributes:
@@ -43,6 +46,7 @@ class Testing:
     environment: Environment = field(default_factory=Environment)
     shared: SharedNetwork | None = None
     kept: frozenset[UUID] = frozenset()
+    drills: Mapping[UUID, Drill] = field(default_factory=dict)
 
     def prepare(self, item: ProtectedItem, now: datetime) -> PreparedOperation:
         """The operation of one machine.
@@ -51,20 +55,31 @@ class Testing:
             RefusedError: As the preparation of one machine.
         """
         if self.options.operation is Operation.TEST_FAILOVER_CLEANUP:
-            return prepare_clean_up(item, self.options.comments, now, kept_networks=self.kept)
+            return prepare_clean_up(
+                item,
+                self.options.comments,
+                now,
+                kept_networks=self.kept,
+                drill=self.drills.get(item.id),
+            )
         return prepare_test_failover(
             item, _options(self.options), now, around=self.around, shared=self.shared
         )
 
-    def enter(self) -> None:
-        """Writes the row of the network, before the tests that refer to it."""
+    def enter(self, operations: Collection[PreparedOperation]) -> None:
+        """Moves the items into their tests or clean-ups; the row of the network comes first.
+
+        Raises:
+            RefusedError: An item has changed since its operation was prepared.
+        """
         if self.shared is not None:
             self.shared.row.save(force_insert=True)
+        enter_drills(operations)
 
 
 def testing_of_run(
     plan_name: str, options: RunOptions, items: Collection[ProtectedItem], now: datetime
-) -> Testing:
+) -> DrillRun:
     """What a run has to do about tests; nothing when it is none.
 
     Args:
@@ -78,20 +93,21 @@ def testing_of_run(
     """
     if options.operation is Operation.TEST_FAILOVER_CLEANUP:
         return _clean_up(options, items)
-    if options.operation is not Operation.TEST_FAILOVER:
-        return Testing(options)
+    if options.operation not in TESTS:
+        return DrillRun(options)
     around = Surroundings.of(items)
     if options.network is not NetworkChoice.CREATED or not items:
-        return Testing(options, around)
+        return DrillRun(options, around)
     shared = new_network(plan_name, items, _options(options), around, now)
     made = made_network(shared.row, _provider_id(shared.row))
     steps = creation_steps(made, shared.draft, ENVIRONMENT_TASK)
-    return Testing(options, around, Environment(steps=steps), shared)
+    return DrillRun(options, around, Environment(steps=steps), shared)
 
 
-def _clean_up(options: RunOptions, items: Collection[ProtectedItem]) -> Testing:
-    drills = list(Drill.objects.filter(item__in=items, ended_at=None))
-    networks = used_up_networks(drills)
+def _clean_up(options: RunOptions, items: Collection[ProtectedItem]) -> DrillRun:
+    rows = Drill.objects.filter(item__in=items, ended_at=None).select_related("made_network")
+    drills = {drill.item_id: drill for drill in rows if drill.item_id is not None}
+    networks = used_up_networks(list(drills.values()))
     removal = tuple(
         step
         for number, row in enumerate(networks)
@@ -100,7 +116,7 @@ def _clean_up(options: RunOptions, items: Collection[ProtectedItem]) -> Testing:
         )
     )
     kept = frozenset(row.id for row in networks)
-    return Testing(options, environment=Environment(removal=removal), kept=kept)
+    return DrillRun(options, environment=Environment(removal=removal), kept=kept, drills=drills)
 
 
 def _options(options: RunOptions) -> DrillOptions:
