@@ -16,7 +16,7 @@ from agent.failures import CommandError, failure
 from agent.verbs.act import Goal, reach
 from agent.verbs.context import VerbContext
 from agent.verbs.failover import NEVER_COPIED
-from agent.verbs.machines import VIRTUAL_MACHINE_NOT_FOUND
+from agent.verbs.machines import VIRTUAL_MACHINE_NOT_FOUND, read_machine
 from agent.verbs.recovery_points import chosen_point, point_refusal, run_on_point
 from agent.verbs.relationship import described, not_ready, read_side, run_on
 from agent.verbs.virtual_machine import FAILED_OVER
@@ -87,6 +87,7 @@ async def stop_test_failover(
     async def stop(side: ReplicationState) -> None:
         nonlocal removed
         removed = side.test_vm_id
+        await _turn_off(context, VirtualMachineRef(vm_id=side.test_vm_id, host=request.vm.host))
         await run_on(context, request.vm, "Stop-VMFailover")
 
     goal = Goal(
@@ -100,6 +101,16 @@ async def stop_test_failover(
     return TestVirtualMachineRemoved(
         vm_id=request.vm.vm_id, host=request.vm.host, test_vm_id=removed
     )
+
+
+async def _turn_off(context: VerbContext, machine: VirtualMachineRef) -> None:
+    """Whether Stop-VMFailover takes a test virtual machine that runs is not documented."""
+    try:
+        if (await read_machine(context, machine)).state != "Off":
+            await run_on(context, machine, "Stop-VM", TurnOff=True)
+    except CommandError as error:
+        if error.failure.code != VIRTUAL_MACHINE_NOT_FOUND:
+            raise
 
 
 async def _side(context: VerbContext, vm: VirtualMachineRef) -> ReplicationState:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tests.integration.api.bad_input.drills import TESTS
 from tests.integration.api.bad_input.example import TOO_LONG, Example, Leaf
 
 CONTAINER = "/replicationFabrics/{shanghai}/replicationProtectionContainers/{gold1}"
@@ -14,7 +15,6 @@ MACHINE = f"{{vault}}{CONTAINER}/replicationProtectableItems/{{machine}}"
 PROVIDER_INPUT = ("properties", "providerSpecificInput")
 
 NETWORKS = "/replicationFabrics/{shanghai}/replicationNetworks"
-TEST_NETWORK = "{vault}/replicationFabrics/{beijing}/replicationNetworks/bj2"
 RECOVERY_NETWORK = {
     "properties": {
         "recoveryNetworkId": "{vault}/replicationFabrics/{beijing}/replicationNetworks/bj1",
@@ -427,70 +427,7 @@ EXAMPLES = (
             ("properties", "providerSpecificDetails", "recoveryTag"): [None],
         },
     ),
-    Example(
-        name="test a machine",
-        method="POST",
-        path=f"{ITEM}/testFailover",
-        body={
-            "properties": {
-                "failoverDirection": "PrimaryToRecovery",
-                "networkType": "VmNetworkAsInput",
-                "networkId": TEST_NETWORK,
-                "providerSpecificDetails": {
-                    "recoveryPointId": f"{{vault}}{ITEM}/recoveryPoints/point-1",
-                    "recoveryTag": "Latest",
-                },
-            }
-        },
-        harmless={
-            (): [None],
-            ("properties", "failoverDirection"): [None],
-            ("properties", "networkType"): [None],
-            ("properties", "providerSpecificDetails"): [None],
-            ("properties", "providerSpecificDetails", "recoveryPointId"): [None],
-            ("properties", "providerSpecificDetails", "recoveryTag"): [None],
-        },
-    ),
-    Example(
-        name="clean up a test",
-        method="POST",
-        path=f"{ITEM}/testFailoverCleanup",
-        body={"properties": {"comments": "It came up."}},
-        harmless={
-            (): [None],
-            ("properties", "comments"): [None],
-        },
-    ),
-    Example(
-        name="test a plan",
-        method="POST",
-        path="/replicationRecoveryPlans/Plan-1/testFailover",
-        body={
-            "properties": {
-                "failoverDirection": "PrimaryToRecovery",
-                "networkType": "VmNetworkAsInput",
-                "networkId": TEST_NETWORK,
-                "providerSpecificDetails": [{"recoveryTag": "LatestAvailable"}],
-            }
-        },
-        harmless={
-            (): [None],
-            ("properties", "failoverDirection"): [None],
-            ("properties", "networkType"): [None],
-            ("properties", "providerSpecificDetails"): [None],
-            ("properties", "providerSpecificDetails", 0, "recoveryTag"): [None],
-        },
-    ),
-    Example(
-        name="clean up the tests of a plan",
-        method="POST",
-        path="/replicationRecoveryPlans/Plan-1/testFailoverCleanup",
-        body={"properties": {"comments": "All came up."}},
-        harmless={
-            (): [None],
-            ("properties", "comments"): [None],
-        },
-    ),
+    *TESTS,
     Example(
         name="reverse",
         method="POST",
