@@ -120,7 +120,8 @@ class Database:
         that one's block has been left.
         """
         with self._lock:
-            if self._connection.in_transaction:
+            inside = self._connection.in_transaction
+            if inside:
                 with self._savepoint():
                     yield self._connection
                 return

@@ -72,10 +72,10 @@ class JournalWriter:
                 for change in changes:
                     try:
                         outcomes.append((change, change.work(), None))
-                    except Exception as error:
+                    except Exception as error:  # noqa: BLE001 - told to who asked
                         # Its own transaction inside this one was undone; the others stand.
                         outcomes.append((change, None, error))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - told to who asked
             # A border: whoever waits is told that nothing is on disk.
             outcomes = [(change, None, error) for change in changes]
         for loop in {change.loop for change in changes}:

@@ -3,7 +3,8 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import nullcontext
 from typing import Final
 from uuid import UUID
 from weakref import WeakValueDictionary
@@ -22,6 +23,9 @@ log = structlog.get_logger(__name__)
 
 NO_COMMAND: Final = UUID(int=0)
 """Stands for everything the agent does of itself: discovery and watching."""
+
+LONG_CMDLETS: Final = frozenset({"Move-VMStorage", "Import-VMInitialReplication"})
+"""They hold their runspace for as long as disks are copied: hours."""
 
 _COUNTER_BITS: Final = 32
 _COUNTER_MASK: Final = (1 << _COUNTER_BITS) - 1
@@ -61,6 +65,7 @@ class PowerShellPool:
     Pipelines run concurrently, as many as there are runspaces; the agent's own (discovery,
     watching) never take more than half of them, so that commands need not wait for them, and
     commands, some of which work for an hour, leave a quarter to the agent, which must go on seeing.
+    Cmdlets that copy disks never take more than half either: failovers need not wait for them.
 
     Args:
         powershell: What speaks PSRP: the command line of a program that does so over its standard
@@ -70,6 +75,7 @@ class PowerShellPool:
         open_time_limit_seconds: For the start of the process.
         stop_grace_seconds: For a pipeline over its limit to stop; after it the process is ended.
         clock: Monotonic seconds.
+        long_cmdlets: Those that copy disks.
     """
 
     def __init__(
@@ -80,6 +86,7 @@ class PowerShellPool:
         open_time_limit_seconds: float = 60.0,
         stop_grace_seconds: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
+        long_cmdlets: Collection[str] = LONG_CMDLETS,
     ) -> None:
         self._settings = RunspaceSettings(
             start=powershell if callable(powershell) else process(tuple(powershell)),
@@ -88,12 +95,14 @@ class PowerShellPool:
             stop_grace_seconds=stop_grace_seconds,
         )
         self._clock = clock
+        self._long_cmdlets = frozenset(long_cmdlets)
         self._runspaces: Runspaces | None = None
         self._opening = asyncio.Lock()
         self._closed = False
         self._free = asyncio.Semaphore(max_runspaces)
         self._free_for_the_agent = asyncio.Semaphore(max(1, max_runspaces // 2))
         self._free_for_commands = asyncio.Semaphore(max(1, max_runspaces - max_runspaces // 4))
+        self._free_for_long = asyncio.Semaphore(max(1, max_runspaces // 2))
         self._own = _BoundPowerShell(self, NO_COMMAND)
         # A command's counter lives as long as somebody holds its PowerShell.
         self._bound: WeakValueDictionary[UUID, _BoundPowerShell] = WeakValueDictionary()
@@ -137,7 +146,8 @@ class PowerShellPool:
         if not pipeline:
             raise ValueError("a pipeline has at least one cmdlet")
         share = self._free_for_commands if urgent else self._free_for_the_agent
-        async with share, self._free:
+        long = any(one.name in self._long_cmdlets for one in pipeline)
+        async with self._free_for_long if long else nullcontext(), share, self._free:
             runspaces = await self._opened()
             started = self._clock()
             try:

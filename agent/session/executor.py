@@ -24,7 +24,7 @@ from agent.powershell.failures import to_failure
 from agent.powershell.interface import PowerShell
 from agent.powershell.records import PropertyError
 from agent.roles.gate import Gate, OpenGate, waits_for_the_coordinator
-from agent.session.lanes import Lanes
+from agent.session.lanes import LONG_VERBS, Lanes
 from agent.session.turns import MachineTurns
 from agent.verbs.aftermath import state_afterwards
 from agent.verbs.context import BeforeStart, HostKeys, Refresh, VerbContext, nothing_before
@@ -158,7 +158,7 @@ class CommandExecutor:
         Idempotent: a command that was delivered before is not begun again.
         """
         await self._ready.wait()
-        begin = self._lanes.free(_verb_of(command)) and not self._turn(command).locked()
+        begin = self._begins_at_once(command)
         known = await self._journal.writer.run(self._journal.accept, command, begin=begin)
         if known is None:
             log.info("command.accepted", **_named(command))
@@ -174,6 +174,14 @@ class CommandExecutor:
             # Journalled by a delivery whose session ended before it could be begun.
             self._begin(known)
         return known.result
+
+    def _begins_at_once(self, command: Command) -> bool:
+        """Whether nothing that works here stands in its way."""
+        return (
+            len(self._running) < self._settings.concurrent_commands
+            and _verb_of(command) not in LONG_VERBS
+            and not self._turn(command).locked()
+        )
 
     def _resume(self, entry: JournalledCommand) -> None:
         """Goes on with what an earlier run left; some of it only if it is still wanted."""

@@ -28,10 +28,6 @@ class Lanes:
         self._all = asyncio.Semaphore(places)
         self._long = asyncio.Semaphore(max(1, places - max(1, places // 4)))
 
-    def free(self, verb: str) -> bool:
-        """Whether a command of the verb would not have to wait now."""
-        return not self._all.locked() and not (verb in LONG_VERBS and self._long.locked())
-
     @asynccontextmanager
     async def place(self, verb: str) -> AsyncIterator[None]:
         """Held while a command of the verb works."""

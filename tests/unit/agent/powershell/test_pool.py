@@ -11,6 +11,7 @@ from agent.powershell.cmdlet import cmdlet, select
 from agent.powershell.errors import PowerShellFailure, PowerShellGone, PowerShellTimeout
 from agent.powershell.pool import NO_COMMAND, PowerShellPool
 from agent.powershell.secret_text import SecretText
+from agent.powershell.transport import StartTransport
 
 COMMAND = UUID("0f8fad5b-d9cb-469f-a165-708600000000")
 LIMIT = 20.0
@@ -152,6 +153,25 @@ async def test_commands_that_work_for_long_leave_the_agent_its_sight(pool: Power
         isinstance(end, asyncio.CancelledError)
         for end in await asyncio.gather(*long, return_exceptions=True)
     )
+
+
+async def test_copying_disks_leaves_room_for_other_commands(in_memory: StartTransport) -> None:
+    pool = PowerShellPool(in_memory, max_runspaces=4, long_cmdlets=["Wait-Forever"])
+    copies = [
+        asyncio.create_task(
+            pool.for_command(UUID(int=n << 32)).run(
+                cmdlet("Wait-Forever"), time_limit_seconds=LIMIT
+            )
+        )
+        for n in range(1, 21)
+    ]
+    powershell = pool.for_command(COMMAND)
+    [echo] = await powershell.run(cmdlet("Get-Echo"), time_limit_seconds=LIMIT)
+    assert echo.guid("PipelineId") == numbered(1)
+    for task in copies:
+        task.cancel()
+    await asyncio.gather(*copies, return_exceptions=True)
+    await pool.close()
 
 
 @pytest.mark.parametrize("name", ["Get-Both", "Start-Failing"])

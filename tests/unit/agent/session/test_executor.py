@@ -23,6 +23,7 @@ from opensiterecovery.provider.v1.command_pb2 import (
     VirtualMachineRef,
     VirtualMachineState,
 )
+from opensiterecovery.provider.v1.storage_pb2 import MoveReplicaStorage, ReplicaStorage
 
 from agent.failures import CommandError, failure
 from agent.journal.commands import CommandJournal
@@ -286,6 +287,40 @@ async def test_commands_run_side_by_side_up_to_the_limit(agent: Agent) -> None:
         release.set()
         await agent.results(5)
     assert most == 2
+
+
+async def test_commands_that_copy_disks_do_not_hold_up_failovers(agent: Agent) -> None:
+    release = asyncio.Event()
+    copying = 0
+
+    async def move(request: MoveReplicaStorage, _: VerbContext) -> ReplicaStorage:
+        nonlocal copying
+        copying += 1
+        await release.wait()
+        return ReplicaStorage(vm_id=request.vm.vm_id)
+
+    async def started(request: StartVirtualMachine, _: VerbContext) -> VirtualMachineState:
+        return VirtualMachineState(vm_id=request.vm.vm_id)
+
+    settings = ExecutorSettings(concurrent_commands=8)
+    async with agent.running(
+        settings, move_replica_storage=move, start_virtual_machine=started
+    ) as executor:
+        for n in range(1, 21):
+            vm = VirtualMachineRef(vm_id=str(UUID(int=n)), host=HOST)
+            moving = Command(command_id=number(n), move_replica_storage=MoveReplicaStorage(vm=vm))
+            await executor.deliver(moving)
+        for n in range(21, 25):
+            vm = VirtualMachineRef(vm_id=str(UUID(int=n)), host=HOST)
+            starting = Command(
+                command_id=number(n), start_virtual_machine=StartVirtualMachine(vm=vm)
+            )
+            await executor.deliver(starting)
+        results = await agent.results(4)
+        assert {result.command_id for result in results} == {number(n) for n in range(21, 25)}
+        assert copying == 6, "a quarter of the places is not for them"
+        release.set()
+        await agent.results(24)
 
 
 @pytest.mark.parametrize(
