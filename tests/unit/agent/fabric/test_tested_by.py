@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from agent.fabric.replication_state import tested_by
+from agent.fabric import replication_state
 from agent.powershell.records import PSRecord
 
 ID = UUID("1f0e3dad-9990-4a5b-8c7d-6e5f4a3b2c1d")
@@ -32,4 +32,4 @@ ID = UUID("1f0e3dad-9990-4a5b-8c7d-6e5f4a3b2c1d")
 def test_it_is_read_from_an_object_or_from_its_text(
     value: object, expected: tuple[str, str]
 ) -> None:
-    assert tested_by(PSRecord({"TestVirtualMachine": value})) == expected
+    assert replication_state.tested_by(PSRecord({"TestVirtualMachine": value})) == expected
