@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import secrets
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -30,7 +32,17 @@ def arguments() -> argparse.Namespace:
         "--sites", action="store_true", help="take the power from sites instead of processes"
     )
     parser.add_argument(
-        "--scenario", choices=("story", "plan"), default="story", help="what is played (story)"
+        "--scenario",
+        choices=("story", "plan", "return"),
+        default="story",
+        help="what is played (story)",
+    )
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=25,
+        metavar="N",
+        help="of the scenario return, each a random order for four machines (25)",
     )
     parser.add_argument(
         "--machines", type=int, default=40, metavar="N", help="of the plan, at most 40 (40)"
@@ -50,6 +62,8 @@ def main() -> int:
         if of_sites.ok and not options.keep:
             shutil.rmtree(folder)
         return _report(options, seed, of_sites.as_json(), folder)
+    if options.scenario == "return":
+        return _report(options, seed, _returns(options.rounds, seed, folder), folder)
     if options.scenario == "plan":
         of_plan = _plan(options, folder, seed)
         return _report(options, seed, of_plan.as_json(), folder / "logs")
@@ -77,6 +91,25 @@ def _plan(options: argparse.Namespace, folder: Path, seed: int) -> PlanVerdict:
     finally:
         if not options.keep:
             lab.down()
+
+
+def _returns(rounds: int, seed: int, folder: Path) -> dict[str, object]:
+    """Plays the test of returning sites, which brings its database, for longer than tests do."""
+    verdict = folder / "verdict.json"
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-s", "tests/chaos/test_site_returns.py"]
+    chosen = {"OSR_CHAOS_ROUNDS": str(rounds), "OSR_CHAOS_SEED": str(seed)}
+    with (folder / "output.log").open("wb") as output:
+        done = subprocess.run(
+            command,
+            env={**os.environ, **chosen, "OSR_CHAOS_JSON": str(verdict)},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if not verdict.exists():
+        return {"ok": False, "exit_status": done.returncode}
+    document: dict[str, object] = json.loads(verdict.read_text(encoding="utf-8"))
+    return document
 
 
 async def _sites(folder: Path, points: int, seed: int) -> SiteVerdict:
@@ -108,6 +141,8 @@ def _played(options: argparse.Namespace) -> str:
     """The options that say what was played."""
     if options.sites:
         return " --sites"
+    if options.scenario == "return":
+        return f" --scenario return --rounds {options.rounds}"
     plan = f" --scenario plan --machines {options.machines}"
     return plan if options.scenario == "plan" else ""
 
