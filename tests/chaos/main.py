@@ -96,7 +96,8 @@ def _plan(options: argparse.Namespace, folder: Path, seed: int) -> PlanVerdict:
 def _returns(rounds: int, seed: int, folder: Path) -> dict[str, object]:
     """Plays the test of returning sites, which brings its database, for longer than tests do."""
     verdict = folder / "verdict.json"
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-s", "tests/chaos/test_site_returns.py"]
+    test = "tests/chaos/test_site_returns.py"
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-s", test]
     chosen = {"OSR_CHAOS_ROUNDS": str(rounds), "OSR_CHAOS_SEED": str(seed)}
     with (folder / "output.log").open("wb") as output:
         done = subprocess.run(
