@@ -125,7 +125,7 @@ def _in_use(fabric: Fabric, left: list[str]) -> RefusedError:
         f"{', '.join(left[:NAMED])}{more}.",
         causes=["Its clouds, networks, storage, hosts or machines are used for protection."],
         action="Delete its recovery plans, disable protection of its machines, delete the mappings "
-        "of its networks and storage, dissociate the policies of its clouds and remove its bandwidth limit; then "
-        "remove the server.",
+        "of its networks and storage, dissociate the policies of its clouds and remove its "
+        "bandwidth limit; then remove the server.",
         status=409,
     )

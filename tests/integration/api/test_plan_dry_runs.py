@@ -79,7 +79,7 @@ def test_a_type_that_there_is_not_is_refused(plan: Program) -> None:
     assert answer.json()["error"]["code"] == "InvalidFailoverType"
 
 
-@pytest.mark.spec("CL-1")
+@pytest.mark.spec("UI-2")
 def test_the_command_shows_checks_and_the_critical_path(plan: Program) -> None:
     assert RecoveryPlan.objects.filter(name="shop").exists()
     shown = plan.osr("plan", "check", "shop", "--type", "planned")
