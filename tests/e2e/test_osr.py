@@ -89,6 +89,8 @@ def test_a_machine_goes_there_and_back_by_commands_alone(stage: Stage, paired: S
     mine = [job["properties"] for job in jobs if job["properties"]["targetObjectName"] == MACHINE]
     assert len(mine) >= 7
     assert {job["state"] for job in mine} == {"Succeeded"}
+    disabled = osr(stage, "protect", "disable", MACHINE, "--yes")
+    assert disabled.returncode == 0, disabled.stdout + disabled.stderr
 
 
 def protected_name(stage: Stage) -> str:
