@@ -263,6 +263,10 @@ class Operator:
 
     # Jobs
 
+    def open_events(self) -> list[models.Event]:
+        """What is wrong now, newest first."""
+        return list(self.recovery.replication_events.list(*self._where, filter="isOpen eq 'true'"))
+
     def job(self, name: str) -> models.JobProperties:
         properties: models.JobProperties = _properties(
             self.recovery.replication_jobs.get(*self._where, name)

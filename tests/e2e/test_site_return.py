@@ -1,0 +1,110 @@
+"""A site comes back: what ran is started again, what was failed over is held; nothing runs twice."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from coordinator.config.waiting import wait_for
+from deploy.lab.control.sites import Sites
+from deploy.lab.control.stage import Stage, StageOptions
+from deploy.lab.judge import double_running_seconds
+from deploy.lab.site.topology import find_topology
+from deploy.story.story import TO_RECOVERY, Narrator, Story
+
+LIMIT_SECONDS = 180.0
+
+pytestmark = [pytest.mark.timeout(900), pytest.mark.spec("FO-7")]
+
+
+@pytest.fixture(scope="module")
+def story() -> Iterator[Story]:
+    folder = Path(tempfile.mkdtemp(prefix="osr-return-"))
+    stage = Stage(StageOptions(folder, find_topology("default"), speed=10.0))
+    try:
+        stage.up(lambda _: None)
+        made = Story(stage, Narrator())
+        made.pair_clouds()
+        made.protect_machine()
+        yield made
+    finally:
+        stage.down()
+    shutil.rmtree(folder)
+
+
+def running(story: Story) -> list[str]:
+    """Sites at which the machine runs."""
+    machines = Sites(story.stage).machines()
+    return [m.site for m in machines if m.name == story.cast.machine and m.state == "Running"]
+
+
+def open_events(story: Story) -> list[str]:
+    """Codes of what is wrong now."""
+    events = story.operator.open_events()
+    return [str(each.properties.event_code) for each in events if each.properties]
+
+
+def effects_of(story: Story, name: str) -> int:
+    admin = story.sites.admin(story.cast.source_site)
+    vm_id = story.sites.machine(story.cast.machine, story.cast.source_site).vm_id
+    return sum(each.effect == name and each.target == vm_id for each in admin.effects())
+
+
+def ran_twice(story: Story) -> float:
+    return double_running_seconds(story.sites.effects(), datetime.now(UTC))
+
+
+def test_hosts_are_told_to_start_nothing_and_the_vault_starts_what_ran(story: Story) -> None:
+    site = story.cast.source_site
+    wait_for(
+        "the host to be told",
+        lambda: effects_of(story, "vm.automatic_start_set") > 0,
+        LIMIT_SECONDS,
+    )
+    # Its state from before the loss has to be known.
+    wait_for("a report", lambda: running(story) == [site], LIMIT_SECONDS)
+    before = effects_of(story, "vm.started")
+    story.sites.kill(site)
+    assert running(story) == []
+    story.sites.start(site)
+    wait_for("the machine to run again", lambda: running(story) == [site], LIMIT_SECONDS)
+    assert effects_of(story, "vm.started") == before + 1
+    scenarios = [job.properties.scenario_name for job in story.operator.jobs() if job.properties]
+    assert "StartVirtualMachine" in scenarios
+    story.wait_for_state("Protected")
+
+
+def test_the_old_primary_is_held_and_said_to_be_until_somebody_decides(story: Story) -> None:
+    operator, sites, cast = story.operator, story.sites, story.cast
+    source = operator.clouds()[cast.source_cloud]
+    sites.kill(cast.source_site)
+    job = operator.unplanned_failover(source, story.item, TO_RECOVERY, with_source=False)
+    operator.wait_for_job(job, LIMIT_SECONDS)
+    assert running(story) == [cast.target_site]
+    sites.start(cast.source_site)
+    wait_for("the event", lambda: "OldPrimaryHeld" in open_events(story), LIMIT_SECONDS)
+    assert running(story) == [cast.target_site]
+    assert effects_of(story, "network_adapter.disconnected") > 0
+
+    operator.wait_for_job(operator.cancel_failover(source, story.item), LIMIT_SECONDS)
+    assert running(story) == [cast.source_site]
+    assert effects_of(story, "network_adapter.connected") > 0
+    wait_for("the event to go", lambda: "OldPrimaryHeld" not in open_events(story), LIMIT_SECONDS)
+    assert ran_twice(story) == 0
+    assert sites.duplicate_effects() == 0
+
+
+@pytest.mark.spec("EV-1", "EN-10")
+def test_an_agent_that_is_cut_off_is_told_of_and_comes_back(story: Story) -> None:
+    sites, cast = story.sites, story.cast
+    sites.cut_agent(cast.source_site)
+    wait_for("the event", lambda: "25018" in open_events(story), LIMIT_SECONDS)
+    assert running(story) == [cast.source_site]
+    sites.heal(cast.source_site)
+    wait_for("the server to be back", lambda: "25018" not in open_events(story), LIMIT_SECONDS)
+    assert ran_twice(story) == 0
