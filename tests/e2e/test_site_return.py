@@ -1,4 +1,4 @@
-"""A site comes back: what ran is started again, what was failed over is held; nothing runs twice."""
+"""A site comes back: what ran starts again, what was failed over is held; nothing runs twice."""
 
 from __future__ import annotations
 
