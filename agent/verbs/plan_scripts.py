@@ -34,7 +34,7 @@ _STARTING_SECONDS = 45.0
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
-LOOK_PROPERTIES = ("Library", "Path", "Exists", "Readable", "Sha256", "Problem")
+LOOK_PROPERTIES = ("Library", "Path", "Exists", "Readable", "Runnable", "Sha256", "Problem")
 RUN_PROPERTIES = (
     "Sha256",
     "ExitCode",
@@ -55,7 +55,7 @@ async def run_plan_script(request: RunPlanScript, context: VerbContext) -> PlanS
 
     Raises:
         CommandError: It was not begun: the request is wrong, or the file is not in the share, not
-            readable, or not the one expected.
+            readable, not the one expected, or the server's execution policy does not let it run.
 
     Source: SPEC RP-2, RP-4.
     """
@@ -87,7 +87,7 @@ async def run_plan_script(request: RunPlanScript, context: VerbContext) -> PlanS
 
 
 async def check_plan_scripts(request: CheckPlanScripts, context: VerbContext) -> PlanScripts:
-    """Looks whether scripts are there and readable, and at their hashes. Changes nothing.
+    """Looks whether scripts are there and may be run, and at their hashes. Changes nothing.
 
     Raises:
         PowerShellError: The share could not be looked at.
@@ -114,6 +114,7 @@ async def _look(context: VerbContext, paths: list[str]) -> PlanScripts:
                 path=path,
                 exists=found[0].boolean("Exists"),
                 readable=found[0].boolean("Readable"),
+                runnable=found[0].boolean("Runnable"),
                 sha256=(found[0].optional_text("Sha256") or "").lower(),
                 problem=found[0].optional_text("Problem") or "",
             )
@@ -171,7 +172,20 @@ def _refuse_unfit(seen: PlanScript, sha256: str) -> None:
                 f"The script {seen.path} is not the one that was checked: its SHA-256 is"
                 f" {seen.sha256} and not {sha256}.",
                 ["Somebody changed the file since it was checked."],
-                "Look at the change. If it is wanted, check the plan again (dry run).",
+                "Look at the change. If it is wanted, give the action of the plan the new hash.",
+            )
+        )
+    if not seen.runnable:
+        raise CommandError(
+            failure(
+                "PlanScriptNotAllowed",
+                f"The script {seen.path} may not be run: {seen.problem}",
+                [
+                    "The execution policy of the VMM server is stricter than when it was tried.",
+                    "The file was downloaded, or is in a share that Windows counts as Internet.",
+                ],
+                "Sign the script, take the mark of the download off it (Unblock-File), or change"
+                " the execution policy. Then run the plan again.",
             )
         )
 

@@ -29,6 +29,7 @@ async def get_osr_plan_script(site: Site, call: Invocation, written: Written) ->
             Path=path,
             Exists=found.file is not None,
             Readable=bool(found.sha256),
+            Runnable=bool(found.sha256) and not found.problem,
             Sha256=found.sha256,
             Problem=found.problem,
         )

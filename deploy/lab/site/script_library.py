@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 SHARE = "MSCVMMLibrary"
 FOLDER = "library"
 _NOT_RELATIVE = re.compile(r'^[A-Za-z]:|^\\\\|[<>:"|?*\x00-\x1f]')
+_FOREIGN = re.compile(r"^ZoneId=[34]", re.MULTILINE)
 _RUNTIME_ERROR = "System.Management.Automation.RuntimeException"
 
 
@@ -84,14 +86,13 @@ class ScriptLibrary:
             return FoundScript(None, problem=error.message)
         if not self.reachable:
             return FoundScript(None, problem=f"The library share '{self.root}' cannot be reached.")
-        file = self._file(parts)
+        file, full = self._file(parts), "\\".join((self.root, *parts))
         if file is None:
-            full = "\\".join((self.root, *parts))
             return FoundScript(None, problem=f"There is no file '{full}'.")
-        try:
-            return FoundScript(file, hashlib.sha256(file.read_bytes()).hexdigest())
-        except PermissionError:
-            return FoundScript(file, problem=f"Access to the path '{path}' is denied.")
+        if not file.stat().st_mode & stat.S_IRUSR:
+            return FoundScript(file, problem=f"Access to the path '{full}' is denied.")
+        sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+        return FoundScript(file, sha256, _obstacle(file, full))
 
     def place(self, path: str) -> Path:
         """A file to write to below the share, with its folders made."""
@@ -110,6 +111,21 @@ class ScriptLibrary:
             if part != parts[-1] and not place.is_dir():
                 return None
         return place if place.is_file() else None
+
+
+def _obstacle(file: Path, full: str) -> str:
+    """What the execution policy has against a script; empty when nothing.
+
+    The lab's servers have Windows Server's own, RemoteSigned, and no script of the lab is signed.
+    What a download writes to the stream Zone.Identifier of a file lies in a file beside it here.
+    """
+    mark = file.with_name(f"{file.name}:Zone.Identifier")
+    if not mark.exists() or not _FOREIGN.search(mark.read_text(encoding="utf-8")):
+        return ""
+    return (
+        f"The execution policy of this server, RemoteSigned, wants '{full}' to be signed: it comes"
+        " from elsewhere, or every script must be. Its signature: NotSigned."
+    )
 
 
 def _throw(message: str) -> HyperVError:

@@ -41,6 +41,27 @@ filter Resolve-OsrScriptPath ([string] $Root, [string] $Path) {
     $full
 }
 
+# Why the execution policy of this server does not let a script run; empty when it does. A script has
+# nobody to ask, so what PowerShell would ask about is refused. Not exported.
+filter Get-OsrScriptObstacle ([string] $FullName) {
+    $policy = [string] (Get-ExecutionPolicy)
+    if ($policy -eq 'Bypass') { return '' }
+    if ($policy -eq 'Restricted') { return "The execution policy of this server, Restricted, lets no script run." }
+    if ($policy -ne 'AllSigned') {
+        $zone = [string] [System.Security.Policy.Zone]::CreateFromUrl($FullName).SecurityZone
+        $mark = @(Get-Content -LiteralPath $FullName -Stream 'Zone.Identifier' -ErrorAction SilentlyContinue)
+        $foreign = $zone -in 'Internet', 'Untrusted' -or @($mark -match '^ZoneId=[34]').Count -gt 0
+        if (-not $foreign) { return '' }
+    }
+    $signature = Get-AuthenticodeSignature -LiteralPath $FullName
+    if ([string] $signature.Status -ne 'Valid') {
+        return "The execution policy of this server, $policy, wants '$FullName' to be signed: it comes from elsewhere, or every script must be. Its signature: $($signature.Status)."
+    }
+    $publisher = $signature.SignerCertificate.Thumbprint
+    if ((Test-Path "Cert:\LocalMachine\TrustedPublisher\$publisher") -or (Test-Path "Cert:\CurrentUser\TrustedPublisher\$publisher")) { return '' }
+    "'$FullName' is signed by a publisher that this server does not trust: $($signature.SignerCertificate.Subject)."
+}
+
 # The first 64 KiB of a text, as UTF-8 counts. Not exported.
 filter Limit-OsrText ([string] $Text) {
     $most = 64KB
@@ -53,9 +74,9 @@ filter Limit-OsrText ([string] $Text) {
 function Get-OsrPlanScript {
     <#
     .SYNOPSIS
-        Looks at a script in the library share: whether it is there and readable, and its SHA-256.
+        Looks at a script in the library share: whether it is there, readable and may run; its SHA-256.
     .DESCRIPTION
-        Changes nothing. A path that cannot be is told in Problem, as is a file that cannot be read.
+        Changes nothing. It is looked at with the rights that it would be run with. A path that cannot be is told in Problem, as is a file that cannot be read.
     #>
     [CmdletBinding()]
     [OutputType([pscustomobject])]
@@ -67,11 +88,16 @@ function Get-OsrPlanScript {
     $root = Get-OsrScriptLibrary -LibraryPath $LibraryPath -VMMServer $VMMServer
     $exists = $false
     $hash = ''
+    $runnable = $false
     $problem = ''
     try {
         $full = Resolve-OsrScriptPath -Root $root -Path $Path
         $exists = Test-Path -LiteralPath $full -PathType Leaf
-        if ($exists) { $hash = (Get-FileHash -LiteralPath $full -Algorithm SHA256).Hash.ToLowerInvariant() }
+        if ($exists) {
+            $hash = (Get-FileHash -LiteralPath $full -Algorithm SHA256).Hash.ToLowerInvariant()
+            $problem = Get-OsrScriptObstacle -FullName $full
+            $runnable = -not $problem
+        }
         elseif (-not (Test-Path -LiteralPath $root -PathType Container)) { $problem = "The library share '$root' cannot be reached." }
         else { $problem = "There is no file '$full'." }
     }
@@ -81,6 +107,7 @@ function Get-OsrPlanScript {
         Path     = $Path
         Exists   = $exists
         Readable = [bool] $hash
+        Runnable = $runnable
         Sha256   = $hash
         Problem  = $problem
     }

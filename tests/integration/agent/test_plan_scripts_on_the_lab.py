@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -190,6 +190,36 @@ async def test_a_changed_script_is_not_run(server: Server) -> None:
     assert server.begun() == 0
 
 
+@pytest.mark.parametrize(
+    ("spoil", "code"),
+    [
+        (lambda file: file.chmod(0o000), "PlanScriptNotReadable"),
+        (
+            lambda file: (file.parent / "a.ps1:Zone.Identifier").write_text(
+                "[ZoneTransfer]\nZoneId=3\n"
+            ),
+            "PlanScriptNotAllowed",
+        ),
+    ],
+    ids=["denied", "downloaded"],
+)
+@pytest.mark.spec("RP-6")
+async def test_a_script_that_the_agents_account_may_not_run_is_not_run(
+    server: Server, spoil: Callable[[Path], object], code: str
+) -> None:
+    server.put("a.ps1", "Write-Output 1")
+    spoil(server.library / "a.ps1")
+    found = await check_plan_scripts(CheckPlanScripts(paths=["a.ps1"]), server.context())
+    [seen] = found.scripts
+    assert (seen.exists, seen.runnable) == (True, False)
+    assert seen.readable == (code == "PlanScriptNotAllowed")
+    assert seen.problem
+    with pytest.raises(CommandError) as refused:
+        await server.run("a.ps1")
+    assert refused.value.failure.code == code
+    assert server.begun() == 0
+
+
 @pytest.mark.parametrize("limit_seconds", [0, 601])
 async def test_a_limit_that_cannot_be_is_refused(server: Server, limit_seconds: int) -> None:
     server.put("a.ps1")
@@ -227,10 +257,10 @@ async def test_looking_at_scripts_runs_none(server: Server) -> None:
     request = CheckPlanScripts(paths=[r"\rpscripts\A.ps1", "b.ps1", r"..\c.ps1"])
     found = await check_plan_scripts(request, server.context())
     assert found.library == r"\\vmm.east.test\MSCVMMLibrary"
-    assert [(each.exists, each.readable, each.sha256) for each in found.scripts] == [
-        (True, True, sha256),
-        (False, False, ""),
-        (False, False, ""),
+    assert [(each.exists, each.readable, each.runnable, each.sha256) for each in found.scripts] == [
+        (True, True, True, sha256),
+        (False, False, False, ""),
+        (False, False, False, ""),
     ]
     assert "leads out" in found.scripts[2].problem
     elsewhere = server.context(library_path=r"\\files\Scripts")

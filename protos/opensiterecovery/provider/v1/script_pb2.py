@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)opensiterecovery/provider/v1/script.proto\x12\x1copensiterecovery.provider.v1\x1a\x1egoogle/protobuf/duration.proto\"t\n\rRunPlanScript\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontext\x18\x02 \x01(\t\x12\x34\n\x11script_time_limit\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06sha256\x18\x04 \x01(\t\"\xc8\x01\n\rPlanScriptRun\x12\x0c\n\x04path\x18\x01 \x01(\t\x12@\n\x07outcome\x18\x02 \x01(\x0e\x32/.opensiterecovery.provider.v1.PlanScriptOutcome\x12\x16\n\texit_code\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x0e\n\x06output\x18\x04 \x01(\t\x12\x14\n\x0c\x65rror_output\x18\x05 \x01(\t\x12\x0b\n\x03\x63ut\x18\x06 \x01(\x08\x12\x0e\n\x06sha256\x18\x07 \x01(\tB\x0c\n\n_exit_code\"!\n\x10\x43heckPlanScripts\x12\r\n\x05paths\x18\x01 \x03(\t\"Y\n\x0bPlanScripts\x12\x0f\n\x07library\x18\x01 \x01(\t\x12\x39\n\x07scripts\x18\x02 \x03(\x0b\x32(.opensiterecovery.provider.v1.PlanScript\"]\n\nPlanScript\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0e\n\x06\x65xists\x18\x02 \x01(\x08\x12\x10\n\x08readable\x18\x03 \x01(\x08\x12\x0e\n\x06sha256\x18\x04 \x01(\t\x12\x0f\n\x07problem\x18\x05 \x01(\t*\xbf\x01\n\x11PlanScriptOutcome\x12#\n\x1fPLAN_SCRIPT_OUTCOME_UNSPECIFIED\x10\x00\x12!\n\x1dPLAN_SCRIPT_OUTCOME_SUCCEEDED\x10\x01\x12\x1e\n\x1aPLAN_SCRIPT_OUTCOME_FAILED\x10\x02\x12!\n\x1dPLAN_SCRIPT_OUTCOME_TIMED_OUT\x10\x03\x12\x1f\n\x1bPLAN_SCRIPT_OUTCOME_UNKNOWN\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)opensiterecovery/provider/v1/script.proto\x12\x1copensiterecovery.provider.v1\x1a\x1egoogle/protobuf/duration.proto\"t\n\rRunPlanScript\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontext\x18\x02 \x01(\t\x12\x34\n\x11script_time_limit\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06sha256\x18\x04 \x01(\t\"\xc8\x01\n\rPlanScriptRun\x12\x0c\n\x04path\x18\x01 \x01(\t\x12@\n\x07outcome\x18\x02 \x01(\x0e\x32/.opensiterecovery.provider.v1.PlanScriptOutcome\x12\x16\n\texit_code\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x0e\n\x06output\x18\x04 \x01(\t\x12\x14\n\x0c\x65rror_output\x18\x05 \x01(\t\x12\x0b\n\x03\x63ut\x18\x06 \x01(\x08\x12\x0e\n\x06sha256\x18\x07 \x01(\tB\x0c\n\n_exit_code\"!\n\x10\x43heckPlanScripts\x12\r\n\x05paths\x18\x01 \x03(\t\"Y\n\x0bPlanScripts\x12\x0f\n\x07library\x18\x01 \x01(\t\x12\x39\n\x07scripts\x18\x02 \x03(\x0b\x32(.opensiterecovery.provider.v1.PlanScript\"\x81\x01\n\nPlanScript\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0e\n\x06\x65xists\x18\x02 \x01(\x08\x12\x10\n\x08readable\x18\x03 \x01(\x08\x12\x0e\n\x06sha256\x18\x04 \x01(\t\x12\x0f\n\x07problem\x18\x05 \x01(\t\x12\x15\n\x08runnable\x18\x06 \x01(\x08H\x00\x88\x01\x01\x42\x0b\n\t_runnable*\xbf\x01\n\x11PlanScriptOutcome\x12#\n\x1fPLAN_SCRIPT_OUTCOME_UNSPECIFIED\x10\x00\x12!\n\x1dPLAN_SCRIPT_OUTCOME_SUCCEEDED\x10\x01\x12\x1e\n\x1aPLAN_SCRIPT_OUTCOME_FAILED\x10\x02\x12!\n\x1dPLAN_SCRIPT_OUTCOME_TIMED_OUT\x10\x03\x12\x1f\n\x1bPLAN_SCRIPT_OUTCOME_UNKNOWN\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'opensiterecovery.provider.v1.script_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PLANSCRIPTOUTCOME']._serialized_start=650
-  _globals['_PLANSCRIPTOUTCOME']._serialized_end=841
+  _globals['_PLANSCRIPTOUTCOME']._serialized_start=687
+  _globals['_PLANSCRIPTOUTCOME']._serialized_end=878
   _globals['_RUNPLANSCRIPT']._serialized_start=107
   _globals['_RUNPLANSCRIPT']._serialized_end=223
   _globals['_PLANSCRIPTRUN']._serialized_start=226
@@ -42,6 +42,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHECKPLANSCRIPTS']._serialized_end=461
   _globals['_PLANSCRIPTS']._serialized_start=463
   _globals['_PLANSCRIPTS']._serialized_end=552
-  _globals['_PLANSCRIPT']._serialized_start=554
-  _globals['_PLANSCRIPT']._serialized_end=647
+  _globals['_PLANSCRIPT']._serialized_start=555
+  _globals['_PLANSCRIPT']._serialized_end=684
 # @@protoc_insertion_point(module_scope)

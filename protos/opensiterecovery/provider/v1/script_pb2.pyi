@@ -187,12 +187,17 @@ class PlanScript(_message.Message):
     READABLE_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
+    RUNNABLE_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     exists: _builtins.bool
     readable: _builtins.bool
     sha256: _builtins.str
     problem: _builtins.str
     """Why it cannot be run; empty when it can."""
+    runnable: _builtins.bool
+    """The execution policy of the server lets the provider's account run it as it is. Unset by
+    providers that do not look at that.
+    """
     def __init__(
         self,
         *,
@@ -201,11 +206,14 @@ class PlanScript(_message.Message):
         readable: _builtins.bool = ...,
         sha256: _builtins.str = ...,
         problem: _builtins.str = ...,
+        runnable: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_runnable", b"_runnable", "runnable", b"runnable"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["exists", b"exists", "path", b"path", "problem", b"problem", "readable", b"readable", "sha256", b"sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_runnable", b"_runnable", "exists", b"exists", "path", b"path", "problem", b"problem", "readable", b"readable", "runnable", b"runnable", "sha256", b"sha256"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__runnable: _TypeAlias = _typing.Literal["runnable"]  # noqa: Y015
+    _WhichOneofArgType__runnable: _TypeAlias = _typing.Literal["_runnable", b"_runnable"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__runnable) -> _WhichOneofReturnType__runnable | None: ...
 
 Global___PlanScript: _TypeAlias = PlanScript  # noqa: Y015
