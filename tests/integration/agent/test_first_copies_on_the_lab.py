@@ -151,9 +151,29 @@ async def test_what_an_account_lacks_is_seen_and_what_cannot_be_granted_is_said(
 
 
 @pytest.mark.spec("RE-7")
-async def test_a_former_replica_is_compared_with_and_what_cannot_be_used_says_why(
-    stage: Stage,
-) -> None:
+async def test_a_former_replica_is_compared_with(stage: Stage) -> None:
+    thumbprints = await prepare_hosts(stage, stage.do)
+    await protect(stage, stage.do, thumbprints)
+    # What a guest writes meanwhile differs, the more of it the slower this computer is; a planned
+    # failover that is prepared has sent all of it.
+    await stage.do(EAST, stop_virtual_machine={"vm": stage.vm(EAST)})
+    await stage.do(EAST, prepare_failover={"vm": stage.vm(EAST)})
+    await stage.do(EAST, cancel_failover={"vm": stage.vm(EAST)})
+    for host in (EAST, WEST):
+        await stage.do(host, remove_replication={"vm": stage.vm(host)})
+    request = {"vm": stage.vm(WEST), "allowed_primary_server": EAST}
+    waiting = await stage.do(WEST, enable_as_replica=request)
+    assert waiting.replication.state == "WaitingForInitialReplication"
+    sent = stage.agents[EAST].site.sent_bytes
+    await stage.do(EAST, enable_replication=link(stage, EAST, WEST, thumbprints) | SETTINGS)
+    await stage.do(EAST, start_initial_replication={"vm": stage.vm(EAST), "use_backup": True})
+    await stage.until_replicating(EAST)
+    await stage.until_replicating(WEST)
+    assert stage.agents[EAST].site.sent_bytes - sent < 3 * 1024**2 // 2
+
+
+@pytest.mark.spec("RE-7")
+async def test_a_copy_that_cannot_be_used_says_why(stage: Stage) -> None:
     thumbprints = await prepare_hosts(stage, stage.do)
     await protect(stage, stage.do, thumbprints)
     for host in (EAST, WEST):
@@ -171,16 +191,6 @@ async def test_a_former_replica_is_compared_with_and_what_cannot_be_used_says_wh
     )
     held = await refused(stage, WEST, enable_as_replica=request)
     assert held.failure.code == "ExistingCopyHasCheckpoints"
-    vm.checkpoints.clear()
-
-    waiting = await stage.do(WEST, enable_as_replica=request)
-    assert waiting.replication.state == "WaitingForInitialReplication"
-    sent = stage.agents[EAST].site.sent_bytes
-    await stage.do(EAST, enable_replication=link(stage, EAST, WEST, thumbprints) | SETTINGS)
-    await stage.do(EAST, start_initial_replication={"vm": stage.vm(EAST), "use_backup": True})
-    await stage.until_replicating(EAST)
-    await stage.until_replicating(WEST)
-    assert stage.agents[EAST].site.sent_bytes - sent < 3 * 1024**2 // 2
 
 
 @pytest.mark.spec("RE-6")
