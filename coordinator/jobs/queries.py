@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db.models import F, Q
+from opensiterecovery.provider.v1.command_pb2 import CommandResult
 
 from coordinator.failures import Failure
 from coordinator.jobs.action_facts import job_facts
@@ -33,6 +34,7 @@ __all__ = [
     "StepLength",
     "StepView",
     "TaskView",
+    "command_results",
     "find_job",
     "job_view",
     "list_jobs",
@@ -208,6 +210,15 @@ def results_of_steps(target_id: str, action: str) -> list[Mapping[str, object]]:
         job__target_id=target_id, action=action, state=StepState.SUCCEEDED
     ).order_by("id")
     return [result for result in steps.values_list("result", flat=True) if result is not None]
+
+
+def command_results(job_id: UUID, step_keys: Collection[str]) -> list[CommandResult]:
+    """What providers said of a job's steps that are commands, as far as it was taken."""
+    results = Command.objects.filter(
+        step__job=job_id, step__key__in=step_keys, result__isnull=False, taken_at__isnull=False
+    )
+    bodies = results.order_by("sequence").values_list("result", flat=True)
+    return [CommandResult.FromString(bytes(body or b"")) for body in bodies]
 
 
 def succeeded_steps(job_id: UUID, action: str) -> list[str]:

@@ -35,6 +35,7 @@ from coordinator.protection.replication.services import (
     schedule_resynchronization,
 )
 from coordinator.protection.requests import PairingRequest, ProtectionRequest, RequestOrigin
+from coordinator.protection.roles.having_run import note_started_by
 from coordinator.protection.roles.holding import ingest_roles
 from coordinator.protection.roles.starting import want_started
 from coordinator.protection.storage.services import map_storage, unmap_storage
@@ -86,6 +87,7 @@ __all__ = [
     "lock_item",
     "map_networks",
     "map_storage",
+    "note_started_by",
     "pause_replication",
     "record_committed",
     "record_drill_state",

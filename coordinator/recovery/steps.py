@@ -18,6 +18,8 @@ from coordinator.recovery import (
     unplanned_records,
 )
 from coordinator.recovery.plans import steps as plans
+from coordinator.recovery.plans.runs.starting import SCENARIO as START_SCENARIO
+from coordinator.recovery.started import telling_of_starts
 from coordinator.recovery.test_failover import steps as test_failover
 
 RECORDS: Mapping[str, RecordFunction] = {
@@ -44,16 +46,20 @@ CONDITIONS: Mapping[str, Condition] = {}
 
 # Of the jobs of single machines.
 MACHINE_FINISHERS: Mapping[str, Finisher] = {
-    planned_failover.SCENARIO: records.planned_failover_finished,
-    unplanned_failover.SCENARIO: unplanned_records.unplanned_failover_finished,
-    change_recovery_point.SCENARIO: unplanned_records.point_change_finished,
-    cancel_failover.SCENARIO: unplanned_records.cancellation_finished,
+    planned_failover.SCENARIO: telling_of_starts(records.planned_failover_finished),
+    unplanned_failover.SCENARIO: telling_of_starts(unplanned_records.unplanned_failover_finished),
+    change_recovery_point.SCENARIO: telling_of_starts(unplanned_records.point_change_finished),
+    cancel_failover.SCENARIO: telling_of_starts(unplanned_records.cancellation_finished),
     commit.SCENARIO: records.commit_finished,
     reverse_replication.SCENARIO: records.reversal_finished,
     **test_failover.FINISHERS,
 }
 
-FINISHERS: Mapping[str, Finisher] = {**MACHINE_FINISHERS, **plans.finishers(MACHINE_FINISHERS)}
+FINISHERS: Mapping[str, Finisher] = {
+    **MACHINE_FINISHERS,
+    **plans.finishers(MACHINE_FINISHERS),
+    START_SCENARIO: telling_of_starts(),
+}
 
 # By the action of MANUAL steps.
 ESCALATIONS: Mapping[str, Escalation] = {}

@@ -28,6 +28,7 @@ from coordinator.protection.transitions import item_lock
 log = structlog.get_logger(__name__)
 
 SCENARIO = "StartVirtualMachine"
+STEP = "start"
 FRIENDLY_NAME = "Start the virtual machine after its host went down"
 START_TASK = "protection.start_machines"
 START_PERIOD = timedelta(seconds=10)
@@ -44,7 +45,7 @@ def plan_start(vm_id: str, epoch: int, side: ItemSide) -> Graph:
         tasks=(TaskSpec("VmStart", "Start the virtual machine"),),
         steps=(
             StepSpec(
-                key="start",
+                key=STEP,
                 task="VmStart",
                 kind=StepKind.COMMAND,
                 action="start_virtual_machine",

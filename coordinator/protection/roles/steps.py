@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
-from coordinator.jobs.registry import Finisher
-from coordinator.protection.roles import servers, starting
+from coordinator.jobs.registry import FinishedJob, Finisher
+from coordinator.protection.roles import having_run, servers, starting
 
-FINISHERS: Mapping[str, Finisher] = {starting.SCENARIO: starting.start_finished}
+
+def start_finished(job: FinishedJob) -> str | None:
+    """What there is to do when a machine has been started again, or could not be."""
+    left = starting.start_finished(job)
+    having_run.note_started_by(job, [starting.STEP])
+    return left
+
+
+FINISHERS: Mapping[str, Finisher] = {starting.SCENARIO: start_finished}
 
 TASKS: Mapping[str, Callable[..., None]] = {
     starting.START_TASK: starting.start_machines,

@@ -66,6 +66,7 @@ class FakeProvider:
 
     def answer(self, command: command_pb2.Command, now: datetime, how: Answer = succeed) -> bool:
         result = command_pb2.CommandResult(command_id=command.command_id)
+        result.finished_at.FromDatetime(now)
         how(command, result)
         arrival = services.read_arrival(self.id, result.SerializeToString())
         return services.store_result(arrival, now)

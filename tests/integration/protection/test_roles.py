@@ -14,6 +14,7 @@ from coordinator.fabrics.models import Provider
 from coordinator.jobs.models import Job
 from coordinator.protection.models import MachineRole
 from coordinator.protection.queries import RoleOfCopy, roles_of
+from coordinator.protection.roles.having_run import note_started
 from coordinator.protection.roles.rules import Role
 from coordinator.protection.roles.servers import watch_servers
 from coordinator.protection.roles.starting import (
@@ -28,6 +29,7 @@ from tests.integration.protection.failover_stage import (
     copies,
     fail_over,
     lose,
+    planned,
     ready,
     reverse,
 )
@@ -219,6 +221,70 @@ def test_a_machine_that_somebody_turned_off_stays_off(protected: World) -> None:
     booted = protected.now - timedelta(days=1)
     look(protected, "Running", booted)
     look(protected, "Off", booted)
+    start_machines(protected.now)
+    assert started(protected) == []
+
+
+def look_there(world: World, vm_state: str, booted: datetime) -> None:
+    """The recovery side's host tells how its copy stands and when it started itself."""
+    item = world.item()
+    state = world.hyperv.report(item.vm_id, item.recovery_host, world.now, 0)
+    state.vm_state = vm_state
+    state.host_booted_at.FromDatetime(booted)
+    with transaction.atomic():
+        ingest_replication(world.fabric("vmm-beijing").id, [state], world.now, world.now)
+
+
+@pytest.mark.spec("JB-3")
+def test_a_machine_whose_host_goes_down_before_it_was_looked_at_is_started_again(
+    protected: World,
+) -> None:
+    look_there(protected, "Off", protected.now - timedelta(days=1))
+    planned(protected)
+    protected.pass_(4)
+    booted = protected.now
+    protected.pass_(4)
+    copies(protected)[1].vm_state = "Off"
+    look_there(protected, "Off", booted)
+    start_machines(protected.now)
+    protected.turn()
+    assert [job.state for job in started(protected)] == ["Succeeded"]
+    assert copies(protected)[1].vm_state == "Running"
+    # And down again, as soon.
+    protected.pass_(4)
+    copies(protected)[1].vm_state = "Off"
+    look_there(protected, "Off", protected.now)
+    start_machines(protected.now)
+    assert len(started(protected)) == 2
+
+
+@pytest.mark.spec("JB-3")
+def test_a_look_at_the_host_that_is_back_may_come_before_the_job_ends(protected: World) -> None:
+    look_there(protected, "Off", protected.now - timedelta(days=1))
+    planned(protected)
+    at = protected.now
+    MachineRole.objects.all().delete()
+    protected.pass_(60)
+    side = protected.item().side("Recovery")
+    assert side is not None
+    state = side.wire()
+    state.vm_state = "Off"
+    state.host_booted_at.FromDatetime(at + timedelta(seconds=20))
+    side.observed, side.observed_at = state.SerializeToString(), at + timedelta(seconds=30)
+    side.save()
+    with transaction.atomic():
+        note_started(protected.item().id, at, protected.now)
+    come_back(protected, "vmm-beijing")
+    start_machines(protected.now)
+    assert len(started(protected)) == 1
+
+
+@pytest.mark.spec("JB-3")
+def test_a_machine_that_is_turned_off_after_its_failover_stays_off(protected: World) -> None:
+    booted = protected.now - timedelta(seconds=1)
+    planned(protected)
+    protected.pass_(4)
+    look_there(protected, "Off", booted)
     start_machines(protected.now)
     assert started(protected) == []
 
