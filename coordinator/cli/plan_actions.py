@@ -86,6 +86,10 @@ def add(  # noqa: PLR0913, PLR0917 - each is an option of the command
     time_limit: Annotated[
         str | None, typer.Option(help="Seconds, hh:mm:ss or PT10M; a script's is at most 600 s.")
     ] = None,
+    sha256: Annotated[
+        str | None,
+        typer.Option(help="What a script must be when it is run; see Get-FileHash, or plan check."),
+    ] = None,
     on_failure: Annotated[
         OnFailure | None,
         typer.Option(help="Default: a test and a planned failover stop, an unplanned goes on."),
@@ -97,7 +101,7 @@ def add(  # noqa: PLR0913, PLR0917 - each is an option of the command
         "actionName": action,
         "failoverTypes": [RUNS[each] for each in run or list(Run)],
         "failoverDirections": [WAYS[each] for each in way or [Way.THERE]],
-        "customDetails": _details(script, manual, side, time_limit),
+        "customDetails": _details(script, manual, side, time_limit, sha256),
         "failureRule": on_failure,
     }
     plan = find_plan(session.clients, name)
@@ -137,7 +141,7 @@ def remove(
 
 
 def _details(
-    script: str | None, manual: str | None, side: Side, time_limit: str | None
+    script: str | None, manual: str | None, side: Side, time_limit: str | None, sha256: str | None
 ) -> dict[str, Any]:
     """ASR's customDetails.
 
@@ -150,11 +154,18 @@ def _details(
             "An action is a script or a manual action.",
             recommended_action="Give either --script or --manual.",
         )
+    if manual is not None and sha256 is not None:
+        raise CommandError(
+            ExitCode.USAGE,
+            "Only scripts have a SHA-256.",
+            recommended_action="Leave --sha256 out, or give --script.",
+        )
     if script is not None:
         return {
             "instanceType": "ScriptActionDetails",
             "path": script,
             "timeout": time_limit,
             "fabricLocation": side.value,
+            "sha256": sha256,
         }
     return {"instanceType": "ManualActionDetails", "description": manual, "timeout": time_limit}

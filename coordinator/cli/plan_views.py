@@ -106,6 +106,7 @@ def action_line(action: Mapping[str, Any]) -> str:
     if details["instanceType"] == "ScriptActionDetails":
         what = f"script {details['path']} on the {details['fabricLocation']} server"
         limit = f", at most {details['timeout']}" if details.get("timeout") else ""
+        limit += f", SHA-256 {details['sha256'][:12]}…" if details.get("sha256") else ""
     else:
         what = f"manual: {details['description']}"
         limit = f", event after {details['timeout']}" if details.get("timeout") else ""

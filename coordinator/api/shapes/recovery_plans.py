@@ -155,6 +155,8 @@ def _details(action: Action) -> dict[str, object]:
             "path": f"\\{action.path}",
             "timeout": timeout,
             "fabricLocation": str(action.side),
+            # Beyond ASR's model: what the file must be when it is run; null for anything.
+            "sha256": action.sha256 or None,
         }
     return {
         "instanceType": "ManualActionDetails",

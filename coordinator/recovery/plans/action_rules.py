@@ -33,6 +33,7 @@ LONGEST_NAME = 128
 LONGEST_INSTRUCTIONS = 4000
 # Thirty days: somebody who takes longer is not waiting for an answer any more.
 LONGEST_WAIT_SECONDS = 30 * 24 * 3600
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _CLOCK = re.compile(r"(\d{1,3}):([0-5]\d):([0-5]\d)", re.ASCII)
 _ISO = re.compile(r"PT(?=\d)(?:(\d{1,4})H)?(?:(\d{1,6})M)?(?:(\d{1,8})S)?", re.ASCII)
 
@@ -48,7 +49,8 @@ def read_actions(drafts: Sequence[ActionDraft], field: str) -> tuple[Action, ...
         RefusedError: 400, naming the field: RecoveryPlanTooManyActions,
             RecoveryPlanActionNameInvalid, RecoveryPlanActionNameInUse,
             RecoveryPlanActionValueInvalid, RecoveryPlanActionNotSupported,
-            RecoveryPlanScriptPathInvalid, RecoveryPlanTimeLimitInvalid.
+            RecoveryPlanScriptPathInvalid, RecoveryPlanScriptHashInvalid,
+            RecoveryPlanTimeLimitInvalid.
     """
     if len(drafts) > MOST_ACTIONS:
         raise refuse(
@@ -105,6 +107,7 @@ def read_action(draft: ActionDraft, field: str) -> Action:
                 draft.details.get("timeout"), SCRIPT_TIME_LIMIT_SECONDS, f"{details}.timeout"
             )
             or SCRIPT_TIME_LIMIT_SECONDS,
+            sha256=_hash(draft.details.get("sha256"), f"{details}.sha256"),
         )
     if _same(kind, MANUAL):
         return ManualAction(
@@ -188,6 +191,20 @@ def _instructions(details: Mapping[str, object], field: str) -> str:
         "A manual action says what is to be done.",
         causes=[f"The instructions are missing or longer than {LONGEST_INSTRUCTIONS} characters."],
         action="Describe what the operator has to do before the plan goes on.",
+        field=field,
+    )
+
+
+def _hash(given: object, field: str) -> str:
+    if given is None or given == "":
+        return ""
+    if isinstance(given, str) and _SHA256.fullmatch(given.strip().lower()):
+        return given.strip().lower()
+    raise refuse(
+        "RecoveryPlanScriptHashInvalid",
+        f"'{str(given)[:80]}' is no SHA-256.",
+        causes=["A SHA-256 is written as 64 hexadecimal digits."],
+        action="Take it from Get-FileHash, or from a dry run of the plan; or give none.",
         field=field,
     )
 

@@ -73,7 +73,11 @@ def _write_action(action: Action) -> Document:
         "time_limit_seconds": action.time_limit_seconds,
     }
     if isinstance(action, ScriptAction):
-        return document | {"side": str(action.side), "path": action.path}
+        return document | {
+            "side": str(action.side),
+            "path": action.path,
+            "sha256": action.sha256,
+        }
     return document | {"instructions": action.instructions}
 
 
@@ -98,6 +102,8 @@ def _read_action(stored: Mapping[str, object]) -> Action:
             side=ActiveLocation(str(stored["side"])),
             path=str(stored["path"]),
             time_limit_seconds=cast("int", limit),
+            # Not in what older versions wrote.
+            sha256=str(stored.get("sha256", "")),
         )
     return ManualAction(
         name=name,

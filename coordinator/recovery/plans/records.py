@@ -89,11 +89,13 @@ class ScriptAction(PlanAction):
             plan runs.
         path: Relative to the root of the share, with backslashes, none at the front.
         time_limit_seconds: 1 to 600.
+        sha256: What the file must be when it is run, lower-case hexadecimal; empty: anything.
     """
 
     side: ActiveLocation
     path: str
     time_limit_seconds: int = SCRIPT_TIME_LIMIT_SECONDS
+    sha256: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

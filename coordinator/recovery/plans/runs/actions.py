@@ -134,6 +134,7 @@ class _Action:
                     "path": action.path,
                     "context": script_context(self._request, self._kind, self._group),
                     "script_time_limit": f"{action.time_limit_seconds}s",
+                    "sha256": action.sha256,
                 },
                 on_failure=rule,
                 time_limit_seconds=action.time_limit_seconds + COMMAND_MARGIN_SECONDS,

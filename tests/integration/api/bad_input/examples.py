@@ -37,6 +37,7 @@ SCRIPT = {
         "path": "\\RPScripts\\Start.ps1",
         "timeout": "PT5M",
         "fabricLocation": "Recovery",
+        "sha256": "5e" * 32,
     },
     "failureRule": "Stop",
 }
@@ -66,6 +67,7 @@ OPTIONAL_OF_GROUPS: dict[Leaf, Sequence[object]] = {
     ("properties", "groups", 0, "endGroupActions"): [None],
     **{(*action, "failureRule"): [None] for action in PLAN_ACTIONS},
     **{(*action, "customDetails", "timeout"): [None, 5] for action in PLAN_ACTIONS},
+    (*PLAN_ACTIONS[0], "customDetails", "sha256"): [None],
 }
 
 EXAMPLES = (

@@ -22,6 +22,13 @@ def test_a_script_is_read() -> None:
     assert isinstance(action, ScriptAction)
     assert action.path == "RPScripts\\Start.ps1"
     assert (action.side, action.time_limit_seconds) == ("Primary", 300)
+    assert not action.sha256
+
+
+def test_a_script_may_say_what_its_file_must_be() -> None:
+    action = read_action(script(sha256=f" {'A1' * 32}"), "actions[0]")
+    assert isinstance(action, ScriptAction)
+    assert action.sha256 == "a1" * 32
 
 
 def test_a_manual_action_waits_forever_unless_it_has_a_time() -> None:
@@ -71,6 +78,8 @@ def test_words_given_twice_count_once() -> None:
             "customDetails.fabricLocation",
         ),
         (script(path="..\\x.ps1"), "RecoveryPlanScriptPathInvalid", "customDetails.path"),
+        (script(sha256="A" * 63), "RecoveryPlanScriptHashInvalid", "customDetails.sha256"),
+        (script(sha256=7), "RecoveryPlanScriptHashInvalid", "customDetails.sha256"),
         (script(timeout="601"), "RecoveryPlanTimeLimitInvalid", "customDetails.timeout"),
         (script(timeout="PT1H"), "RecoveryPlanTimeLimitInvalid", "customDetails.timeout"),
         (manual(description=""), "RecoveryPlanActionValueInvalid", "customDetails.description"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -203,13 +204,16 @@ def test_actions_are_of_their_types_and_directions(
 
 @pytest.mark.spec("RP-2")
 def test_a_script_runs_once_on_its_side_within_its_time() -> None:
-    actions = (script("p", side=ActiveLocation.PRIMARY), script("r"))
+    first = replace(script("p", side=ActiveLocation.PRIMARY), sha256="5e" * 32)
+    actions = (first, script("r"))
     graph = planned(request(plan([boot(1, ["a"], start_actions=actions)])))
     primary = step(graph, "group-1/start/1/run")
     assert primary.provider == PRIMARY_PROVIDER
     assert step(graph, "group-1/start/2/run").provider == RECOVERY_PROVIDER
     assert (primary.action, primary.attempts) == ("run_plan_script", 1)
     assert primary.inputs["script_time_limit"] == "60s"
+    assert primary.inputs["sha256"] == "5e" * 32
+    assert not step(graph, "group-1/start/2/run").inputs["sha256"]
     assert primary.time_limit_seconds > 60
     assert primary.inputs["path"] == r"RPScripts\p.ps1"
 
