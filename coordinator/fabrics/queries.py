@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -49,6 +49,44 @@ def is_connected(provider: Provider, now: datetime, lease_seconds: float) -> boo
     if provider.last_heartbeat_at is None or provider.disconnected_at is not None:
         return False
     return now - provider.last_heartbeat_at <= timedelta(seconds=lease_seconds)
+
+
+def was_heard_of(provider: Provider, now: datetime, lease_seconds: float) -> bool:
+    """Whether the provider was there within the lease; its session may have ended just now.
+
+    One that a gateway's restart cut off is back in a moment.
+    """
+    heard_at = provider.last_heartbeat_at
+    return heard_at is not None and now - heard_at <= timedelta(seconds=lease_seconds)
+
+
+def lost_providers(
+    now: datetime, lease_seconds: float, among: Collection[UUID] | None = None
+) -> set[UUID]:
+    """Providers that are away while others of their vault are there.
+
+    When nobody is heard of, it is the coordinator's gateways that are away; and who comes back
+    first afterwards must not count against the others: so somebody must have been there for a
+    whole lease in which they were not heard of.
+
+    Args:
+        now: The time.
+        lease_seconds: One not heard of for so long is away.
+        among: Only these; None: all.
+    """
+    since = now - timedelta(seconds=lease_seconds)
+    there = Provider.objects.filter(
+        unregistered_at=None,
+        disconnected_at=None,
+        last_heartbeat_at__gte=since,
+        connected_at__lte=since,
+    )
+    away = Provider.objects.filter(vault__in=there.values("vault_id")).exclude(
+        last_heartbeat_at__gte=since
+    )
+    if among is not None:
+        away = away.filter(id__in=list(among))
+    return set(away.values_list("id", flat=True))
 
 
 def current_fences(provider_ids: Iterable[UUID]) -> dict[UUID, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from coordinator.failures import Failure
+from coordinator.jobs.away import is_given_up, lost_failure
 from coordinator.jobs.models import Command
 from coordinator.jobs.patience import put_off
 from coordinator.jobs.run import Run
@@ -17,7 +18,8 @@ def give_up(run: Run, key: str) -> None:
     Then its job's advance is called for that result, and takes it.
     """
     step = run.rows[key]
-    if (step.patience_seconds or step.slot) and put_off(run, step):
+    lost = is_given_up(run, step)
+    if not lost and (step.patience_seconds or step.slot) and put_off(run, step):
         return
     waiting_for = Command.objects.filter(step_id=step.id, state__in=UNFINISHED_COMMANDS)
     reached = waiting_for.exclude(state=CommandState.PENDING).exists()
@@ -26,7 +28,8 @@ def give_up(run: Run, key: str) -> None:
     if not abandoned and late.exists():
         run.put_off(step, None)
     else:
-        run.fail(step, _overdue(step, reached=reached))
+        say = lost_failure if lost else _overdue
+        run.fail(step, say(step, reached=reached))
 
 
 def _overdue(step: StepRow, *, reached: bool) -> Failure:

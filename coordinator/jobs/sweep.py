@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.db.models.functions import Coalesce
 
 from coordinator.jobs import outbox
+from coordinator.jobs.away import end_waiting_for_the_lost
 from coordinator.jobs.messages import ADVANCE_TASK, send
 from coordinator.jobs.models import Command, Job
 from coordinator.jobs.periodic import begin_due_work
@@ -29,13 +30,14 @@ def sweep(now: datetime, periods: Mapping[str, timedelta] | None = None) -> None
     """Sends the messages for everything that is due and, it seems, was not asked for.
 
     Finds jobs whose time to wake has come (deadlines, retries, conditions, jobs just begun), jobs
-    with results that nobody took, outbox rows still here, and periodic work. Idempotent; several
-    may run at once.
+    with results that nobody took, outbox rows still here, and periodic work; and commands that need
+    not wait for providers that are lost. Idempotent; several may run at once.
 
     Args:
         now: The time.
         periods: By domain task without arguments, how often it is due.
     """
+    end_waiting_for_the_lost(now)
     begun = begin_due_work(periods or {}, now)
     relayed = outbox.relay(now)
     asked = ask_for_due_jobs(now)

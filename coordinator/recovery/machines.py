@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from coordinator.fabrics.queries import is_connected, provider_for_fabric
+from coordinator.fabrics.queries import provider_for_fabric, was_heard_of
 from coordinator.failures import RefusedError
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.queries import (
@@ -165,4 +165,4 @@ def _connected(item: ProtectedItem, location: ActiveLocation, now: datetime) -> 
 def _is_connected(fabric_id: UUID, now: datetime) -> bool:
     provider = provider_for_fabric(fabric_id)
     lease_seconds = settings.CONFIGURATION.lease_seconds
-    return provider is not None and is_connected(provider, now, lease_seconds)
+    return provider is not None and was_heard_of(provider, now, lease_seconds)

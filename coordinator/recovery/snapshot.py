@@ -17,7 +17,8 @@ class Side:
         host: FQDN of the host that has the machine or its replica.
         connection_point: The name others replicate to: the host's, or its cluster's broker.
         certificate_thumbprint: Of the host; empty with Kerberos.
-        connected: Whether the provider was connected when the snapshot was made.
+        connected: Whether the provider was there when the snapshot was made, or may be back in a
+            moment: a source that a restart of the gateway cut off must not be taken for lost.
     """
 
     provider_id: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -137,7 +138,10 @@ class PlanStage:
 
     def disconnect(self, name: str) -> None:
         fabric = self.world.fabric(name)
-        Provider.objects.filter(fabric=fabric).update(disconnected_at=self.world.now)
+        Provider.objects.filter(fabric=fabric).update(
+            disconnected_at=self.world.now,
+            last_heartbeat_at=self.world.now - timedelta(minutes=1),
+        )
 
     def report(self) -> None:
         """Both providers tell of all machines."""

@@ -6,11 +6,15 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 
+from coordinator.fabrics.models import Provider
 from coordinator.jobs.models import Job
 from coordinator.jobs.states import JobState
+from coordinator.jobs.sweep import sweep
 from coordinator.protection.models import RecoveryPoint
 from coordinator.protection.states import FailoverDirection, ProtectionState
+from coordinator.recovery import services as recovery
 from coordinator.recovery.options import (
     ChangePointOptions,
     RecoveryTag,
@@ -31,7 +35,7 @@ from tests.integration.protection.failover_stage import (
 )
 from tests.integration.protection.fake_hyperv import broken
 from tests.integration.protection.test_pairing import refusal
-from tests.integration.protection.world import World
+from tests.integration.protection.world import ORIGIN, World
 
 pytestmark = pytest.mark.django_db
 
@@ -70,6 +74,29 @@ def test_a_failover_with_the_source_gone_needs_the_recovery_side_alone(protected
         "Unplanned",
     )
     assert copies(protected)[1].vm_state == "Running"
+
+
+@pytest.mark.spec("FO-3")
+def test_a_site_that_is_lost_while_nobody_knows_it_yet_holds_a_failover_up_for_seconds(
+    protected: World,
+) -> None:
+    """The link was cut just before the request: the source's provider still counts as there."""
+    protected.shanghai.lost = True
+    beijing = Provider.objects.filter(name="vmm-beijing")
+    beijing.update(connected_at=protected.now)
+    begun = protected.now
+    with transaction.atomic():
+        job = recovery.unplanned_failover(protected.item(), WITH_SOURCE, ORIGIN, begun)
+    while job.finished_at is None and (protected.now - begun).total_seconds() < 600:
+        protected.turn()
+        protected.pass_(2)
+        beijing.update(last_heartbeat_at=protected.now)
+        sweep(protected.now)
+        job.refresh_from_db()
+    assert (job.state, job.state_description) == ("Succeeded", "CompletedWithInformation")
+    assert (protected.now - begun).total_seconds() < 45
+    assert copies(protected)[1].vm_state == "Running"
+    assert protected.item().state == ProtectionState.UNPLANNED_COMMIT_PENDING
 
 
 @pytest.mark.spec("FO-3")
