@@ -15,6 +15,7 @@ from agent.verbs.act import Goal, reach
 from agent.verbs.context import VerbContext
 from agent.verbs.recovery_points import chosen_point, point_refusal, run_on_point
 from agent.verbs.relationship import described, not_ready, read_side, run_on
+from agent.verbs.tested_replica import failover_refusal
 from agent.verbs.virtual_machine import FAILED_OVER
 
 NEVER_COPIED = frozenset(
@@ -147,7 +148,7 @@ def _failover_refusal(side: ReplicationState, request: StartFailover) -> Failure
             ["A failover was cancelled while the replica ran."],
             "Turn the replica off, then run the failover again.",
         )
-    return point_refusal(side, request)
+    return failover_refusal(side) or point_refusal(side, request)
 
 
 def _complete_refusal(side: ReplicationState) -> Failure | None:

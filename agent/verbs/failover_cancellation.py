@@ -9,6 +9,7 @@ from opensiterecovery.provider.v1.replication_pb2 import ReplicationState
 from agent.verbs.act import Goal, reach
 from agent.verbs.context import VerbContext
 from agent.verbs.relationship import described, not_ready, read_side, run_on
+from agent.verbs.tested_replica import stop_refusal
 
 _TO_TAKE_BACK = frozenset({"PreparedForFailover", "FailedOverWaitingCompletion"})
 _COMMITTED = "FailedOver"
@@ -22,7 +23,8 @@ async def cancel_failover(request: CancelFailover, context: VerbContext) -> Repl
     Idempotent: a side that is neither prepared nor failed over is left alone.
 
     Raises:
-        CommandError: The failover was completed, or Hyper-V refused.
+        CommandError: The failover was completed, a test virtual machine is there too, or Hyper-V
+            refused.
 
     Source: Stop-VMFailover.
     """
@@ -46,7 +48,7 @@ def _under_way(side: ReplicationState) -> bool:
 
 def _refusal(side: ReplicationState) -> Failure | None:
     if side.state != _COMMITTED:
-        return None
+        return stop_refusal(side)
     return not_ready(
         side,
         "Cancelling a failover",

@@ -19,6 +19,7 @@ from agent.verbs.failover import NEVER_COPIED
 from agent.verbs.machines import VIRTUAL_MACHINE_NOT_FOUND, read_machine
 from agent.verbs.recovery_points import chosen_point, point_refusal, run_on_point
 from agent.verbs.relationship import described, not_ready, read_side, run_on
+from agent.verbs.tested_replica import stop_refusal
 from agent.verbs.virtual_machine import FAILED_OVER
 
 RESYNCHRONIZING = frozenset({"Resynchronizing", "ResynchronizeSuspended"})
@@ -78,7 +79,8 @@ async def stop_test_failover(
     Idempotent: where there is none, or the replica itself is gone, nothing is done.
 
     Raises:
-        CommandError: The host could not be asked, or Hyper-V refused.
+        CommandError: The replica is failed over too, the host could not be asked, or Hyper-V
+            refused.
 
     Source: Stop-VMFailover with the replica, not with the test virtual machine.
     """
@@ -96,6 +98,7 @@ async def stop_test_failover(
         observe=lambda: _side(context, request.vm),
         reached=lambda side: not side.test_vm_id,
         describe=_described,
+        refuse=stop_refusal,
     )
     await reach(context, goal, stop)
     return TestVirtualMachineRemoved(
@@ -106,7 +109,8 @@ async def stop_test_failover(
 async def _turn_off(context: VerbContext, machine: VirtualMachineRef) -> None:
     """Whether Stop-VMFailover takes a test virtual machine that runs is not documented."""
     try:
-        if (await read_machine(context, machine)).state != "Off":
+        # One that a host has saved when it was shut down does not run, and Stop-VM refuses it.
+        if (await read_machine(context, machine)).state not in {"Off", "Saved"}:
             await run_on(context, machine, "Stop-VM", TurnOff=True)
     except CommandError as error:
         if error.failure.code != VIRTUAL_MACHINE_NOT_FOUND:

@@ -25,6 +25,8 @@ FAILED_OVER = frozenset({"FailedOverWaitingCompletion", "FailedOver"})
 RAN = frozenset({"Running", "Starting", "Paused", "Pausing", "Resuming"})
 """States of a machine that people worked with."""
 
+_SAVED = "Saved"
+
 
 async def read_virtual_machine(
     request: ReadVirtualMachine, context: VerbContext
@@ -38,10 +40,16 @@ async def stop_virtual_machine(
 ) -> VirtualMachineState:
     """Shuts the guest down, or turns the machine off when the request says so.
 
+    A host that is shut down saves its machines unless told otherwise. One that is saved cannot be
+    shut down; turning it off gives up what was in its memory, as turning off always does.
+
     Idempotent: a machine that is off is left alone, one that is stopping is waited for.
 
     Raises:
-        CommandError: Also when the guest does not go down within the time limit.
+        CommandError: Also when the guest does not go down within the time limit, or the machine is
+            saved and was to be shut down.
+
+    Source: Stop-VM, Remove-VMSavedState.
     """
     # Without -Force a locked or busy guest makes Stop-VM ask, and nobody is there to answer.
     stop = (
@@ -49,8 +57,15 @@ async def stop_virtual_machine(
         if request.turn_off
         else cmdlet("Stop-VM", Force=True, Confirm=False)
     )
+    forget = cmdlet("Remove-VMSavedState", Confirm=False)
     goal = _goal(context, request.vm, "Stop-VM", expected="Off", on_the_way="Stopping")
-    await reach(context, goal, lambda _: _run(context, request.vm, stop))
+    if not request.turn_off:
+        goal = replace(goal, refuse=_shut_down_refusal)
+    await reach(
+        context,
+        goal,
+        lambda machine: _run(context, request.vm, forget if machine.state == _SAVED else stop),
+    )
     return await read_machine_state(context, request.vm)
 
 
@@ -95,6 +110,18 @@ def _goal(
 async def _run(context: VerbContext, vm: VirtualMachineRef, action: Cmdlet) -> None:
     await context.powershell.run(
         *vm_pipeline(vm, action), time_limit_seconds=context.action_seconds()
+    )
+
+
+def _shut_down_refusal(machine: Machine) -> Failure | None:
+    if machine.state != _SAVED:
+        return None
+    return failure(
+        "VirtualMachineSaved",
+        f"{machine.name} on {machine.host} is saved: its guest cannot be shut down.",
+        ["Its host was shut down, which saves the machines on it, or somebody saved it."],
+        "Start the virtual machine, so that its guest can write what it holds in memory; then run"
+        " the operation again.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Get-VM, Start-VM, Stop-VM, Get-VMHardDiskDrive, Get-VMSnapshot."""
+"""Get-VM, Start-VM, Stop-VM, Remove-VMSavedState, Get-VMHardDiskDrive, Get-VMSnapshot."""
 
 from collections.abc import Awaitable, Callable
 from fnmatch import fnmatchcase
@@ -87,6 +87,17 @@ async def stop_vm(site: Site, call: Invocation, written: Written) -> None:
         )
 
     await act_on(site, call, written, stop, "Name")
+
+
+async def remove_vm_saved_state(site: Site, call: Invocation, written: Written) -> None:
+    if arguments.objects(call, "VMSnapshot"):
+        written.error(refusal("not_emulated", "the parameter 'VMSnapshot' of Remove-VMSavedState"))
+        return
+
+    async def remove(target: Target) -> None:
+        await site.remove_saved_state(*target, call.command_id)
+
+    await act_on(site, call, written, remove)
 
 
 async def get_vm_hard_disk_drive(site: Site, call: Invocation, written: Written) -> None:

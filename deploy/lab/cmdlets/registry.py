@@ -45,6 +45,7 @@ CMDLETS: dict[str, Cmdlet] = {
     "Get-VM": hyperv_vm.get_vm,
     "Start-VM": hyperv_vm.start_vm,
     "Stop-VM": hyperv_vm.stop_vm,
+    "Remove-VMSavedState": hyperv_vm.remove_vm_saved_state,
     "Set-VM": hyperv_vm_settings.set_vm,
     "Get-CimInstance": cim.get_cim_instance,
     "Get-VMHardDiskDrive": hyperv_vm.get_vm_hard_disk_drive,

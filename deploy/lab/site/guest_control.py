@@ -217,6 +217,18 @@ async def save_state(
         site.record(host.fqdn, ("vm.saved", vm.vm_id), command_id, {"name": vm.name})
 
 
+async def remove_saved_state(
+    site: SiteCore, host: Host, vm: VirtualMachine, command_id: str | None
+) -> None:
+    """Remove-VMSavedState: of a saved VM. What its guest wrote to its disks stays."""
+    async with site.runtime(vm).lock:
+        if vm.state is not VMState.SAVED:
+            raise _wrong_state(vm)
+        vm.state = VMState.OFF
+        site.save_vm(vm)
+        site.record(host.fqdn, ("vm.saved_state_removed", vm.vm_id), command_id, {"name": vm.name})
+
+
 async def end_guest(site: SiteCore, vm: VirtualMachine, *, turn_off: bool) -> None:
     """End the guest's task; a burst of writes that has begun is finished in both cases."""
     runtime = site.runtime(vm)

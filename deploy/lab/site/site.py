@@ -56,6 +56,12 @@ class Site(SiteCore):
         del force  # only suppresses a question of the cmdlet; a guest of the lab never refuses
         await guest_control.stop_vm(self, host, vm, command_id, turn_off=turn_off)
 
+    async def remove_saved_state(
+        self, host: Host, vm: VirtualMachine, command_id: str | None
+    ) -> None:
+        """Remove-VMSavedState: what was in memory is lost, and the VM is off."""
+        await guest_control.remove_saved_state(self, host, vm, command_id)
+
     # Replication of one VM
 
     async def enable_replication(

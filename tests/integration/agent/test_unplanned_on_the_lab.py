@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from opensiterecovery.provider.v1.command_pb2 import CommandResult
 
-from deploy.lab.site import ledger
+from deploy.lab.site import guest_control, ledger
 from tests.integration.agent.failover_stage import EAST, WEST, Stage
 from tests.integration.agent.test_failover_on_the_lab import (
     link,
@@ -117,6 +117,24 @@ async def test_the_way_back_after_an_unplanned_failover_compares_both_copies(
     await stage.do(WEST, prepare_failover={"vm": stage.vm(WEST)})
     await stage.do(EAST, start_failover={"vm": stage.vm(EAST)})
     assert last_record(stage, EAST) == last_record(stage, WEST)
+
+
+@pytest.mark.spec("FO-5")
+@pytest.mark.parametrize("do", ["do", "do_with_crash"])
+async def test_an_old_primary_that_its_host_saved_when_it_was_shut_down_becomes_the_replica(
+    stage: Stage, do: str
+) -> None:
+    thumbprints = await prepare_hosts(stage, stage.do)
+    await protect(stage, stage.do, thumbprints)
+    east = stage.agents[EAST].site
+    await guest_control.save_state(
+        east, east.host(EAST), east.vm(east.host(EAST), name="App"), None
+    )
+    await stage.do(WEST, start_failover={"vm": stage.vm(WEST)})
+    await fail_back(stage, getattr(stage, do), thumbprints)
+    saved = [key for key in stage.effects() if key[1] == "vm.saved_state_removed"]
+    assert len(saved) == 1
+    no_effect_twice(stage)
 
 
 @pytest.mark.spec("JB-3")

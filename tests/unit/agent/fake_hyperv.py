@@ -17,7 +17,12 @@ from agent.powershell.errors import (
     PowerShellTimeout,
 )
 from agent.powershell.records import PSRecord
-from tests.unit.agent.fake_failover import FailoverCmdlets, Objects, failure
+from tests.unit.agent.fake_failover import (
+    FailoverCmdlets,
+    Objects,
+    failure,
+    text_of_test_machine,
+)
 
 __all__ = [
     "FakeHost",
@@ -48,6 +53,8 @@ class FakeMachine:
     known_to_vmm: bool = True
     dr_protection_required: bool = False
     certificate_thumbprint: str = ""
+    # Of a replica that is being tested.
+    test_vm_id: UUID | None = None
 
 
 @dataclass
@@ -195,6 +202,7 @@ class FakeHyperV(FailoverCmdlets):
                 "ReplicaServerName": each["_machine"].replica_server,
                 "ReplicationFrequencySec": each["_machine"].frequency_seconds,
                 "InitialReplicationStartTime": each["_machine"].initial_start,
+                "TestVirtualMachine": text_of_test_machine(each["_machine"]),
             }
             for each in objects
         ]
@@ -283,12 +291,21 @@ class FakeHyperV(FailoverCmdlets):
     def _stop_vm(self, parameters: Mapping[str, Any], objects: Objects) -> Objects:
         for each in objects:
             machine = each["_machine"]
-            if machine.state == "Off":
+            if machine.state in {"Off", "Saved"}:
                 raise failure("InvalidState", "InvalidOperation", "Stop-VM")
             machine.state = "Off"
             self._effect(
                 "vm.turned_off" if parameters.get("TurnOff") else "vm.stopped", machine.vm_id
             )
+        return []
+
+    def _remove_vmsavedstate(self, _: Mapping[str, Any], objects: Objects) -> Objects:
+        for each in objects:
+            machine = each["_machine"]
+            if machine.state != "Saved":
+                raise failure("InvalidState", "InvalidOperation", "Remove-VMSavedState")
+            machine.state = "Off"
+            self._effect("vm.saved_state_removed", machine.vm_id)
         return []
 
     def _enable_vmreplication(self, parameters: Mapping[str, Any], objects: Objects) -> Objects:

@@ -234,3 +234,29 @@ async def test_a_stop_that_somebody_began_and_that_came_to_nothing_is_begun_anew
     stopped = await stop_virtual_machine(request, context(resumed=True))
     assert (stopped.state, machine.state) == ("Off", "Off")
     assert hyperv.effects == [("vm.stopped", str(VM_ID))]
+
+
+@pytest.mark.spec("FO-7")
+async def test_a_saved_machine_is_turned_off_by_giving_up_its_memory(
+    hyperv: FakeHyperV, context: MakeContext, primary: VirtualMachineRef
+) -> None:
+    """So hosts leave their machines when they are shut down; Stop-VM refuses such a one."""
+    hyperv.add(SHANGHAI, FakeMachine(VM_ID, "SQL1", "Saved", "Primary", "Error"))
+    for resumed in (False, True):
+        request = StopVirtualMachine(vm=primary, turn_off=True)
+        found = await stop_virtual_machine(request, context(resumed=resumed))
+        assert found.state == "Off"
+    assert hyperv.effects == [("vm.saved_state_removed", str(VM_ID))]
+    assert hyperv.ran("Stop-VM") == []
+
+
+@pytest.mark.spec("FO-2")
+async def test_a_saved_machine_that_is_to_be_shut_down_keeps_its_memory(
+    hyperv: FakeHyperV, context: MakeContext, primary: VirtualMachineRef
+) -> None:
+    hyperv.add(SHANGHAI, FakeMachine(VM_ID, "SQL1", "Saved", "Primary", "Replicating"))
+    with pytest.raises(CommandError) as caught:
+        await stop_virtual_machine(StopVirtualMachine(vm=primary), context())
+    assert caught.value.failure.code == "VirtualMachineSaved"
+    assert caught.value.failure.recommended_action
+    assert hyperv.effects == []
