@@ -16,10 +16,11 @@ from agent.powershell.records import PSRecord
 def answer_was_lost(error: PowerShellError) -> bool:
     """True when PowerShell ended, or stopped the pipeline without having been asked to.
 
-    What the pipeline did until then is unknown.
+    What the pipeline did until then is unknown. The category would not tell: a `throw` of a
+    function has that of a stopped pipeline.
     """
     return isinstance(error, PowerShellGone) or (
-        isinstance(error, PowerShellFailure) and error.category == "OperationStopped"
+        isinstance(error, PowerShellFailure) and error.short_error_id == "PipelineStopped"
     )
 
 
