@@ -128,9 +128,9 @@ class RoleStore:
         kept = json.dumps([vars(adapter) for adapter in adapters])
         self._set(copy, "adapters = ?", kept)
 
-    def mark_held(self, copy: KnownCopy) -> None:
-        """It was seen off, and connected to nothing."""
-        self._set(copy, "held = ?", 1)
+    def mark_held(self, copy: KnownCopy, *, held: bool) -> None:
+        """It was seen off, and connected to nothing; or that will not be true for long."""
+        self._set(copy, "held = ?", int(held))
 
     def forget_hold(self, copy: KnownCopy) -> None:
         """Its adapters are where they were."""

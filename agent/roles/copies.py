@@ -22,12 +22,17 @@ NOT_RUNNING = frozenset({"Off", "Saved"})
 
 @dataclass(frozen=True)
 class SeenCopy:
-    """What a host says of a copy."""
+    """What a host says of a copy.
+
+    Attributes:
+        connected: One of its adapters is connected to a switch; only where that was looked at.
+    """
 
     vm_id: str
     state: str
     start_action: str
     start_delay_seconds: int
+    connected: bool = False
 
     @classmethod
     def of(cls, record: PSRecord) -> SeenCopy:

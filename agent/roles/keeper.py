@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import structlog
@@ -38,6 +38,7 @@ from agent.verbs.context import HostKeys, VerbContext
 log = structlog.get_logger(__name__)
 
 TROUBLE = (CommandError, PowerShellError, PropertyError)
+TROUBLE_LENGTH = 1000
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,14 @@ class KeeperSettings:
     Attributes:
         interval_seconds: Between looks when nothing is new.
         limit: For each copy.
-        hosts_at_once: Hosts worked at the same time.
+        look_limit_seconds: For a look at all copies of a host.
+        at_once: Hosts looked at, or copies worked at, at the same time.
     """
 
     interval_seconds: float = 20.0
     limit: timedelta = timedelta(minutes=2)
-    hosts_at_once: int = 4
+    look_limit_seconds: float = 60.0
+    at_once: int = 4
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,12 @@ class RoleKeeper:
         self._clock = clock
         self._settings = settings
         self._wanted = asyncio.Event()
+        self._places = asyncio.Semaphore(settings.at_once)
+        # Hosts that are worked at; and whether to look at them again right after.
+        self._working: dict[str, asyncio.Event] = {}
+        # Why a copy could not be held at the last look.
+        self._troubles: dict[tuple[str, str], str] = {}
+        self._telling = asyncio.Lock()
         self._told: bytes | None = None
 
     def session_opened(self) -> None:
@@ -107,30 +116,34 @@ class RoleKeeper:
         self._wanted.set()
 
     async def run(self) -> None:
-        """Looks when something is new and at each interval, until it is cancelled."""
-        while True:
-            try:
-                async with asyncio.timeout(self._settings.interval_seconds):
-                    await self._wanted.wait()
-            except TimeoutError:
-                log.debug("roles.due")
-            self._wanted.clear()
-            await self.keep()
+        """Looks when something is new and at each interval, until it is cancelled.
+
+        A host that is slow, or does not answer, keeps no other one waiting.
+        """
+        async with asyncio.TaskGroup() as group:
+            while True:
+                try:
+                    async with asyncio.timeout(self._settings.interval_seconds):
+                        await self._wanted.wait()
+                except TimeoutError:
+                    log.debug("roles.due")
+                self._wanted.clear()
+                # Of a fabric without copies too that is told.
+                hosts = await self._hosts()
+                if not hosts:
+                    await self._tell()
+                for host in hosts:
+                    if (again := self._working.get(host)) is not None:
+                        again.set()
+                    else:
+                        self._working[host] = asyncio.Event()
+                        group.create_task(self._work(host), name=f"roles at {host}")
 
     async def keep(self) -> None:
         """Looks at every host concerned once, does what is to be done, and tells what is held."""
-        by_host: dict[str, list[KnownCopy]] = {}
-        for copy in await asyncio.to_thread(self._parts.store.copies):
-            by_host.setdefault(copy.host, []).append(copy)
-        places = asyncio.Semaphore(self._settings.hosts_at_once)
-
-        async def keep_host(host: str, copies: list[KnownCopy]) -> None:
-            async with places:
-                await self._keep_host(host, copies)
-
         async with asyncio.TaskGroup() as group:
-            for host, copies in by_host.items():
-                group.create_task(keep_host(host, copies), name=f"roles at {host}")
+            for host in await self._hosts():
+                group.create_task(self._keep_host(host), name=f"roles at {host}")
         await self._tell()
 
     async def before_start(self, context: VerbContext, vm: VirtualMachineRef) -> None:
@@ -146,27 +159,68 @@ class RoleKeeper:
                 await self._put_back(context, vm, copy)
                 self._wanted.set()
 
-    async def _keep_host(self, host: str, copies: list[KnownCopy]) -> None:
-        """A host that fails is logged, and asked again at the next look."""
+    async def _hosts(self) -> set[str]:
+        return {copy.host for copy in await asyncio.to_thread(self._parts.store.copies)}
+
+    async def _work(self, host: str) -> None:
+        again = self._working[host]
         try:
-            seen = await self._look(host)
+            while True:
+                again.clear()
+                await self._keep_host(host)
+                await self._tell()
+                if not again.is_set():
+                    return
+        finally:
+            del self._working[host]
+
+    async def _keep_host(self, host: str) -> None:
+        """A host that fails is logged, and asked again at the next look."""
+        copies = [
+            copy for copy in await asyncio.to_thread(self._parts.store.copies) if copy.host == host
+        ]
+        try:
+            async with self._places:
+                seen = await self._look(host, held=any(copy.to_be_held for copy in copies))
         except TROUBLE as error:
             log.warning("roles.host_failed", host=host, error=str(error))
+            for copy in copies:
+                self._note_trouble(copy, f"{host} does not tell its machines: {error}")
             return
+        due = []
         for copy in copies:
             found = seen.get(copy.vm_id)
             if self._is_settled(copy, found):
-                continue
-            async with self._parts.turns.of(host, copy.vm_id):
+                self._note_trouble(copy, "")
+            else:
+                due.append((copy, found))
+        # What runs and must not is turned off before anything else.
+        due.sort(key=lambda each: not (each[0].to_be_held and each[1] and each[1].runs))
+        for copy, _ in due:
+            async with self._places, self._parts.turns.of(host, copy.vm_id):
                 await self._settle(copy)
 
-    async def _look(self, host: str) -> dict[str, SeenCopy]:
-        records = await self._parts.powershell.run(
-            cmdlet("Get-VM", ComputerName=host),
-            select(*SEEN_PROPERTIES),
-            time_limit_seconds=self._settings.limit.total_seconds(),
+    async def _look(self, host: str, *, held: bool) -> dict[str, SeenCopy]:
+        """All machines of a host; with those that are to be held also what is connected."""
+        limit = self._settings.look_limit_seconds
+        powershell = self._parts.powershell
+        machines = cmdlet("Get-VM", ComputerName=host)
+        records = await powershell.run(machines, select(*SEEN_PROPERTIES), time_limit_seconds=limit)
+        seen = {copy.vm_id: copy for copy in map(SeenCopy.of, records)}
+        if not held:
+            return seen
+        adapters = await powershell.run(
+            machines,
+            cmdlet("Get-VMNetworkAdapter"),
+            select("VMId", "SwitchName"),
+            time_limit_seconds=limit,
         )
-        return {copy.vm_id: copy for copy in map(SeenCopy.of, records)}
+        for vm_id in {
+            str(each.guid("VMId")) for each in adapters if each.optional_text("SwitchName")
+        }:
+            if vm_id in seen:
+                seen[vm_id] = replace(seen[vm_id], connected=True)
+        return seen
 
     def _is_settled(self, copy: KnownCopy, seen: SeenCopy | None) -> bool:
         if not copy.assigned:
@@ -176,7 +230,7 @@ class RoleKeeper:
             return True
         guarded = not copy.start_action or seen.start_action == NOTHING
         if copy.to_be_held:
-            return guarded and copy.held and not seen.runs
+            return guarded and copy.held and not seen.runs and not seen.connected
         return guarded and copy.adapters is None
 
     async def _settle(self, known: KnownCopy) -> None:
@@ -186,24 +240,42 @@ class RoleKeeper:
             return
         context = self._context()
         vm = VirtualMachineRef(vm_id=copy.vm_id, host=copy.host)
-        try:
-            if not copy.assigned:
-                await self._give_back(context, vm, copy)
-                return
-            if copy.start_action:
-                await set_automatic_start(context, vm, NOTHING)
-            if copy.to_be_held:
-                await self._hold(context, vm, copy)
-            elif copy.role is not CopyRole.UNDECIDED:
-                await self._put_back(context, vm, copy)
-        except TROUBLE as error:
-            log.warning(
-                "role.not_kept",
-                vm_id=copy.vm_id,
-                host=copy.host,
-                role=copy.role.value,
-                error=str(error),
-            )
+        trouble = ""
+        # Whether its host may start it comes last: what it is now matters more.
+        for deed in (self._hold_or_put_back, self._guard):
+            try:
+                await deed(context, vm, copy)
+            except TROUBLE as error:
+                trouble = trouble or str(error)
+                log.warning(
+                    "role.not_kept",
+                    vm_id=copy.vm_id,
+                    host=copy.host,
+                    role=copy.role.value,
+                    error=str(error),
+                )
+        self._note_trouble(copy, trouble)
+
+    def _note_trouble(self, copy: KnownCopy, trouble: str) -> None:
+        key = (copy.vm_id, copy.location)
+        if trouble and copy.assigned and copy.to_be_held:
+            self._troubles[key] = trouble
+        else:
+            self._troubles.pop(key, None)
+
+    async def _hold_or_put_back(
+        self, context: VerbContext, vm: VirtualMachineRef, copy: KnownCopy
+    ) -> None:
+        if not copy.assigned:
+            await self._give_back(context, vm, copy)
+        elif copy.to_be_held:
+            await self._hold(context, vm, copy)
+        elif copy.role is not CopyRole.UNDECIDED:
+            await self._put_back(context, vm, copy)
+
+    async def _guard(self, context: VerbContext, vm: VirtualMachineRef, copy: KnownCopy) -> None:
+        if copy.assigned and copy.start_action:
+            await set_automatic_start(context, vm, NOTHING)
 
     async def _hold(self, context: VerbContext, vm: VirtualMachineRef, copy: KnownCopy) -> None:
         """Off the network first, then off; what was connected is remembered before that."""
@@ -211,17 +283,20 @@ class RoleKeeper:
         known = {adapter.adapter_id: adapter for adapter in copy.adapters or ()}
         connected = await connected_adapters(context, vm)
         if copy.adapters is None or connected:
+            # What somebody connected meanwhile goes back to where he connected it.
             known.update({adapter.adapter_id: adapter for adapter in connected})
             await asyncio.to_thread(store.remember_adapters, copy, list(known.values()))
         await disconnect(context, vm)
         await turn_off(context, vm)
         if not copy.held or connected:
             log.info("copy.held", vm_id=copy.vm_id, host=copy.host, epoch=copy.epoch)
-        await asyncio.to_thread(store.mark_held, copy)
+        await asyncio.to_thread(store.mark_held, copy, held=True)
 
     async def _put_back(self, context: VerbContext, vm: VirtualMachineRef, copy: KnownCopy) -> None:
         if copy.adapters is None:
             return
+        # Before the first is connected: should it be held again, nothing of this counts.
+        await asyncio.to_thread(self._parts.store.mark_held, copy, held=False)
         await connect(context, vm, copy.adapters)
         await asyncio.to_thread(self._parts.store.forget_hold, copy)
         log.info("copy.released", vm_id=copy.vm_id, host=copy.host, epoch=copy.epoch)
@@ -244,10 +319,11 @@ class RoleKeeper:
         await asyncio.to_thread(self._parts.store.forget, copy)
 
     async def _tell(self) -> None:
-        report = await asyncio.to_thread(self.report)
-        told = report.SerializeToString(deterministic=True)
-        if told != self._told and await self._parts.send(AgentMessage(role_report=report)):
-            self._told = told
+        async with self._telling:
+            report = await asyncio.to_thread(self.report)
+            told = report.SerializeToString(deterministic=True)
+            if told != self._told and await self._parts.send(AgentMessage(role_report=report)):
+                self._told = told
 
     def report(self) -> role_pb2.RoleReport:
         """What is held, and what is being let go."""
@@ -260,6 +336,7 @@ class RoleKeeper:
                 location=copy.location,
                 epoch=copy.epoch,
                 held=copy.to_be_held and copy.held,
+                trouble=self._troubles.get((copy.vm_id, copy.location), "")[:TROUBLE_LENGTH],
                 adapters=[
                     role_pb2.HeldAdapter(
                         adapter_id=each.adapter_id, name=each.name, switch_name=each.switch_name

@@ -1,4 +1,8 @@
-"""Random orders of kill, failover, return, reverse and cancel, each judged when it has settled."""
+"""Random orders of kill, failover, return, reverse and cancel, each judged when it has settled.
+
+A site comes back in any of several ways: at once, with its agent cut off for a while, while the
+coordinator is down, with a host that goes down again in the middle of what is done to its machines.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +26,13 @@ from tests.chaos.returning.stage import ReturnStage
 
 EVENTS_IN_A_ROUND = 7
 SETTLE_SECONDS = 150.0
+# For each operation of a machine that goes there and back while the rest happens.
+TURN_SECONDS = 8.0
 NUDGE_AFTER_SECONDS = 8.0
 POLL_SECONDS = 0.3
 # How often each happens, beside the others.
-KILL, RETURN, OPERATE = 2, 3, 7
+KILL, RETURN, OPERATE, REBOOT = 2, 3, 7, 1
+THERE_AND_BACK = ("unplanned", "reverse", "planned", "commit", "reverse", "unplanned")
 
 
 @dataclass
@@ -35,9 +42,15 @@ class ReturnVerdict:
     rounds: int = 0
     orders: int = 0
     kills: int = 0
+    returns: Counter[str] = field(default_factory=Counter)
+    reboots: int = 0
     operations: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     started_by_hand: int = 0
+    holds: int = 0
+    releases: int = 0
+    alerts: int = 0
+    production_runs: int = 0
     double_running_seconds: float = 0.0
     double_runs: list[dict[str, Any]] = field(default_factory=list)
     owners_wrong: dict[str, Any] = field(default_factory=dict)
@@ -51,7 +64,11 @@ class ReturnVerdict:
         )
 
     def as_json(self) -> dict[str, object]:
-        counts = {"operations": dict(self.operations), "refused": dict(self.refused)}
+        counts = {
+            "operations": dict(self.operations),
+            "refused": dict(self.refused),
+            "returns": dict(self.returns),
+        }
         return {"ok": self.ok, **vars(self), **counts}
 
 
@@ -68,10 +85,13 @@ class ReturnCampaign:
         self._stage = stage
         self._seed = seed
         self._tell = tell
+        # As it was before anything happened: so every copy that is not held has to be.
+        self._connected: dict[tuple[str, str], tuple[str, ...]] = {}
         self.verdict = ReturnVerdict()
 
     async def run(self, rounds: int) -> ReturnVerdict:
         """One round after the other; stops at the first that goes wrong."""
+        self._connected = await self._stage.connections()
         for number in range(rounds):
             await self._round(number)
             self.verdict.rounds += 1
@@ -84,11 +104,15 @@ class ReturnCampaign:
     async def _round(self, number: int) -> None:
         chance = random.Random(f"{self._seed}/{number}")
         happened = []
+        machine = chance.choice(sorted(self._stage.vm_ids))
+        traveller = asyncio.create_task(self._there_and_back(machine), name=f"{machine} travels")
         for _ in range(EVENTS_IN_A_ROUND + len(self._stage.vm_ids)):
             happened.append(await self._something(chance))
             # Often at once, so that operations meet deaths and each other.
             if chance.random() < 0.6:
                 await asyncio.sleep(chance.expovariate(1.0))
+        await self._give_all_power(chance)
+        happened.append(await traveller)
         self._tell(f"round {number}: {', '.join(happened)}")
         await self._settle(number)
 
@@ -96,7 +120,7 @@ class ReturnCampaign:
         alive = [name for name in SITES if self._stage.sites[name].alive]
         dead = [name for name in SITES if name not in alive]
         choices = ["operate"] * OPERATE
-        choices += ["kill"] * KILL if alive else []
+        choices += ["kill"] * KILL + ["reboot"] * REBOOT if alive else []
         choices += ["return"] * RETURN if dead else []
         match chance.choice(choices):
             case "kill":
@@ -105,14 +129,61 @@ class ReturnCampaign:
                 self.verdict.kills += 1
                 return f"kill {site}"
             case "return":
-                site = chance.choice(dead)
-                await self._stage.give_power(site)
-                return f"return {site}"
+                return await self._return(chance.choice(dead), chance)
+            case "reboot":
+                return await self._reboot(chance.choice(alive))
         machine = chance.choice(sorted(self._stage.vm_ids))
         allowed = await self._stage.run(self._stage.coordinator.allowed, machine)
         # Now and then what is not allowed, too.
         offered = allowed if allowed and chance.random() < 0.9 else sorted(OPERATIONS)
         return await self._operate(machine, chance.choice(offered))
+
+    async def _return(self, site: str, chance: random.Random) -> str:
+        """A site comes back in one of several ways."""
+        way = chance.choice(["", "cut off", "without the coordinator", "to lose its host again"])
+        self.verdict.returns[way or "at once"] += 1
+        stage, pause = self._stage, chance.uniform(0.0, 1.5)
+        match way:
+            case "cut off":
+                await stage.give_power(site, cut=True)
+                await asyncio.sleep(pause)
+                await stage.heal(site)
+            case "without the coordinator":
+                await stage.stop_coordinator()
+                await stage.give_power(site)
+                await asyncio.sleep(pause)
+                await stage.start_coordinator()
+            case "to lose its host again":
+                await stage.give_power(site)
+                await asyncio.sleep(pause)
+                await self._reboot(site)
+            case _:
+                await stage.give_power(site)
+        return f"return {site} {way}".strip()
+
+    async def _reboot(self, site: str) -> str:
+        await self._stage.sites[site].reboot_host()
+        self.verdict.reboots += 1
+        return f"reboot {site}"
+
+    async def _give_all_power(self, chance: random.Random) -> None:
+        for name in SITES:
+            if not self._stage.sites[name].alive:
+                await self._return(name, chance)
+
+    async def _there_and_back(self, machine: str) -> str:
+        """Somebody takes a machine there and back, as far as what happens meanwhile lets him."""
+        loop, coordinator = asyncio.get_running_loop(), self._stage.coordinator
+        done: list[str] = []
+        for operation in THERE_AND_BACK:
+            deadline = loop.time() + TURN_SECONDS
+            while await self._stage.run(coordinator.ask, machine, operation):
+                if loop.time() > deadline:
+                    return f"{machine} travelled: {' '.join(done)}"
+                await asyncio.sleep(POLL_SECONDS)
+            self.verdict.operations[operation] += 1
+            done.append(operation)
+        return f"{machine} travelled: {' '.join(done)}"
 
     async def _operate(self, machine: str, operation: str) -> str:
         code = await self._stage.run(self._stage.coordinator.ask, machine, operation)
@@ -121,9 +192,6 @@ class ReturnCampaign:
 
     async def _settle(self, number: int) -> None:
         """Everything has power; people lead items out of states in which nothing is certain."""
-        for name in SITES:
-            if not self._stage.sites[name].alive:
-                await self._stage.give_power(name)
         loop = asyncio.get_running_loop()
         deadline, quiet_since = loop.time() + SETTLE_SECONDS, loop.time()
         standings: list[Standing] = []
@@ -134,7 +202,7 @@ class ReturnCampaign:
             for each in lost:
                 await self._lead_out(each)
             wrong = await self._wrong(standings)
-            if not busy and not lost and not wrong:
+            if not busy and not lost and not wrong and not await self._unheeded():
                 return
             if busy or lost:
                 quiet_since = loop.time()
@@ -142,7 +210,7 @@ class ReturnCampaign:
                 await self._start_by_hand(standings, wrong)
                 quiet_since = loop.time()
             await asyncio.sleep(POLL_SECONDS)
-        self.verdict.unsettled.append(f"round {number}: {standings}")
+        self.verdict.unsettled.append(f"round {number}: {standings} {await self._unheeded()}")
 
     async def _lead_out(self, item: Standing) -> None:
         for operation in ("cancel", "unplanned"):
@@ -162,14 +230,36 @@ class ReturnCampaign:
         effects = await asyncio.to_thread(self._stage.effects)
         return owners_wrong(effects, {each.vm_id: each.active_site for each in standings})
 
+    async def _unheeded(self) -> list[str]:
+        """What is not yet as it has to be of held copies: adapters, and what people are told."""
+        held = await self._stage.run(self._stage.coordinator.held)
+        told = await self._stage.run(self._stage.coordinator.told_of)
+        names = {vm_id: name for name, vm_id in self._stage.vm_ids.items()}
+        wrong = [
+            f"told of {name}: {told.get(name, [])}"
+            for name in names.values()
+            if told.get(name, []) != (["OldPrimaryHeld"] if name in held else [])
+        ]
+        for (site, name), switches in (await self._stage.connections()).items():
+            expected = () if held.get(name) == site else self._connected[site, name]
+            if switches != expected:
+                wrong.append(f"adapters of {name} at {site}: {switches}")
+        return wrong
+
     async def _judge(self) -> None:
         effects = await asyncio.to_thread(self._stage.effects)
-        found = double_runs(running_intervals(effects), datetime.now(UTC))
-        self.verdict.double_running_seconds = sum(each.seconds for each in found)
-        self.verdict.double_runs = [
+        intervals = running_intervals(effects)
+        found = double_runs(intervals, datetime.now(UTC))
+        verdict = self.verdict
+        verdict.production_runs = len(intervals)
+        verdict.double_running_seconds = sum(each.seconds for each in found)
+        verdict.double_runs = [
             {"one": each.one, "other": each.other, "at": str(each.begins), "for": each.seconds}
             for each in found
         ]
-        self.verdict.unknown_disks = len(started_from_unknown_disks(effects))
+        verdict.unknown_disks = len(started_from_unknown_disks(effects))
+        verdict.holds = sum(each.effect == "network_adapter.disconnected" for each in effects)
+        verdict.releases = sum(each.effect == "network_adapter.connected" for each in effects)
+        verdict.alerts = await self._stage.run(self._stage.coordinator.alerts)
         standings = await self._stage.run(self._stage.coordinator.standings)
-        self.verdict.owners_wrong = await self._wrong(standings)
+        verdict.owners_wrong = await self._wrong(standings)

@@ -14,6 +14,8 @@ from django.db.models.functions import Coalesce
 from opensiterecovery.provider.v1.replication_pb2 import ReplicationState
 from opensiterecovery.provider.v1.role_pb2 import HeldCopy, RoleAssignment
 
+from coordinator.events.models import Event
+from coordinator.events.states import EventType
 from coordinator.fabrics.models import Cloud, Fabric, Host, Provider
 from coordinator.fabrics.services import (
     SessionOpening,
@@ -38,9 +40,11 @@ from coordinator.protection.models import PairedHost, Pairing, Policy, Protected
 from coordinator.protection.operations import allowed_operations
 from coordinator.protection.queries import roles_of
 from coordinator.protection.requests import RequestOrigin
+from coordinator.protection.roles.rules import Role, role_of
+from coordinator.protection.roles.servers import watch_servers
 from coordinator.protection.roles.starting import start_machines
 from coordinator.protection.services import ingest_replication, ingest_roles, want_started
-from coordinator.protection.states import ProtectionState
+from coordinator.protection.states import ActiveLocation, ProtectionState
 from coordinator.recovery import services as recovery
 from coordinator.recovery import steps as recovery_steps
 from coordinator.recovery.options import UnplannedFailoverOptions
@@ -248,8 +252,9 @@ class ChaosCoordinator:
         roots = Job.objects.filter(finished_at=None).annotate(top=Coalesce(F("root_id"), F("id")))
         for job_id in set(roots.values_list("top", flat=True)):
             advance(job_id, self._registry, self.clock)
-        with transaction.atomic():
-            start_machines(self.clock())
+        for periodic in (start_machines, watch_servers):
+            with transaction.atomic():
+                periodic(self.clock())
 
     # People
 
@@ -273,6 +278,28 @@ class ChaosCoordinator:
         """As a person does who restarts the failover that could not start its machine."""
         with transaction.atomic():
             want_started(ProtectedItem.objects.get(vault=self._vault, name=name).id, self.clock())
+
+    def held(self) -> dict[str, str]:
+        """The site at which each machine that has one has its held copy."""
+        held = {}
+        for item in ProtectedItem.objects.filter(vault=self._vault):
+            active = ActiveLocation(item.active_location)
+            role = role_of(item.state, active.other, active, item.failover_type)
+            if role is Role.HELD:
+                held[item.name] = LOCATIONS[active.other]
+        return held
+
+    def told_of(self) -> dict[str, list[str]]:
+        """What people are told of machines now, by machine."""
+        told: dict[str, list[str]] = {}
+        events = Event.objects.filter(vault=self._vault, cleared_at=None, type=EventType.VM_HEALTH)
+        for event in events.order_by("code").filter(code__startswith="OldPrimary"):
+            told.setdefault(event.affected_name, []).append(event.code)
+        return told
+
+    def alerts(self) -> int:
+        """How often people were told of a held copy."""
+        return Event.objects.filter(vault=self._vault, code="OldPrimaryHeld").count()
 
     def standings(self) -> list[Standing]:
         running = {

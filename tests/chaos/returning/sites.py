@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +28,7 @@ from agent.roles.keeper import KeeperParts, RoleKeeper
 from agent.session.executor import CommandExecutor, ExecutorSettings, Fabric
 from agent.session.turns import MachineTurns
 from agent.verbs.registry import VERBS
-from deploy.lab.invocation import EnumValue, Invocation, Value
+from deploy.lab.invocation import EnumValue, Invocation, PSObject, Value
 from deploy.lab.powershell.backends import SocketBackend
 from deploy.lab.powershell.in_process import InProcessPowerShell
 from deploy.lab.site.admin import SiteAdmin, SiteDownError
@@ -40,6 +40,10 @@ SITES = ("Shanghai", "Beijing")
 HOSTS = {"Shanghai": "sh1.contoso.com", "Beijing": "bj1.contoso.com"}
 NETWORK = "Production"
 PORT = 8083
+# What owners chose, in turn.
+START_ACTIONS = ("StartIfRunning", "Start")
+# A host that starts sooner than this after it started is not seen to have been down.
+BETWEEN_BOOTS_SECONDS = 6.0
 LIMIT_SECONDS = 60.0
 POLL_SECONDS = 0.05
 QUICK = ExecutorSettings(poll_interval_seconds=0.05, settle_seconds=5.0, overtime_seconds=5.0)
@@ -74,10 +78,11 @@ logical_networks = ["Production"]
 [[sites.clouds.vms]]
 name = "{name}"
 host = "{HOSTS[site]}"
+automatic_start_action = "{START_ACTIONS[number % len(START_ACTIONS)]}"
 networks = [{{ network = "Front", subnet = "Front" }}]
 disks = [{{ path = 'D:\\VMs', mib = 3 }}]
 """
-                for name in machines
+                for number, name in enumerate(machines)
             ]
     return "".join(parts)
 
@@ -113,6 +118,7 @@ class ReturningSite:
         self._folder = folder
         self._file = file
         self._process: Process | None = None
+        self._booted_at = -BETWEEN_BOOTS_SECONDS
 
     @property
     def alive(self) -> bool:
@@ -120,6 +126,7 @@ class ReturningSite:
 
     async def boot(self) -> None:
         """Gives the power and waits until the hosts have booted."""
+        await self._between_boots()
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -132,6 +139,22 @@ class ReturningSite:
             stderr=DEVNULL,
         )
         await until(lambda: asyncio.to_thread(self._is_up), f"{self.name} boots")
+        self._booted_at = asyncio.get_running_loop().time()
+
+    async def reboot_host(self) -> None:
+        """Its host crashes and boots again; the VMM server and the agent go on."""
+        await asyncio.to_thread(self.admin.crash_host, self.host)
+        await self._between_boots()
+        await asyncio.to_thread(self.admin.boot_host, self.host)
+        self._booted_at = asyncio.get_running_loop().time()
+
+    async def _between_boots(self) -> None:
+        due = self._booted_at + BETWEEN_BOOTS_SECONDS
+
+        async def passed() -> bool:
+            return asyncio.get_running_loop().time() >= due
+
+        await until(passed, f"{self.name} may boot again")
 
     def _is_up(self) -> bool:
         try:
@@ -199,6 +222,21 @@ class ReturningSite:
         await backend.aclose()
         if result.errors:
             raise RuntimeError(f"{cmdlet} at {self.name}: {result.errors[0].message}")
+
+    async def connections(self, machines: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """The switches that the adapters of each machine's copy are connected to."""
+        backend = SocketBackend(self.admin.powershell_socket)
+        found: dict[str, tuple[str, ...]] = {}
+        for machine in machines:
+            asked = Invocation(
+                "Get-VMNetworkAdapter", {"ComputerName": [self.host], "VMName": [machine]}
+            )
+            answer = await backend.invoke(asked)
+            adapters = [each.properties for each in answer.output if isinstance(each, PSObject)]
+            switches = (each.get("SwitchName") for each in adapters)
+            found[machine] = tuple(sorted(str(switch) for switch in switches if switch))
+        await backend.aclose()
+        return found
 
     async def receive_replication(self) -> None:
         """Makes its host a replica server for the other one."""

@@ -24,7 +24,6 @@ from tests.chaos.returning.sites import (
     NETWORK,
     PORT,
     SITES,
-    Announce,
     LivingAgent,
     ReturningSite,
     assign,
@@ -54,6 +53,9 @@ class ReturnStage:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._coordinator: ChaosCoordinator | None = None
         self.vm_ids: dict[str, str] = {}
+        # Sites whose agents the coordinator hears; those that nothing but the link parts from it.
+        self._heard: set[str] = set()
+        self._cut: set[str] = set()
         file = folder / "sites.toml"
         file.write_text(topology(machines), encoding="utf-8")
         self.sites = {name: ReturningSite(name, folder, file) for name in SITES}
@@ -90,16 +92,16 @@ class ReturnStage:
                 SwitchName=switch_name(NETWORK),
             )
             await self.run(self.coordinator.protect, name, self.vm_ids[name])
-        self._tasks["wheels"] = asyncio.create_task(self._turn_wheels(), name="wheels")
         for name in SITES:
-            await self._connect(name)
+            await self._start_agent(name)
+        await self.start_coordinator()
+        await until(self._guarded, "hosts are told to start nothing")
 
     async def close(self) -> None:
         """Ends everything."""
+        await self.stop_coordinator()
         for name in SITES:
-            await self._end(name)
             await self.sites[name].kill()
-        await self._end("wheels")
         await self.run(connections.close_all)
         self._database.shutdown()
 
@@ -111,14 +113,50 @@ class ReturnStage:
             noticed: The coordinator sees the connection break; else its lease has to run out.
         """
         await self._end(name)
+        self._cut.discard(name)
         await self.sites[name].kill()
         if noticed:
             await self.run(self.coordinator.disconnect, name)
 
-    async def give_power(self, name: str) -> None:
-        """Gives the power back; the agent starts with the host it is on."""
+    async def give_power(self, name: str, *, cut: bool = False) -> None:
+        """Gives the power back; the agent starts with the host it is on.
+
+        Args:
+            name: The site.
+            cut: The link from the agent to the coordinator is not back yet; see `heal`.
+        """
+        if cut:
+            self._cut.add(name)
         await self.sites[name].boot()
-        await self._connect(name)
+        await self._start_agent(name)
+        if "wheels" in self._tasks:
+            self._connect(name)
+
+    async def heal(self, name: str) -> None:
+        """Gives the link back that was cut."""
+        self._cut.discard(name)
+        if "wheels" in self._tasks and name not in self._tasks:
+            self._connect(name)
+
+    async def stop_coordinator(self) -> None:
+        """Everything of the coordinator ends; agents and hosts go on."""
+        for name in SITES:
+            await self._end(name)
+        await self._end("wheels")
+
+    async def start_coordinator(self) -> None:
+        """The coordinator is back, and agents connect again."""
+        self._tasks["wheels"] = asyncio.create_task(self._turn_wheels(), name="wheels")
+        for name in SITES:
+            self._connect(name)
+
+    async def connections(self) -> dict[tuple[str, str], tuple[str, ...]]:
+        """The switches that each copy's adapters are connected to, by site and machine."""
+        return {
+            (name, machine): switches
+            for name, site in self.sites.items()
+            for machine, switches in (await site.connections(self._machines)).items()
+        }
 
     def effects(self) -> list[Effect]:
         """Both journals, in order of time."""
@@ -145,35 +183,58 @@ class ReturnStage:
                 return False
         return True
 
-    async def _connect(self, name: str) -> None:
+    async def _guarded(self) -> bool:
+        """Both copies of every machine are started by nobody but the coordinator."""
+        effects = await asyncio.to_thread(self.effects)
+        told = {
+            (each.site, each.target) for each in effects if each.effect == "vm.automatic_start_set"
+        }
+        return len(told) == len(SITES) * len(self._machines)
+
+    async def _start_agent(self, name: str) -> None:
         async def announce(result: CommandResult) -> None:
-            await self.run(self.coordinator.take_result, name, result.SerializeToString())
+            if name in self._heard:
+                await self.run(self.coordinator.take_result, name, result.SerializeToString())
 
         async def send(message: AgentMessage) -> bool:
+            if name not in self._heard:
+                return False
             copies = list(message.role_report.copies)
             await self.run(self.coordinator.take_roles, name, copies)
             return True
 
-        agent = await self.sites[name].start_agent(announce, send)
-        self._tasks[name] = asyncio.create_task(self._serve(name, agent, announce), name=name)
+        await self.sites[name].start_agent(announce, send)
 
-    async def _serve(self, name: str, agent: LivingAgent, announce: Announce) -> None:
-        """A session of an agent, as long as it lives."""
+    def _connect(self, name: str) -> None:
+        agent = self.sites[name].agent
+        if agent is not None and name not in self._cut:
+            self._tasks[name] = asyncio.create_task(self._serve(name, agent), name=name)
+
+    async def _serve(self, name: str, agent: LivingAgent) -> None:
+        """A session of an agent, as long as both live and the link is there."""
+
+        async def answer(result: CommandResult) -> None:
+            await self.run(self.coordinator.take_result, name, result.SerializeToString())
+
         bodies = await self.run(self.coordinator.connect, name)
-        await assign(agent, await self.run(self.coordinator.roles, name))
-        agent.keeper.session_opened()
-        look = 0
-        while True:
-            for body in bodies:
-                await deliver(agent, body, announce)
-            if look % LOOKS_EVERY == 0:
-                await assign(agent, await self.run(self.coordinator.roles, name))
-                with contextlib.suppress(PowerShellError):
-                    states = await agent.replication(HOSTS[name], list(self.vm_ids.values()))
-                    await self.run(self.coordinator.take_replication, name, states)
-            look += 1
-            await asyncio.sleep(TICK_SECONDS)
-            bodies = await self.run(self.coordinator.beat, name)
+        self._heard.add(name)
+        try:
+            await assign(agent, await self.run(self.coordinator.roles, name))
+            agent.keeper.session_opened()
+            look = 0
+            while True:
+                for body in bodies:
+                    await deliver(agent, body, answer)
+                if look % LOOKS_EVERY == 0:
+                    await assign(agent, await self.run(self.coordinator.roles, name))
+                    with contextlib.suppress(PowerShellError):
+                        states = await agent.replication(HOSTS[name], list(self.vm_ids.values()))
+                        await self.run(self.coordinator.take_replication, name, states)
+                look += 1
+                await asyncio.sleep(TICK_SECONDS)
+                bodies = await self.run(self.coordinator.beat, name)
+        finally:
+            self._heard.discard(name)
 
     async def _turn_wheels(self) -> None:
         while True:

@@ -67,13 +67,16 @@ def come_back(world: World, site: str = "vmm-shanghai") -> None:
     (world.shanghai if site == "vmm-shanghai" else world.beijing).lost = False
 
 
-def tell_held(world: World, *, held: bool = True, epoch: int | None = None) -> None:
+def tell_held(
+    world: World, *, held: bool = True, epoch: int | None = None, trouble: str = ""
+) -> None:
     item = world.item()
     copy = role_pb2.HeldCopy(
         item_id=str(item.id),
         location="Primary",
         epoch=item.role_epoch if epoch is None else epoch,
         held=held,
+        trouble=trouble,
         adapters=[role_pb2.HeldAdapter(adapter_id="A", name="Network Adapter", switch_name="net")],
     )
     with transaction.atomic():
@@ -134,6 +137,28 @@ def test_a_held_copy_is_told_of_once_with_the_choice(protected: World) -> None:
     held = role_at(protected, "vmm-shanghai").held_adapters
     assert [(adapter.adapter_id, adapter.switch_name) for adapter in held] == [("A", "net")]
     assert role_at(protected, "vmm-beijing").held_adapters == ()
+
+
+def test_a_copy_that_cannot_be_held_is_told_of_until_it_is(protected: World) -> None:
+    lose(protected)
+    fail_over(protected)
+    come_back(protected)
+    tell_held(protected, held=False)
+    assert "OldPrimaryNotHeld" not in codes(protected)
+    tell_held(protected, held=False, trouble="Stop-VM failed.")
+    tell_held(protected, held=False, trouble="Stop-VM failed.")
+    [event] = [event for event in open_events(protected) if event.code == "OldPrimaryNotHeld"]
+    assert event.severity == "Critical"
+    assert "Stop-VM failed." in event.failure["message"]
+    assert event.failure["possibleCauses"]
+    assert event.failure["recommendedAction"]
+    tell_held(protected)
+    told = [code for code in codes(protected) if code.startswith("OldPrimary")]
+    assert told == ["OldPrimaryHeld"]
+    tell_held(protected, held=False, trouble="Somebody started it.")
+    cancel(protected)
+    watch_servers(protected.now)
+    assert [code for code in codes(protected) if code.startswith("OldPrimary")] == []
 
 
 @pytest.mark.parametrize("decision", [reverse, cancel])

@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'opensiterecovery/provider/v1/role.proto\x12\x1copensiterecovery.provider.v1\x1a\x1egoogle/protobuf/duration.proto\"T\n\x0fRoleAssignments\x12\x41\n\x0b\x61ssignments\x18\x01 \x03(\x0b\x32,.opensiterecovery.provider.v1.RoleAssignment\"\xad\x02\n\x0eRoleAssignment\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05vm_id\x18\x02 \x01(\t\x12\x10\n\x08location\x18\x03 \x01(\t\x12\x0c\n\x04host\x18\x04 \x01(\t\x12\r\n\x05\x65poch\x18\x05 \x01(\x04\x12\x30\n\x04role\x18\x06 \x01(\x0e\x32\".opensiterecovery.provider.v1.Role\x12\x1e\n\x16\x61utomatic_start_action\x18\x07 \x01(\t\x12\x38\n\x15\x61utomatic_start_delay\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12@\n\rheld_adapters\x18\t \x03(\x0b\x32).opensiterecovery.provider.v1.HeldAdapter\"D\n\x0bHeldAdapter\x12\x12\n\nadapter_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0bswitch_name\x18\x03 \x01(\t\"D\n\nRoleReport\x12\x36\n\x06\x63opies\x18\x01 \x03(\x0b\x32&.opensiterecovery.provider.v1.HeldCopy\"\x87\x01\n\x08HeldCopy\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x10\n\x08location\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x0c\n\x04held\x18\x04 \x01(\x08\x12;\n\x08\x61\x64\x61pters\x18\x05 \x03(\x0b\x32).opensiterecovery.provider.v1.HeldAdapter*b\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_ACTIVE\x10\x01\x12\r\n\tROLE_HELD\x10\x02\x12\x10\n\x0cROLE_REPLICA\x10\x03\x12\x12\n\x0eROLE_UNDECIDED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'opensiterecovery/provider/v1/role.proto\x12\x1copensiterecovery.provider.v1\x1a\x1egoogle/protobuf/duration.proto\"T\n\x0fRoleAssignments\x12\x41\n\x0b\x61ssignments\x18\x01 \x03(\x0b\x32,.opensiterecovery.provider.v1.RoleAssignment\"\xad\x02\n\x0eRoleAssignment\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05vm_id\x18\x02 \x01(\t\x12\x10\n\x08location\x18\x03 \x01(\t\x12\x0c\n\x04host\x18\x04 \x01(\t\x12\r\n\x05\x65poch\x18\x05 \x01(\x04\x12\x30\n\x04role\x18\x06 \x01(\x0e\x32\".opensiterecovery.provider.v1.Role\x12\x1e\n\x16\x61utomatic_start_action\x18\x07 \x01(\t\x12\x38\n\x15\x61utomatic_start_delay\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12@\n\rheld_adapters\x18\t \x03(\x0b\x32).opensiterecovery.provider.v1.HeldAdapter\"D\n\x0bHeldAdapter\x12\x12\n\nadapter_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0bswitch_name\x18\x03 \x01(\t\"D\n\nRoleReport\x12\x36\n\x06\x63opies\x18\x01 \x03(\x0b\x32&.opensiterecovery.provider.v1.HeldCopy\"\x98\x01\n\x08HeldCopy\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x10\n\x08location\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x0c\n\x04held\x18\x04 \x01(\x08\x12;\n\x08\x61\x64\x61pters\x18\x05 \x03(\x0b\x32).opensiterecovery.provider.v1.HeldAdapter\x12\x0f\n\x07trouble\x18\x06 \x01(\t*b\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_ACTIVE\x10\x01\x12\r\n\tROLE_HELD\x10\x02\x12\x10\n\x0cROLE_REPLICA\x10\x03\x12\x12\n\x0eROLE_UNDECIDED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'opensiterecovery.provider.v1.role_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROLE']._serialized_start=773
-  _globals['_ROLE']._serialized_end=871
+  _globals['_ROLE']._serialized_start=790
+  _globals['_ROLE']._serialized_end=888
   _globals['_ROLEASSIGNMENTS']._serialized_start=105
   _globals['_ROLEASSIGNMENTS']._serialized_end=189
   _globals['_ROLEASSIGNMENT']._serialized_start=192
@@ -43,5 +43,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROLEREPORT']._serialized_start=565
   _globals['_ROLEREPORT']._serialized_end=633
   _globals['_HELDCOPY']._serialized_start=636
-  _globals['_HELDCOPY']._serialized_end=771
+  _globals['_HELDCOPY']._serialized_end=788
 # @@protoc_insertion_point(module_scope)

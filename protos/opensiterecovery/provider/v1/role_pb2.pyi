@@ -196,11 +196,14 @@ class HeldCopy(_message.Message):
     EPOCH_FIELD_NUMBER: _builtins.int
     HELD_FIELD_NUMBER: _builtins.int
     ADAPTERS_FIELD_NUMBER: _builtins.int
+    TROUBLE_FIELD_NUMBER: _builtins.int
     item_id: _builtins.str
     location: _builtins.str
     epoch: _builtins.int
     held: _builtins.bool
     """Off, and its adapters are connected to nothing; false: not, or no longer."""
+    trouble: _builtins.str
+    """Why it could not be held at the last look, in words; empty when it is held, or not looked at."""
     @_builtins.property
     def adapters(self) -> _containers.RepeatedCompositeFieldContainer[Global___HeldAdapter]: ...
     def __init__(
@@ -211,10 +214,11 @@ class HeldCopy(_message.Message):
         epoch: _builtins.int = ...,
         held: _builtins.bool = ...,
         adapters: _abc.Iterable[Global___HeldAdapter] | None = ...,
+        trouble: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "epoch", b"epoch", "held", b"held", "item_id", b"item_id", "location", b"location"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "epoch", b"epoch", "held", b"held", "item_id", b"item_id", "location", b"location", "trouble", b"trouble"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
