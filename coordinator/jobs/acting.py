@@ -7,10 +7,10 @@ from datetime import datetime
 from uuid import UUID
 
 import structlog
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef
 
 from coordinator.failures import RefusedError, refuse
-from coordinator.jobs.action_facts import job_facts, own_or_children
+from coordinator.jobs.action_facts import PAST_RETURN, job_facts, own_or_children
 from coordinator.jobs.job_actions import JobAction, why_not
 from coordinator.jobs.job_rows import lock_root
 from coordinator.jobs.messages import ask_to_advance
@@ -27,7 +27,8 @@ def cancel_job(job_id: UUID, by: str, now: datetime) -> Job:
     """Has a job end early: what runs is awaited, nothing more begins, what had begun is undone.
 
     Commands that no provider has been sent are not sent any more. Of a job with children all are
-    cancelled; a child can be cancelled alone.
+    cancelled that can go back; those past their point of no return are led to their end, group by
+    group, without the actions around the groups. A child can be cancelled alone.
 
     Args:
         job_id: The job.
@@ -43,10 +44,15 @@ def cancel_job(job_id: UUID, by: str, now: datetime) -> Job:
     """
     job = lock_job(job_id)
     refuse_unless_allowed(JobAction.CANCEL, job)
-    whole = Q(id=job.id) if job.root_id is not None else Q(id=job.id) | Q(root_id=job.id)
-    Job.objects.filter(whole, state__in=UNFINISHED_JOBS, halt=Halt.NONE).update(
-        halt=Halt.CANCEL, cancelled_by=by, state_description=CANCELLING, wake_at=now
-    )
+    unfinished = Job.objects.filter(state__in=UNFINISHED_JOBS)
+    children = unfinished.filter(root_id=job.id)
+    past = children.filter(Exists(Step.objects.filter(PAST_RETURN, job=OuterRef("pk"))))
+    past_ids = list(past.values_list("id", flat=True))
+    asked = {"cancelled_by": by, "state_description": CANCELLING, "wake_at": now}
+    children.exclude(id__in=past_ids).update(halt=Halt.CANCEL, **asked)
+    if job.halt == Halt.NONE:
+        asked["halt"] = Halt.WIND_UP if past_ids else Halt.CANCEL
+    unfinished.filter(id=job.id).update(**asked)
     ask_to_advance(job)
     log.info("job.cancel_asked", vault_id=str(job.vault_id), job_id=str(job.id), by=by)
     return job

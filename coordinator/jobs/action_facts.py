@@ -8,8 +8,11 @@ from django.db.models import Q
 
 from coordinator.jobs.job_actions import JobFacts
 from coordinator.jobs.models import Job, Step
-from coordinator.jobs.states import Halt, JobState, StepState
+from coordinator.jobs.states import CANCELLED_HALTS, JobState, StepState
 from coordinator.jobs.steps import StepKind
+
+# Of steps that have begun and cannot be taken back.
+PAST_RETURN = Q(point_of_no_return=True, started_at__isnull=False)
 
 
 def job_facts(job: Job, restartable: Collection[str] = ()) -> JobFacts:
@@ -24,9 +27,8 @@ def job_facts(job: Job, restartable: Collection[str] = ()) -> JobFacts:
         name=job.friendly_name,
         target=job.target_name,
         state=state,
-        halted=job.halt != Halt.NONE,
-        past_return=not state.ended
-        and _has_step(job, Q(point_of_no_return=True, started_at__isnull=False)),
+        halted=job.halt in CANCELLED_HALTS,
+        past_return=not state.ended and job.steps.filter(PAST_RETURN).exists(),
         asks=state is JobState.SUSPENDED
         and _has_step(job, Q(kind=StepKind.MANUAL, state=StepState.IN_PROGRESS)),
         restartable=job.scenario in restartable,

@@ -20,7 +20,7 @@ from coordinator.jobs.job_rows import lock_roots
 from coordinator.jobs.messages import ask_to_advance
 from coordinator.jobs.models import Command, Job, Step
 from coordinator.jobs.run import Run
-from coordinator.jobs.states import UNFINISHED_COMMANDS, Halt, StepState
+from coordinator.jobs.states import CANCELLED_HALTS, UNFINISHED_COMMANDS, StepState
 from coordinator.jobs.step_rows import StepRow
 from coordinator.jobs.steps import FailureRule
 
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 # The same of rows of steps, in the database and in memory.
 _BEST_EFFORT = Q(on_failure=FailureRule.WARN, attempts_allowed=1, patience_seconds=0)
-_GIVEN_UP = _BEST_EFFORT | Q(job__halt=Halt.CANCEL)
+_GIVEN_UP = _BEST_EFFORT | Q(job__halt__in=CANCELLED_HALTS)
 
 
 def end_waiting_for_the_lost(now: datetime) -> int:
@@ -70,7 +70,7 @@ def is_given_up(run: Run, step: StepRow) -> bool:
         and step.attempts_allowed == 1
         and not step.patience_seconds
     )
-    if step.provider_id is None or not (best_effort or run.job.halt == Halt.CANCEL):
+    if step.provider_id is None or not (best_effort or run.job.halt in CANCELLED_HALTS):
         return False
     lease_seconds = settings.CONFIGURATION.lease_seconds
     return step.provider_id in lost_providers(run.now, lease_seconds, among=[step.provider_id])

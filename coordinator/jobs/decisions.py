@@ -124,7 +124,8 @@ def decide(
 
     A step begins when its gate is open and all it comes after have ended well. Once a step has
     failed under the rule STOP, or the job is halted, nothing more begins, not even a next attempt,
-    and the running steps are awaited. Under the rule WARN a failed step counts as ended well. When
+    and the running steps are awaited; but a job that winds up still opens its gates, in order, for
+    the children that are left. Under the rule WARN a failed step counts as ended well. When
     all of that has ended, and the children have, what had begun is taken back by the steps that
     undo it, unless the job came past its point of no return.
 
@@ -139,6 +140,8 @@ def decide(
     ordinary = [step for step in by_key.values() if not step.undoes]
     failed = any(step.state is StepState.FAILED for step in ordinary)
     if not all(step.state.ended for step in ordinary):
+        if situation.halt is Halt.WIND_UP and situation.children_left:
+            return _wind_up(by_key, _Moment(now, looks))
         return _go_on(by_key, failed, _Moment(now, looks), situation)
     if situation.children_left:
         return Decision(halt_children=failed and situation.halt is Halt.NONE)
@@ -191,6 +194,28 @@ def _go_on(
                 *(s for s in idle if _open(s, situation) and _ready(s, by_key)),
             ]
         ),
+    )
+
+
+def _wind_up(by_key: Mapping[str, StepSnapshot], moment: _Moment) -> Decision:
+    """Groups in their order for the children that cannot go back; all else ends unbegun.
+
+    Whatever a step comes after has ended when its turn comes, well or not.
+    """
+    running = [step for step in by_key.values() if step.state is StepState.IN_PROGRESS]
+    turn = [
+        step
+        for step in by_key.values()
+        if step.state is StepState.NOT_STARTED
+        and not step.undoes
+        and all(by_key[key].state.ended for key in step.after)
+    ]
+    never = [step for step in turn if step.kind is not StepKind.GROUP]
+    return replace(
+        _attend(running, moment, retry=False),
+        cancel=_cancelled(never, running, failed=False, halted=True),
+        withdraw=_keys(step for step in running if step.kind is StepKind.COMMAND),
+        start=_keys(step for step in turn if step.kind is StepKind.GROUP),
     )
 
 

@@ -39,8 +39,8 @@ class JobFacts:
         name: The operation, for people.
         target: What it is about, for people.
         state: The job's.
-        halted: It is being cancelled, or stopped by its family.
-        past_return: A step of it, or of a child, has come past the point of no return.
+        halted: It is being cancelled.
+        past_return: A step of its own has come past the point of no return.
         asks: A manual action of it, or of a child, waits for a person.
         restartable: Its scenario knows how to go on after a failure.
         child: It is a part of another job.
@@ -84,7 +84,7 @@ def _why_not_cancel(facts: JobFacts) -> tuple[str, str] | None:
         return _ended(facts), "Nothing has to be done: repeat the operation or undo it as needed."
     if facts.halted:
         return (
-            "It is being cancelled or stopped already.",
+            "It is being cancelled already.",
             "Wait until it has ended; it says what state it left.",
         )
     if facts.past_return:

@@ -30,8 +30,15 @@ class Halt(StrEnum):
     NONE = ""
     # Somebody cancelled it.
     CANCEL = "cancel"
+    # Somebody cancelled it while children of it could not go back any more: it leads these to their
+    # end, group by group, and does nothing else.
+    WIND_UP = "wind-up"
     # The family it belongs to has failed elsewhere.
     STOP = "stop"
+
+
+# Halts that somebody asked for.
+CANCELLED_HALTS = (Halt.CANCEL, Halt.WIND_UP)
 
 
 class StepState(StrEnum):

@@ -326,6 +326,31 @@ def test_a_plan_that_is_cancelled_before_it_fails_over_brings_its_machines_back(
     assert plan_stage.run(PLANNED).state == JobState.SUSPENDED
 
 
+@pytest.mark.spec("RP-5")
+@pytest.mark.spec("JB-2")
+def test_a_plan_cancelled_after_its_failover_leaves_no_machine_off_on_both_sides(
+    plan_stage: PlanStage,
+) -> None:
+    plan_stage.make_plan(
+        [[1, 2], [3], [4]], start={2: (manual("Switch DNS"),), 3: (script("late"),)}
+    )
+    job = plan_stage.run(PLANNED)
+    assert job.state == JobState.SUSPENDED
+    with transaction.atomic():
+        cancel_job(job.id, "operator", plan_stage.world.now)
+    plan_stage.world.turn()
+    job.refresh_from_db()
+    assert job.state == JobState.CANCELLED
+    assert "led to the end" in job.left_text
+    started = plan_stage.hyperv.order("start_virtual_machine")
+    assert [line.split()[1] for line in started[2:]] == ["App3", "App4"]
+    assert plan_stage.hyperv.order("run_plan_script") == []
+    assert {item.state for item in ProtectedItem.objects.all()} == {ProtectionState.COMMIT_PENDING}
+    assert not OperationLock.objects.exists()
+    plan_stage.well(Operation.CANCEL_FAILOVER)
+    assert {item.active_location for item in ProtectedItem.objects.all()} == {"Primary"}
+
+
 @pytest.mark.spec("RP-2")
 @pytest.mark.spec("JB-2")
 def test_a_manual_action_suspends_the_plan_until_it_is_confirmed_with_a_note(

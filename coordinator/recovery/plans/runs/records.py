@@ -48,6 +48,8 @@ def plan_run_finished(job: FinishedJob) -> str | None:
         if operation is Operation.TEST_FAILOVER_CLEANUP:
             RecoveryPlan.objects.filter(id=_plan_id(job.arguments)).update(last_drill_at=job.now)
         return None
+    if job.state is JobState.CANCELLED:
+        return _CANCELLED
     return _LEFT.get(operation, "The jobs of the machines say what each of them was left as.")
 
 
@@ -135,6 +137,12 @@ _LEFT: Mapping[Operation, str] = {
         "Run the plan again for those that are left."
     ),
 }
+
+
+_CANCELLED = (
+    "Machines that could not go back any more were led to the end of the operation, without the "
+    "actions of the plan; the others were brought back, or not touched. Their jobs say which."
+)
 
 
 def _plan_id(arguments: Mapping[str, object]) -> str:
