@@ -58,6 +58,36 @@ def test_the_manifest_exports_what_the_module_does() -> None:
     assert set(re.findall(r"'([A-Za-z]+-Osr\w+)'", manifest)) == set(functions())
 
 
+def test_every_file_exports_its_functions_and_no_root_module_hides_them() -> None:
+    """A root module with Export-ModuleMember exports what it names, and none of nested modules."""
+    manifest = MANIFEST.read_text(encoding="utf-8")
+    assert not re.search(r"^\s*(RootModule|ModuleToProcess)\b", manifest, re.MULTILINE)
+    nested = re.search(r"NestedModules\s*=\s*@\((.*?)\)", manifest, re.DOTALL)
+    assert nested is not None
+    assert set(re.findall(r"'([^']+)'", nested[1])) == {path.name for path in FOLDER.glob("*.psm1")}
+    for path in FOLDER.glob("*.psm1"):
+        text = path.read_text(encoding="utf-8")
+        exported = re.search(
+            r"^Export-ModuleMember -Function @\((.*?)^\)", text, re.MULTILINE | re.DOTALL
+        )
+        assert exported is not None, path.name
+        written = [name for name, _ in FUNCTION.findall(text)]
+        assert re.findall(r"'([^']+)'", exported[1]) == written, path.name
+
+
+def test_a_plans_script_is_ended_with_what_it_started_and_its_output_is_bounded() -> None:
+    script = (FOLDER / "PlanScripts.psm1").read_text(encoding="utf-8")
+    [block] = re.findall(
+        r"Start-Job .*?-ScriptBlock \{(.*?)^    \}", script, re.MULTILINE | re.DOTALL
+    )
+    # Everything that a script can write to goes through the one place that counts.
+    assert "& $Script $Context *>&1 | ForEach-Object" in block
+    assert "64KB" in block
+    assert "Stop-OsrProcessTree -ProcessId" in script.partition("Start-Job")[2]
+    # In strict mode an object without properties, a number for one, has no names to look through.
+    assert ".PSObject.Properties.Name" not in script.partition("Start-Job")[2]
+
+
 def test_no_parameter_becomes_script_text() -> None:
     text = module()
     assert not re.search(r"Invoke-Expression|\biex\b|\[scriptblock\]::Create|-Command\s+\"", text)

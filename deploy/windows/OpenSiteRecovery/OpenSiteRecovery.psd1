@@ -1,6 +1,6 @@
 @{
-    RootModule        = 'OpenSiteRecovery.psm1'
-    NestedModules     = @('PlanScripts.psm1', 'TestNetworks.psm1')
+    # No root module: one that says what it exports would hide the functions of the others.
+    NestedModules     = @('OpenSiteRecovery.psm1', 'PlanScripts.psm1', 'TestNetworks.psm1')
     ModuleVersion     = '0.1.0'
     GUID              = '6f1b1f0e-0c7d-4a7e-9c55-2f6a1f4d9b21'
     Author            = 'The Open Site Recovery authors'

@@ -71,6 +71,21 @@ filter Limit-OsrText ([string] $Text) {
     [System.Text.Encoding]::UTF8.GetString($bytes, 0, $most).TrimEnd([char] 0xFFFD)
 }
 
+# Ends a process with all that it started, and they: a script's programs do not end with it. Of two
+# processes with one number the parent is the one that was there before its child. Not exported.
+filter Stop-OsrProcessTree ([int] $ProcessId) {
+    $running = @(Get-CimInstance -ClassName Win32_Process)
+    $ends = @($running | Where-Object { $_.ProcessId -eq $ProcessId })
+    for ($i = 0; $i -lt $ends.Count; $i++) {
+        $parent = $ends[$i]
+        $ends += @($running | Where-Object {
+                $_.ParentProcessId -eq $parent.ProcessId -and $_.ProcessId -ne $parent.ProcessId -and
+                $_.CreationDate -ge $parent.CreationDate
+            })
+    }
+    foreach ($process in $ends) { Stop-Process -Id $process.ProcessId -Force -ErrorAction SilentlyContinue }
+}
+
 function Get-OsrPlanScript {
     <#
     .SYNOPSIS
@@ -139,41 +154,80 @@ function Invoke-OsrPlanScript {
     # A job is a process of its own, and takes an argument of any length, which a command line does not.
     $job = Start-Job -ArgumentList $full, $Context -ScriptBlock {
         param([string] $Script, [string] $Context)
+        # First of all what is to be ended should the script not end.
+        [pscustomobject]@{ OsrProcessId = $PID }
         $global:LASTEXITCODE = 0
-        & $Script $Context
-        $code = $global:LASTEXITCODE
-        [pscustomobject]@{ OsrExitCode = $code }
+        $ProgressPreference = 'SilentlyContinue'
+        # All that a script writes would fill the memory of the VMM server: only texts leave this
+        # process, and of each kind no more than is kept.
+        $left = @{ Output = 64KB; Error = 64KB }
+        & $Script $Context *>&1 | ForEach-Object -Process {
+            $kind = 'Output'
+            if ($_ -is [System.Management.Automation.ErrorRecord]) { $kind = 'Error'; $text = "$_" }
+            elseif ($_ -is [System.Management.Automation.InformationRecord]) {
+                # Write-Host writes information records with this tag.
+                if ($_.Tags -notcontains 'PSHOST') { return }
+                $kind = 'Error'
+                $text = "The script called Write-Host: $_"
+            }
+            elseif ($_ -is [System.Management.Automation.InformationalRecord]) { return }
+            else { $text = ($_ | Out-String -Width 4096).TrimEnd() }
+            if ($left[$kind] -lt 0) { return }
+            $cut = $left[$kind] -eq 0 -or $text.Length -gt $left[$kind]
+            if ($cut) { $text = $text.Substring(0, $left[$kind]) }
+            # Two for the end of the line; below nothing once something was cut off.
+            $left[$kind] = if ($cut) { -1 } else { [Math]::Max(0, $left[$kind] - $text.Length - 2) }
+            [pscustomobject]@{ OsrKind = $kind; OsrText = $text; OsrCut = $cut }
+        }
+        [pscustomobject]@{ OsrExitCode = $global:LASTEXITCODE }
     }
     try {
-        $ended = $null -ne (Wait-Job -Job $job -Timeout $TimeLimitSeconds)
-        if (-not $ended) { Stop-Job -Job $job }
+        $null = Wait-Job -Job $job -Timeout $TimeLimitSeconds -ErrorAction SilentlyContinue
+        $state = [string] $job.State
+        $ended = $state -in 'Completed', 'Failed', 'Stopped'
         $child = $job.ChildJobs[0]
-        $failures = @($child.Error | ForEach-Object { "$_" })
-        if ($null -ne $child.JobStateInfo.Reason) { $failures += $child.JobStateInfo.Reason.Message }
-        # Write-Host writes information records with this tag.
-        $hosted = @($child.Information | Where-Object { $_.Tags -contains 'PSHOST' })
-        if ($hosted.Count -gt 0) { $failures += "The script called Write-Host: $($hosted[0])" }
-        $exitCode = $null
-        $lines = foreach ($item in $child.Output) {
-            if ($item.PSObject.Properties.Name -contains 'OsrExitCode') { $exitCode = [int] $item.OsrExitCode }
-            else { ($item | Out-String -Width 4096).TrimEnd() }
+        $said = @{}
+        foreach ($name in 'OsrProcessId', 'OsrExitCode') {
+            foreach ($item in @($child.Output)) {
+                $property = $item.PSObject.Properties[$name]
+                if ($null -ne $property) { $said[$name] = [int] $property.Value }
+            }
         }
-        if (-not $ended) { $failures += "The script was ended by force after $TimeLimitSeconds s." }
+        if (-not $ended) {
+            # Stop-Job would wait for what does not listen, and leave alone what the script started.
+            if ($said.ContainsKey('OsrProcessId')) { Stop-OsrProcessTree -ProcessId $said.OsrProcessId }
+            else { Stop-Job -Job $job }
+        }
+        $texts = @(@($child.Output) | Where-Object { $null -ne $_.PSObject.Properties['OsrText'] })
+        $lines = @($texts | Where-Object { $_.OsrKind -eq 'Output' } | ForEach-Object { [string] $_.OsrText })
+        $failures = @($texts | Where-Object { $_.OsrKind -eq 'Error' } | ForEach-Object { [string] $_.OsrText })
+        $failures += @(@($child.Error) | ForEach-Object { "$_" })
+        $exitCode = $null
+        if ($said.ContainsKey('OsrExitCode')) { $exitCode = $said.OsrExitCode }
+        if ($state -eq 'Blocked') { $failures += 'The script asked for input, which nobody gives; it was ended by force.' }
+        elseif (-not $ended) { $failures += "The script was ended by force after $TimeLimitSeconds s." }
+        elseif ($null -ne $child.JobStateInfo.Reason) { $failures += $child.JobStateInfo.Reason.Message }
         elseif ($null -ne $exitCode -and $exitCode -ne 0) { $failures += "The script exited with code $exitCode." }
-        $output = @($lines) -join "`r`n"
+        $output = $lines -join "`r`n"
         $errorOutput = $failures -join "`r`n"
         $keptOutput = Limit-OsrText -Text $output
         $keptErrors = Limit-OsrText -Text $errorOutput
+        $cut = @($texts | Where-Object { $_.OsrCut }).Count -gt 0
         [pscustomobject]@{
             Path        = $Path
             Sha256      = $hash
             ExitCode    = $exitCode
-            TimedOut    = -not $ended
+            TimedOut    = -not $ended -and $state -ne 'Blocked'
             Succeeded   = $failures.Count -eq 0
             Output      = $keptOutput
             ErrorOutput = $keptErrors
-            Cut         = $keptOutput.Length -lt $output.Length -or $keptErrors.Length -lt $errorOutput.Length
+            Cut         = $cut -or $keptOutput.Length -lt $output.Length -or $keptErrors.Length -lt $errorOutput.Length
         }
     }
     finally { Remove-Job -Job $job -Force }
 }
+
+Export-ModuleMember -Function @(
+    'Get-OsrPlanScript'
+    'Invoke-OsrPlanScript'
+)
