@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -117,6 +118,7 @@ async def _run(
         gate=RoleGate(RoleStore(database)),
         turns=turns,
         before_start=keeper.before_start,
+        touched=watch.inventory.touched,
     )
     executor = _executor(settings, journal, outbound, fabric)
     parts = SessionParts(
@@ -159,7 +161,7 @@ def _executor(
     async def announce(result: CommandResult) -> None:
         await outbound.send(AgentMessage(result=result))
 
-    return CommandExecutor(journal, fabric, announce, settings.clock)
+    return CommandExecutor(journal, fabric, announce, settings.clock, monotonic=time.monotonic)
 
 
 def _fabric(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -25,6 +25,7 @@ from agent.powershell.interface import PowerShell
 from agent.powershell.records import PropertyError
 from agent.roles.gate import Gate, OpenGate, waits_for_the_coordinator
 from agent.session.lanes import LONG_VERBS, Lanes
+from agent.session.time_limits import TimeLimits
 from agent.session.turns import MachineTurns
 from agent.verbs.aftermath import state_afterwards
 from agent.verbs.context import BeforeStart, HostKeys, Refresh, VerbContext, nothing_before
@@ -37,6 +38,11 @@ log = structlog.get_logger(__name__)
 async def tell_nobody(progress: CommandProgress) -> None:
     """For an executor whose commands nobody watches."""
     del progress
+
+
+def nobody_to_tell(host: str, vm_id: str) -> None:
+    """For an executor beside which nobody looks at machines."""
+    del host, vm_id
 
 
 Announce: TypeAlias = Callable[[CommandResult], Awaitable[object]]
@@ -77,6 +83,8 @@ class Fabric:
         gate: Refuses what was planned before a failover that this agent knows of.
         turns: One at a time for each copy of a machine.
         before_start: See VerbContext.
+        touched: Given host and Hyper-V's id of each machine that a command may have changed, when
+            it has ended and before anybody is told of it.
     """
 
     powershell: Callable[[UUID], PowerShell]
@@ -89,6 +97,7 @@ class Fabric:
     gate: Gate = field(default_factory=OpenGate)
     turns: MachineTurns = field(default_factory=MachineTurns)
     before_start: BeforeStart = nothing_before
+    touched: Callable[[str, str], None] = nobody_to_tell
 
 
 class CommandExecutor:
@@ -105,6 +114,7 @@ class CommandExecutor:
         announce: Announce,
         clock: Clock,
         settings: ExecutorSettings = ExecutorSettings(),
+        monotonic: Callable[[], float] | None = None,
     ) -> None:
         """Makes an executor; nothing happens before `run`.
 
@@ -114,6 +124,7 @@ class CommandExecutor:
             announce: Told each result after it is in the journal; may drop it.
             clock: The time.
             settings: Limits.
+            monotonic: Seconds, for time limits; None: those of the clock.
         """
         self._journal = journal
         self._fabric = fabric
@@ -121,6 +132,7 @@ class CommandExecutor:
         self._clock = clock
         self._settings = settings
         self._lanes = Lanes(settings.concurrent_commands)
+        self._limits = TimeLimits(clock, monotonic, settings.default_limit)
         # Noted as started when they were accepted: nothing stood in their way.
         self._started: set[str] = set()
         # Of an earlier run: begun when they are delivered again, see `gate`.
@@ -171,8 +183,9 @@ class CommandExecutor:
         if (awaited := self._awaited.get(command.command_id)) is not None:
             awaited.set()
         if known.result is None and command.command_id not in self._running:
-            # Journalled by a delivery whose session ended before it could be begun.
-            self._begin(known)
+            # Journalled by a delivery whose session ended before it could be begun: nothing was
+            # done, even if it was noted as started at once.
+            self._begin(replace(known, state=CommandState.ACCEPTED))
         return known.result
 
     def _begins_at_once(self, command: Command) -> bool:
@@ -197,9 +210,9 @@ class CommandExecutor:
         awaited = self._awaited.get(entry.command.command_id)
         if awaited is None:
             return
-        left = entry.received_at + self._limit(entry.command) - self._clock()
+        left_seconds = self._limits.left_seconds(entry.command.command_id)
         try:
-            async with asyncio.timeout(max(0.0, left.total_seconds())):
+            async with asyncio.timeout(max(0.0, left_seconds)):
                 await awaited.wait()
         except TimeoutError:
             log.info("command.not_wanted_any_more", **_named(entry.command))
@@ -210,6 +223,7 @@ class CommandExecutor:
         if self._group is None:
             raise RuntimeError("the executor does not run")
         self._running.add(entry.command.command_id)
+        self._limits.begin(entry)
         self._group.create_task(self._carry_out(entry), name=f"command {entry.command.command_id}")
 
     async def _carry_out(self, entry: JournalledCommand) -> None:
@@ -219,6 +233,7 @@ class CommandExecutor:
             await self._until_wanted(entry)
             async with self._turn(command), self._lanes.place(_verb_of(command)):
                 outcome = await self._outcome(entry)
+            self._touch(command)
             result = self._result(command, started_at, outcome)
             await self._journal.writer.run(self._journal.finish, result)
         except IllegalTransitionError:
@@ -227,6 +242,7 @@ class CommandExecutor:
             return
         finally:
             self._running.discard(command.command_id)
+            self._limits.forget(command.command_id)
             self._started.discard(command.command_id)
         log.info(
             "command.finished",
@@ -236,6 +252,12 @@ class CommandExecutor:
             seconds=round((self._clock() - started_at).total_seconds(), 3),
         )
         await self._announce(result)
+
+    def _touch(self, command: Command) -> None:
+        name, request = request_of(command)
+        machine = machine_in(request)
+        if machine is not None and not name.startswith("read_"):
+            self._fabric.touched(machine.host, machine.vm_id)
 
     def _turn(self, command: Command) -> asyncio.Lock:
         """Held while the command works; it lets waiters in by the order of their arrival."""
@@ -283,12 +305,14 @@ class CommandExecutor:
             return to_failure(error)
 
     def _context(self, entry: JournalledCommand, command_id: UUID) -> VerbContext:
+        clock = self._limits.own_clock()
+        left = timedelta(seconds=self._limits.left_seconds(entry.command.command_id))
         return VerbContext(
             powershell=self._fabric.powershell(command_id),
             host_keys=self._fabric.host_keys,
-            clock=self._clock,
+            clock=clock,
             command_id=command_id,
-            deadline=entry.received_at + self._limit(entry.command),
+            deadline=clock() + left,
             vmm_server=self._fabric.vmm_server,
             script_library_path=self._fabric.script_library_path,
             resumed=entry.state is CommandState.STARTED,
@@ -300,10 +324,6 @@ class CommandExecutor:
                 CommandProgress(command_id=str(command_id), activity=activity)
             ),
         )
-
-    def _limit(self, command: Command) -> timedelta:
-        limit = command.time_limit.ToTimedelta()
-        return limit if limit > timedelta(0) else self._settings.default_limit
 
     def _result(self, command: Command, started_at: datetime, outcome: Message) -> CommandResult:
         result = CommandResult(
@@ -318,8 +338,9 @@ class CommandExecutor:
         state = await state_afterwards(context.powershell, request, self._settings.overtime_seconds)
         return failure(
             "CommandTimeLimitExceeded",
-            f"The command did not end within {self._limit(command).total_seconds():g} seconds"
-            f" and was given up; what it began may still take effect. {state}",
+            "The command did not end within"
+            f" {self._limits.limit(command).total_seconds():g} seconds and was given up; what it"
+            f" began may still take effect. {state}",
             ["The host, its storage or the other site is slow or does not answer."],
             "Check the host, then run the operation again; it goes on from the state it finds.",
             transient=True,

@@ -62,6 +62,7 @@ class Agent:
     clock: SetClock = field(default_factory=SetClock)
     announced: list[CommandResult] = field(default_factory=list)
     heard: asyncio.Event = field(default_factory=asyncio.Event)
+    touched: list[tuple[str, str]] = field(default_factory=list)
     journal: CommandJournal = field(init=False)
 
     @asynccontextmanager
@@ -71,7 +72,12 @@ class Agent:
         self.journal = CommandJournal(Database(self.path), self.clock)
         executor = CommandExecutor(
             self.journal,
-            Fabric(lambda _: self.hyperv, MemoryKeys(), {**VERBS, **verbs}),
+            Fabric(
+                lambda _: self.hyperv,
+                MemoryKeys(),
+                {**VERBS, **verbs},
+                touched=lambda host, vm_id: self.touched.append((host, vm_id)),
+            ),
             self._hear,
             self.clock,
             settings or ExecutorSettings(poll_interval_seconds=0.001, overtime_seconds=0.2),
@@ -211,6 +217,23 @@ async def test_a_delivery_cut_off_before_it_could_begin_begins_when_delivered_ag
     assert agent.hyperv.effects == [("host.refreshed", HOST)] * 2
 
 
+async def test_what_was_noted_as_started_but_never_begun_is_no_second_try(agent: Agent) -> None:
+    """A plan's script, which is never run twice, would otherwise not be run at all."""
+    tries: list[bool] = []
+
+    async def verb(request: RefreshHost, context: VerbContext) -> HostRefreshed:
+        tries.append(context.resumed)
+        return HostRefreshed(host=request.host)
+
+    async with agent.running(refresh_host=verb) as executor:
+        await executor.deliver(refresh(1))
+        # As if the session had ended while the journal was being written.
+        agent.journal.accept(refresh(2), begin=True)
+        assert await executor.deliver(refresh(2)) is None
+        await agent.results(2)
+    assert tries == [False, False]
+
+
 def stop(n: int, vm_id: UUID = VM_ID) -> Command:
     vm = VirtualMachineRef(vm_id=str(vm_id), host=HOST)
     return Command(command_id=number(n), stop_virtual_machine=StopVirtualMachine(vm=vm))
@@ -243,6 +266,8 @@ async def test_commands_for_one_machine_act_in_the_order_of_their_arrival(agent:
         await executor.deliver(stop(3, UUID(int=77)))
         await agent.results(1)
         assert order == ["stop of another"]
+        # Whoever looks at machines is told before anybody hears that the command has ended.
+        assert agent.touched == [(HOST, str(UUID(int=77)))]
         release.set()
         await agent.results(3)
     assert order == ["stop of another", "stop", "start"]
