@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 from django.core.exceptions import RequestDataTooBig
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -42,6 +43,14 @@ from coordinator.api.storable import StorableParser
 from coordinator.failures import Failure, RefusedError
 
 log = structlog.get_logger(__name__)
+
+RETRY_AFTER_SECONDS = 2
+DATABASE_AWAY = Failure(
+    "ServiceUnavailable",
+    "The request could not be carried out: the service does not reach its database.",
+    ("The database restarts, or fails over to another machine.", "It is out of connections."),
+    "Repeat the request after some seconds; if that does not help, look at the database.",
+)
 
 ROUTERS = (
     vaults.router,
@@ -98,6 +107,8 @@ def build_api() -> NinjaAPI:
     api.exception_handler(HttpError)(on_unreadable)
     api.exception_handler(RequestDataTooBig)(on_too_much)
     api.exception_handler(AuthenticationError)(on_stranger)
+    api.exception_handler(OperationalError)(on_database_away)
+    api.exception_handler(InterfaceError)(on_database_away)
     api.exception_handler(Exception)(on_fault)
     return api
 
@@ -150,8 +161,22 @@ def on_too_much(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
     return error_response(request, 413, failure)
 
 
+def on_database_away(request: HttpRequest, error: DatabaseError) -> HttpResponse:
+    """The database restarts, or cannot be reached; clients ask again."""
+    log.warning(
+        "request.database_away",
+        method=request.method,
+        path=request.path,
+        activity_id=activity_id(request),
+        reason=type(error).__name__,
+    )
+    response = error_response(request, 503, DATABASE_AWAY)
+    response["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
+
+
 def on_fault(request: HttpRequest, error: Exception) -> HttpResponse:
-    """A defect, or a database out of reach: told without details, logged with all of them."""
+    """A defect: told without details, logged with all of them."""
     log.error(
         "request.failed",
         method=request.method,

@@ -121,7 +121,7 @@ def failure_of_status(status: int, path: str) -> Failure:
             return Failure(
                 "InternalServerError",
                 "The request could not be carried out because of a fault in the service.",
-                ("The database is out of reach.", "A defect of the service."),
+                ("A defect of the service.",),
                 "Look for the activity id in the service's log; try again later.",
             )
         case _:

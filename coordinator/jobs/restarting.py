@@ -13,6 +13,7 @@ from coordinator.failures import refuse
 from coordinator.jobs.acting import lock_job, refuse_unless_allowed
 from coordinator.jobs.decisions import ENDED_WELL
 from coordinator.jobs.family_graph import gate_of, members_of
+from coordinator.jobs.inputs import decode_inputs, outputs_in
 from coordinator.jobs.job_actions import JobAction
 from coordinator.jobs.locks import take_locks
 from coordinator.jobs.messages import ask_to_advance
@@ -53,8 +54,9 @@ def restart_job(job_id: UUID, by: str, now: datetime, restarters: Mapping[str, R
     """Has a failed job go on where it failed.
 
     Steps that failed, were skipped or cancelled begin anew, as does what was taken back and what
-    came after it; what is done stays done. Children that did not end well go on with it, but for
-    those whose object another operation has worked on since.
+    came after it, and a command whose result a step refused; what else is done stays done. Children
+    that did not end well go on with it, but for those whose object another operation has worked on
+    since.
 
     Args:
         job_id: The job; a root.
@@ -123,7 +125,28 @@ def _refuse_if_followed(job: Job) -> None:
 
 
 def _restart(job: Job, rows: Sequence[StepRow], also: Collection[str] = ()) -> Restart:
-    return Restart(job, rows, plan_restart([row.snapshot() for row in rows], also))
+    wanted = [*also, *_judged(rows)]
+    return Restart(job, rows, plan_restart([row.snapshot() for row in rows], wanted))
+
+
+def _judged(rows: Sequence[StepRow]) -> list[str]:
+    """Commands whose results a step refused, and who else took those results.
+
+    What was refused is to be mended before a restart; the same results would be refused again.
+    """
+    records = [row for row in rows if row.kind is StepKind.RECORD]
+    if all(row.state is not StepState.FAILED for row in records):
+        return []
+    read_whole(records)
+    taken = {
+        row.key: {output.step for output in outputs_in(decode_inputs(row.inputs))}
+        for row in records
+    }
+    commands = {row.key for row in rows if row.kind is StepKind.COMMAND}
+    refused = {
+        key for row in records if row.state is StepState.FAILED for key in taken[row.key] & commands
+    }
+    return [row.key for row in rows if row.key in refused or taken.get(row.key, set()) & refused]
 
 
 def _restart_root(job: Job, rows: Sequence[StepRow], children: Sequence[Restart]) -> Restart:

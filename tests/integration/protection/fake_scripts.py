@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 Result = command_pb2.CommandResult
 SUCCEEDED = script_pb2.PLAN_SCRIPT_OUTCOME_SUCCEEDED
 FAILED = script_pb2.PLAN_SCRIPT_OUTCOME_FAILED
+UNKNOWN = script_pb2.PLAN_SCRIPT_OUTCOME_UNKNOWN
 
 
 def script_verbs(hyperv: FakeHyperV) -> Mapping[str, Callable[..., None]]:

@@ -23,7 +23,7 @@ from coordinator.recovery import services as recovery
 from coordinator.recovery import steps as recovery_steps
 from coordinator.recovery.models import PlanMember
 from tests.integration.protection.fake_hyperv import broken
-from tests.integration.protection.fake_scripts import FAILED
+from tests.integration.protection.fake_scripts import FAILED, UNKNOWN
 from tests.integration.protection.plan_stage import PlanStage, make_plan_stage, manual, script
 from tests.integration.protection.test_pairing import refusal
 from tests.integration.protection.world import ORIGIN, World
@@ -159,6 +159,28 @@ def test_a_script_that_fails_stops_a_planned_run_and_restarting_goes_on(
     assert len(plan_stage.hyperv.order("start_virtual_machine")) == 2
     assert not OperationLock.objects.exists()
     assert job.left_text
+
+
+@pytest.mark.spec("RP-3", "JB-2")
+@pytest.mark.parametrize("outcome", [FAILED, UNKNOWN], ids=["failed", "unknown"])
+def test_a_script_that_did_not_do_its_work_is_run_again_when_somebody_restarts_the_job(
+    plan_stage: PlanStage, outcome: script_pb2.PlanScriptOutcome.ValueType
+) -> None:
+    plan_stage.make_plan([[1, 2], [3, 4]], start={2: (script("dns"),)})
+    plan_stage.hyperv.failing_scripts[r"RPScripts\dns.ps1"] = outcome
+    job = plan_stage.run(PLANNED)
+    assert job.state == JobState.FAILED
+    # By itself it is not run again.
+    assert len(plan_stage.hyperv.order("run_plan_script")) == 1
+    plan_stage.hyperv.failing_scripts.clear()
+    with transaction.atomic():
+        restart_job(job.id, "operator", plan_stage.world.now, recovery_steps.RESTARTERS)
+    plan_stage.world.turn()
+    job.refresh_from_db()
+    assert job.state == JobState.SUCCEEDED
+    order = plan_stage.hyperv.order("run_plan_script", "start_virtual_machine")
+    assert len([line for line in order if line.startswith("run_plan_script")]) == 2
+    assert {line.split()[1] for line in order[-2:]} == {"App3", "App4"}
 
 
 @pytest.mark.spec("RP-3")
