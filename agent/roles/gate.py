@@ -13,6 +13,7 @@ from agent.journal.roles import CopyRole, RoleStore
 
 _LOOKING = "read_"
 _STARTING = "start_virtual_machine"
+_DELETING = "delete_replica"
 
 
 def changes(verb: str) -> bool:
@@ -61,14 +62,18 @@ class RoleGate:
             return _superseded(vm, known)
         if vm.role_epoch > known:
             self._store.raise_epoch(vm.vm_id, vm.role_epoch)
-        if verb != _STARTING:
+        if verb not in {_STARTING, _DELETING}:
             return None
-        held = [
+        here = [
             copy
             for copy in self._store.of_machine(vm.vm_id)
-            if copy.host.casefold() == vm.host.casefold() and copy.assigned and copy.to_be_held
+            if copy.host.casefold() == vm.host.casefold() and copy.assigned
         ]
-        return _held(vm) if held else None
+        if verb == _DELETING:
+            # Off, and its replication removed, the machine itself looks like a former replica.
+            active = any(copy.role is CopyRole.ACTIVE for copy in here)
+            return _active(vm) if active else None
+        return _held(vm) if any(copy.to_be_held for copy in here) else None
 
 
 def _superseded(vm: VirtualMachineRef, known: int) -> Failure:
@@ -90,4 +95,14 @@ def _held(vm: VirtualMachineRef) -> Failure:
         f" machine, and both must not run ({CopyRole.HELD}).",
         ["The site came back after an unplanned failover."],
         "Reverse replicate the machine, or cancel its failover.",
+    )
+
+
+def _active(vm: VirtualMachineRef) -> Failure:
+    return failure(
+        "VirtualMachineActive",
+        f"The virtual machine {vm.vm_id} on {vm.host} is the machine itself and no replica"
+        f" ({CopyRole.ACTIVE}); it is not deleted.",
+        ["It was failed over to this host after its protection began to be disabled."],
+        "Look on which side the machine runs. If this copy is not needed, delete it in VMM.",
     )
