@@ -15,6 +15,11 @@ RESYNCHRONIZING = frozenset({"Resynchronizing", "ResynchronizeSuspended"})
 COMPARABLE = frozenset(
     {"Replicating", "Suspended", "Error", RESYNC_REQUIRED, "ResynchronizeSuspended"}
 )
+# Said of what was last seen: what changed on a host since is looked at every few seconds.
+_FLOWS = (
+    "Replication was neither paused nor in error when its hosts were last looked at.",
+    "Nothing has to be done, unless they show otherwise since: then ask again in some seconds.",
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ def why_not_resume(picture: Picture) -> tuple[str, str] | None:
     if picture.resumable:
         return None
     if picture.sender in FLOWING:
-        return "Replication is neither paused nor in error.", "Nothing has to be done."
+        return _FLOWS
     return _not_running(picture)
 
 
@@ -76,7 +81,7 @@ def why_not_repair(picture: Picture) -> tuple[str, str] | None:
     if picture.resumable or picture.needs_resynchronization:
         return None
     if picture.sender in FLOWING:
-        return "Replication is neither paused nor in error.", "Nothing has to be done."
+        return _FLOWS
     return _not_running(picture)
 
 
