@@ -86,7 +86,8 @@ ALLOWED: dict[ProtectionState, tuple[Operation, ...]] = {
     # The copy may be a replica again, so there may be nothing to commit.
     _S.CHANGING_POINT_FAILED: (_O.CHANGE_PIT, _O.CANCEL_FAILOVER),
     _S.CANCELLING: (),
-    _S.CANCELLING_FAILED: (_O.CANCEL_FAILOVER,),
+    # The other side may be lost meanwhile: then the copy is brought up again where it is.
+    _S.CANCELLING_FAILED: (_O.CHANGE_PIT, _O.CANCEL_FAILOVER),
     _S.COMMITTING: (),
     _S.COMMITTED: (_O.REVERSE_REPLICATE, _O.DISABLE_PROTECTION),
     _S.REVERSING: (),
@@ -186,7 +187,7 @@ _BLOCKED: dict[ProtectionState, tuple[str, str]] = {
     ),
     _S.CANCELLING_FAILED: (
         "The failover was cancelled in part.",
-        "Cancel the failover again: it takes up where it stopped.",
+        "Cancel the failover again; or change the recovery point: the copy is brought up again.",
     ),
     _S.COMMITTING: (
         "The failover is being committed.",

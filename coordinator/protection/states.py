@@ -98,7 +98,8 @@ class ProtectionState(StrEnum):
     CHANGING_POINT_FAILED = "ChangePitFailed"
     # The job CancelFailover runs; the failed-over copy is still the machine.
     CANCELLING = "CancelFailoverStatesBegin"
-    # The failed-over copy may be off and a replica again; the source has not been started.
+    # The failed-over copy, which is still the active side, may be off and a replica again; the
+    # source has not been started.
     CANCELLING_FAILED = "CancelFailoverFailed"
     # The points are being removed, by CommitFailover or at the start of ReverseReplication.
     COMMITTING = "CommitFailoverStatesBegin"
@@ -190,6 +191,8 @@ class ItemEvent(StrEnum):
     CANCELLING_STOPPED = "cancelling_stopped"
     PLANNED_CANCELLING_STOPPED = "planned_cancelling_stopped"
     CANCELLING_FAILED = "cancelling_failed"
+    # Likewise, of a failover that never got so far as to change sides.
+    UNDECIDED_CANCELLING_FAILED = "undecided_cancelling_failed"
     COMMIT_BEGAN = "commit_began"
     COMMITTED = "committed"
     # The commit is still pending, by the kind of the failover.
@@ -252,7 +255,12 @@ TRANSITIONS: dict[tuple[ProtectionState, ItemEvent], ProtectionState] = {
     (_S.UNPLANNED_FAILOVER_COMPLETING, _E.FAILED_OVER): _S.UNPLANNED_COMMIT_PENDING,
     **{
         (state, _E.POINT_CHANGE_BEGAN): _S.CHANGING_POINT
-        for state in (_S.COMMIT_PENDING, _S.UNPLANNED_COMMIT_PENDING, _S.CHANGING_POINT_FAILED)
+        for state in (
+            _S.COMMIT_PENDING,
+            _S.UNPLANNED_COMMIT_PENDING,
+            _S.CHANGING_POINT_FAILED,
+            _S.CANCELLING_FAILED,
+        )
     },
     (_S.CHANGING_POINT, _E.POINT_CHANGED): _S.UNPLANNED_COMMIT_PENDING,
     (_S.CHANGING_POINT, _E.POINT_CHANGE_STOPPED): _S.UNPLANNED_COMMIT_PENDING,
@@ -276,6 +284,7 @@ TRANSITIONS: dict[tuple[ProtectionState, ItemEvent], ProtectionState] = {
     (_S.CANCELLING, _E.CANCELLING_STOPPED): _S.UNPLANNED_COMMIT_PENDING,
     (_S.CANCELLING, _E.PLANNED_CANCELLING_STOPPED): _S.COMMIT_PENDING,
     (_S.CANCELLING, _E.CANCELLING_FAILED): _S.CANCELLING_FAILED,
+    (_S.CANCELLING, _E.UNDECIDED_CANCELLING_FAILED): _S.UNPLANNED_FAILOVER_FAILED,
     (_S.COMMIT_PENDING, _E.COMMIT_BEGAN): _S.COMMITTING,
     (_S.UNPLANNED_COMMIT_PENDING, _E.COMMIT_BEGAN): _S.COMMITTING,
     (_S.COMMITTING, _E.UNPLANNED_COMMIT_FAILED): _S.UNPLANNED_COMMIT_PENDING,

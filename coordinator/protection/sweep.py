@@ -23,7 +23,7 @@ from coordinator.protection.networks.records import PAIRED as MAPPED
 from coordinator.protection.networks.services import mapping_lock
 from coordinator.protection.pairing.keys import pairing_lock
 from coordinator.protection.states import ItemEvent, PairingState, ProtectionState
-from coordinator.protection.transitions import by_kind, change_state, item_lock
+from coordinator.protection.transitions import by_kind, change_state, is_failed_over, item_lock
 
 log = structlog.get_logger(__name__)
 Row = TypeVar("Row", Pairing, NetworkMapping)
@@ -39,9 +39,10 @@ _E = ItemEvent
 LEFT_BEHIND: Mapping[ProtectionState, ItemEvent] = {
     _S.ENABLING: _E.ENABLING_FAILED,
     _S.READY_TO_COPY: _E.ENABLING_FAILED,
-    _S.PLANNED_FAILOVER: _E.PLANNED_FAILOVER_STOPPED,
+    # Nobody knows what of it was done at the source.
+    _S.PLANNED_FAILOVER: _E.PLANNED_FAILOVER_FAILED,
     _S.PLANNED_FAILOVER_COMPLETING: _E.PLANNED_FAILOVER_FAILED,
-    _S.UNPLANNED_FAILOVER: _E.UNPLANNED_FAILOVER_STOPPED,
+    _S.UNPLANNED_FAILOVER: _E.UNPLANNED_FAILOVER_FAILED,
     _S.UNPLANNED_FAILOVER_COMPLETING: _E.UNPLANNED_FAILOVER_FAILED,
     _S.CHANGING_POINT: _E.POINT_CHANGE_FAILED,
     _S.CANCELLING: _E.CANCELLING_FAILED,
@@ -76,6 +77,8 @@ def _move_on(item_id: UUID, now: datetime) -> None:
     log.warning("item.left_behind", item_id=str(item_id), state=item.state)
     if event is _E.COMMIT_FAILED:
         event = by_kind(item, event, _E.UNPLANNED_COMMIT_FAILED)
+    if event is _E.CANCELLING_FAILED and not is_failed_over(item):
+        event = _E.UNDECIDED_CANCELLING_FAILED
     change_state(item, event)
     item.save(update_fields=["state"])
     # Its place in line, or at its hosts, is not kept for nobody.

@@ -24,7 +24,9 @@ def plan_cancel_failover(machine: MachineSnapshot, *, failed_over: bool) -> Grap
     """Turns the failed-over copy off, makes it a replica again, and starts the source.
 
     What was written in the failed-over copy is lost. The source is started only after the other
-    copy is off, and as far as its site answers; its replication goes on from where it was.
+    copy is off, and as far as its site answers; its replication goes on from where it was. But of a
+    failover that never changed sides nobody has started the other copy: when its site is away, the
+    source is started first, and the rest is done when both can be reached.
 
     Args:
         machine: Its two sides.
@@ -37,6 +39,18 @@ def plan_cancel_failover(machine: MachineSnapshot, *, failed_over: bool) -> Grap
         (machine.active, machine.passive) if failed_over else (machine.passive, machine.active)
     )
     reason = "" if source.connected else NOT_CONNECTED
+    source_first = not failed_over and source.connected and not copy.connected
+    steps = (
+        (
+            *_at_source(machine, source, after=(), rule=FailureRule.STOP),
+            *_at_copy(machine, copy, after=("source/start",)),
+        )
+        if source_first
+        else (
+            *_at_copy(machine, copy, after=()),
+            *_at_source(machine.once_decided(), source, after=("cancel/record",)),
+        )
+    )
     return Graph(
         tasks=(
             TaskSpec(CHECK, "Checking prerequisites for cancelling the failover"),
@@ -44,11 +58,11 @@ def plan_cancel_failover(machine: MachineSnapshot, *, failed_over: bool) -> Grap
             TaskSpec(SOURCE, "Resume replication at the source", reason),
             TaskSpec(START, "Start the virtual machine", reason),
         ),
-        steps=(*_at_copy(machine, copy), *_at_source(machine, source)),
+        steps=steps,
     )
 
 
-def _at_copy(machine: MachineSnapshot, copy: Side) -> Iterator[StepSpec]:
+def _at_copy(machine: MachineSnapshot, copy: Side, *, after: tuple[str, ...]) -> Iterator[StepSpec]:
     yield machine.on(
         copy,
         StepSpec(
@@ -56,6 +70,7 @@ def _at_copy(machine: MachineSnapshot, copy: Side) -> Iterator[StepSpec]:
             task=CHECK,
             kind=StepKind.COMMAND,
             action="read_replication",
+            after=after,
             time_limit_seconds=120,
         ),
     )
@@ -93,7 +108,14 @@ def _at_copy(machine: MachineSnapshot, copy: Side) -> Iterator[StepSpec]:
     )
 
 
-def _at_source(machine: MachineSnapshot, source: Side) -> Iterator[StepSpec]:
+def _at_source(
+    machine: MachineSnapshot,
+    source: Side,
+    *,
+    after: tuple[str, ...],
+    # The failover is cancelled all the same: the item is what it was before.
+    rule: FailureRule = FailureRule.WARN,
+) -> Iterator[StepSpec]:
     if not source.connected:
         return
     steps = (
@@ -102,7 +124,7 @@ def _at_source(machine: MachineSnapshot, source: Side) -> Iterator[StepSpec]:
             task=SOURCE,
             kind=StepKind.COMMAND,
             action="cancel_failover",
-            after=("cancel/record",),
+            after=after,
             time_limit_seconds=300,
             gate=Gate.FAILOVER,
             expected_seconds=5,
@@ -119,5 +141,4 @@ def _at_source(machine: MachineSnapshot, source: Side) -> Iterator[StepSpec]:
         ),
     )
     for step in steps:
-        # The failover is cancelled all the same: the item is what it was before.
-        yield machine.once_decided().on(source, replace(step, on_failure=FailureRule.WARN))
+        yield machine.on(source, replace(step, on_failure=rule))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from coordinator.failures import Failure
 from coordinator.jobs.registry import FinishedJob, RecordCall, StepFailedError
-from coordinator.jobs.states import JobState
+from coordinator.jobs.states import JobState, StepState
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.services import (
     by_kind,
@@ -159,10 +159,25 @@ def _cancellation_failed(job: FinishedJob, item: ProtectedItem) -> str:
         event = by_kind(item, ItemEvent.PLANNED_CANCELLING_STOPPED, ItemEvent.CANCELLING_STOPPED)
         record_event(item.id, event)
         return f"{item.friendly_name} was not touched: it is failed over as before."
+    if not is_failed_over(item):
+        record_event(item.id, ItemEvent.UNDECIDED_CANCELLING_FAILED)
+        return _undecided(job, item)
     record_event(item.id, ItemEvent.CANCELLING_FAILED)
     return (
         f"Whether the failed-over copy of {item.friendly_name} is off is not certain. Cancel the "
-        "failover again: it takes up where it stopped."
+        "failover again: it takes up where it stopped; or change the recovery point, which brings "
+        "that copy up again."
+    )
+
+
+def _undecided(job: FinishedJob, item: ProtectedItem) -> str:
+    """Of a failover that never changed sides, whose replica nobody has started."""
+    side = item.active_location.lower()
+    runs = job.steps.get("source/start") is StepState.SUCCEEDED
+    where = f"{item.friendly_name} runs on the {side} side again. " if runs else ""
+    return (
+        f"{where}Whether its replica is failed over is not certain. Cancel the failover again once "
+        "the other side can be reached; or fail over, which takes up where it stopped."
     )
 
 

@@ -20,6 +20,9 @@ IN_PROGRESS = [
     ProtectionState.READY_TO_COPY,
     ProtectionState.PLANNED_FAILOVER,
     ProtectionState.PLANNED_FAILOVER_COMPLETING,
+    ProtectionState.UNPLANNED_FAILOVER,
+    ProtectionState.UNPLANNED_FAILOVER_COMPLETING,
+    ProtectionState.CHANGING_POINT,
     ProtectionState.COMMITTING,
     ProtectionState.REVERSING,
     ProtectionState.DISABLING,
@@ -49,6 +52,34 @@ def test_an_item_whose_job_is_gone_goes_where_a_failure_leads(
     ProtectedItem.objects.update(state=state)
     sweep(world)
     assert world.item().state == next_state(state, LEFT_BEHIND[state])
+
+
+@pytest.mark.django_db
+@pytest.mark.spec("JB-3")
+@pytest.mark.parametrize(
+    ("kind", "after"),
+    [
+        ("", ProtectionState.UNPLANNED_FAILOVER_FAILED),
+        ("Planned", ProtectionState.CANCELLING_FAILED),
+        ("Unplanned", ProtectionState.CANCELLING_FAILED),
+    ],
+)
+def test_a_cancellation_whose_job_is_gone_can_be_gone_on_with_on_the_side_that_is_left(
+    world: World, kind: str, after: ProtectionState
+) -> None:
+    world.protect()
+    ProtectedItem.objects.update(state=ProtectionState.CANCELLING, failover_type=kind)
+    sweep(world)
+    assert world.item().state == after
+
+
+@pytest.mark.django_db
+@pytest.mark.spec("JB-3")
+def test_what_an_interrupted_failover_did_at_the_source_is_not_known(world: World) -> None:
+    world.protect()
+    ProtectedItem.objects.update(state=ProtectionState.PLANNED_FAILOVER)
+    sweep(world)
+    assert world.item().state == ProtectionState.PLANNED_FAILOVER_FAILED
 
 
 @pytest.mark.django_db

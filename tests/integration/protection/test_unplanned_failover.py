@@ -319,6 +319,63 @@ def test_a_cancellation_that_fails_says_what_is_certain(protected: World, verb: 
     assert protected.item().state == ProtectionState.PROTECTED
 
 
+@pytest.mark.spec("FO-3", "FO-4")
+def test_a_source_lost_while_its_failover_is_cancelled_leaves_a_way_on(protected: World) -> None:
+    planned(protected)
+    protected.hyperv.broken["cancel_failover"] = broken()
+    cancel(protected)
+    assert protected.item().state == ProtectionState.CANCELLING_FAILED
+    protected.hyperv.broken.clear()
+    copies(protected)[1].vm_state = "Off"
+    lose(protected)
+    assert refusal(lambda: cancel(protected)).failure.code == "SourceNotConnected"
+    assert change_point(protected, ChangePointOptions()).state == JobState.SUCCEEDED
+    assert protected.item().state == ProtectionState.UNPLANNED_COMMIT_PENDING
+    assert copies(protected)[1].vm_state == "Running"
+
+
+@pytest.mark.spec("FO-3", "FO-4")
+def test_a_source_lost_while_an_undecided_failover_is_cancelled_can_be_failed_over(
+    protected: World,
+) -> None:
+    protected.hyperv.broken["start_failover"] = broken()
+    planned(protected)
+    protected.hyperv.broken = {"cancel_failover": broken()}
+    assert "not certain" in cancel(protected).left_text
+    assert protected.item().state == ProtectionState.UNPLANNED_FAILOVER_FAILED
+    protected.hyperv.broken.clear()
+    lose(protected)
+    assert fail_over(protected).state == JobState.SUCCEEDED
+    assert copies(protected)[1].vm_state == "Running"
+
+
+@pytest.mark.spec("FO-4")
+def test_a_machine_that_was_shut_down_for_a_site_that_is_lost_is_started_where_it_was(
+    protected: World,
+) -> None:
+    """The recovery site dies in the middle of a planned failover: the machine must not stay off."""
+    protected.hyperv.broken["start_failover"] = broken()
+    planned(protected)
+    assert copies(protected)[0].vm_state == "Off"
+    protected.hyperv.broken.clear()
+    lose(protected, "vmm-beijing")
+    job = cancel(protected)
+    source = copies(protected)[0]
+    assert (source.vm_state, source.state) == ("Running", "Replicating")
+    while job.finished_at is None:
+        protected.pass_(60)
+        protected.turn()
+        job.refresh_from_db()
+    assert job.state == JobState.FAILED
+    assert "runs on the primary side again" in job.left_text
+    assert protected.item().state == ProtectionState.UNPLANNED_FAILOVER_FAILED
+    protected.beijing.lost = False
+    Provider.objects.update(disconnected_at=None, last_heartbeat_at=protected.now)
+    assert cancel(protected).state == JobState.SUCCEEDED
+    assert protected.item().state == ProtectionState.PROTECTED
+    assert copies(protected)[0].vm_state == "Running"
+
+
 @pytest.mark.spec("FO-4")
 def test_a_planned_failover_whose_end_is_unknown_can_be_cancelled(protected: World) -> None:
     protected.hyperv.broken["start_failover"] = broken()

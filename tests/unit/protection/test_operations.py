@@ -33,7 +33,7 @@ EXPECTED = {
     ProtectionState.COMMIT_PENDING: PENDING,
     ProtectionState.UNPLANNED_COMMIT_PENDING: PENDING,
     ProtectionState.CHANGING_POINT_FAILED: ["ChangePit", "CancelFailover"],
-    ProtectionState.CANCELLING_FAILED: ["CancelFailover"],
+    ProtectionState.CANCELLING_FAILED: ["ChangePit", "CancelFailover"],
     ProtectionState.COMMITTED: ["ReverseReplicate", "DisableProtection"],
     ProtectionState.REVERSING_FAILED: ["ReverseReplicate", "DisableProtection"],
     ProtectionState.DISABLING_FAILED: ["DisableProtection"],
