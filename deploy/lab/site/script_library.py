@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 SHARE = "MSCVMMLibrary"
 FOLDER = "library"
-_NOT_RELATIVE = re.compile(r'^[A-Za-z]:|^\\\\|[<>:"|?*\x00-\x1f]')
+# A slash at the beginning makes a path absolute on Windows; one backslash is what people write.
+_NOT_RELATIVE = re.compile(r'^[A-Za-z]:|^\\\\|^\\?/|[<>:"|?*\x00-\x1f]')
 _FOREIGN = re.compile(r"^ZoneId=[34]", re.MULTILINE)
 _RUNTIME_ERROR = "System.Management.Automation.RuntimeException"
 
@@ -80,7 +81,8 @@ class ScriptLibrary:
         """Looks at a script; never raises."""
         try:
             parts = self.relative_parts(path)
-            if not parts or not parts[-1].lower().endswith(".ps1"):
+            is_file = bool(parts) and not path.endswith(("\\", "/"))
+            if not is_file or not parts[-1].lower().endswith(".ps1"):
                 raise _throw(f"'{path}' is no PowerShell script (.ps1).")
         except HyperVError as error:
             return FoundScript(None, problem=error.message)

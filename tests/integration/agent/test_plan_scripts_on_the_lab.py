@@ -166,6 +166,12 @@ async def test_much_output_is_cut(server: Server) -> None:
         r"a\..\..\outside.ps1",
         r"C:\outside.ps1",
         r"\\other\share\outside.ps1",
+        # With slashes: absolute on Windows, in whatever number; and a folder's name is no script's.
+        "/outside.ps1",
+        "//other/share/outside.ps1",
+        "\\/inside.ps1",
+        "inside.ps1\\",
+        "inside.ps1:hidden.ps1",
         "a.ps1:stream.ps1",
         "notes.txt",
         r"RPScripts\missing.ps1",
@@ -173,6 +179,8 @@ async def test_much_output_is_cut(server: Server) -> None:
 )
 async def test_what_is_not_a_script_of_the_share_is_not_run(server: Server, path: str) -> None:
     (server.site.folder / "outside.ps1").write_text("Write-Output 'never'")
+    for inside in ("inside.ps1", "outside.ps1", "other/share/outside.ps1"):
+        server.put(inside, "Write-Output 'never'")
     (server.library).mkdir(exist_ok=True)
     (server.library / "notes.txt").write_text("")
     with pytest.raises(CommandError) as refused:
