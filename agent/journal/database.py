@@ -63,8 +63,16 @@ CREATE TABLE roles (
 _VERSIONS = (_SCHEMA, _ROLES)
 
 
+_SETTING_ASIDE = (
+    "Move it and its side files (-wal, -shm) away and start the agent again: the coordinator sends"
+    " once more what is not finished, and every command looks at the state before it acts. Only"
+    " scripts of recovery plans may run a second time: see in the vault's jobs whether any was"
+    " running here, and what it did."
+)
+
+
 class JournalError(Exception):
-    """The file is no journal, or one of a newer agent."""
+    """The file is no journal, or one of a newer agent; the text says what to do."""
 
 
 class Database:
@@ -95,11 +103,17 @@ class Database:
             version = self._connection.execute("PRAGMA user_version").fetchone()[0]
             damage = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         except sqlite3.DatabaseError as error:
-            raise JournalError(f"{self.path} is not a journal: {error}") from error
+            raise JournalError(
+                f"{self.path} is not a journal: {error}. {_SETTING_ASIDE}"
+            ) from error
         if damage != "ok":
-            raise JournalError(f"{self.path} is damaged: {damage}")
+            raise JournalError(
+                f"{self.path} is damaged: {' '.join(damage.split())}. {_SETTING_ASIDE}"
+            )
         if version > SCHEMA_VERSION:
-            raise JournalError(f"{self.path} was written by a newer agent (schema {version})")
+            raise JournalError(
+                f"{self.path} was written by a newer agent (schema {version}). Install that one."
+            )
         self._connection.execute("PRAGMA journal_mode = WAL")
         # FULL: a commit is in the file when it returns, also when the machine loses power.
         self._connection.execute("PRAGMA synchronous = FULL")
