@@ -8,6 +8,7 @@ import typer
 
 from coordinator.cli import (
     bandwidth,
+    checks,
     clouds,
     events,
     failover,
@@ -19,7 +20,6 @@ from coordinator.cli import (
     paired_hosts,
     pairs,
     plan_actions,
-    plan_checks,
     plan_machines,
     plan_runs,
     plans,
@@ -62,7 +62,7 @@ app.add_typer(failover.commands)
 app.add_typer(plans.app, name="plan")
 plan_machines.add_to(plans.app)
 plan_runs.add_to(plans.app)
-plan_checks.add_to(plans.app)
+checks.add_to(failover.app, plans.app)
 test_failover.add_to(failover.app, plans.app)
 plans.app.add_typer(plan_actions.app, name="action")
 app.add_typer(jobs.app, name="job")

@@ -82,7 +82,7 @@ def drill_machine(  # noqa: PLR0913, PLR0917 - typer makes an option of each arg
     """
     item = find_protected_item(session.clients, machine)
     properties = {
-        **_network(session, network, new_network_on),
+        **network_properties(session, network, new_network_on),
         "providerSpecificDetails": {
             "instanceType": "HyperVReplica2012R2",
             **chosen_point(session, item, to, point),
@@ -140,7 +140,7 @@ def drill_plan(  # noqa: PLR0913, PLR0917 - typer makes an option of each argume
     """Tests all machines of a plan in its order; the machines themselves are not touched."""
     plan = find_plan(session.clients, name)
     properties = {
-        **_network(session, network, new_network_on),
+        **network_properties(session, network, new_network_on),
         "providerSpecificDetails": [
             {"instanceType": "HyperVReplica2012R2", "recoveryTag": to.word}
         ],
@@ -176,7 +176,9 @@ def clean_up_plan(
     follow(session, job_name, wait=wait, limit_seconds=limit_seconds)
 
 
-def _network(session: Session, network: str | None, new_network_on: str | None) -> dict[str, Any]:
+def network_properties(
+    session: Session, network: str | None, new_network_on: str | None
+) -> dict[str, Any]:
     """ASR's networkType and networkId for what was chosen.
 
     Raises:

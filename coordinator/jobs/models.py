@@ -233,6 +233,12 @@ class Command(models.Model):
                 name="command_untaken",
                 condition=models.Q(state="finished", taken_at__isnull=True),
             ),
+            # How long the newest of a verb took; written once, when the result comes.
+            models.Index(
+                fields=["vault", "verb", "-sequence"],
+                name="command_length",
+                condition=models.Q(finished_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -32,12 +32,14 @@ __all__ = [
     "JobView",
     "MemberView",
     "StepLength",
+    "StepResult",
     "StepView",
     "TaskView",
     "command_results",
     "find_job",
     "job_view",
     "list_jobs",
+    "newest_results",
     "providers_with_waiting_commands",
     "refuse_unless_capable",
     "results_of_steps",
@@ -219,6 +221,27 @@ def command_results(job_id: UUID, step_keys: Collection[str]) -> list[CommandRes
     )
     bodies = results.order_by("sequence").values_list("result", flat=True)
     return [CommandResult.FromString(bytes(body or b"")) for body in bodies]
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a step gave, and when."""
+
+    result: Mapping[str, object]
+    at: datetime
+
+
+def newest_results(scenario: str, target_id: str) -> dict[str, StepResult]:
+    """What steps gave in the jobs of a scenario about a target, by key: the newest of each."""
+    steps = Step.objects.filter(
+        job__target_id=target_id, job__scenario=scenario, state=StepState.SUCCEEDED
+    )
+    newest = steps.order_by("key", "-finished_at").distinct("key")
+    return {
+        key: StepResult(result, at)
+        for key, result, at in newest.values_list("key", "result", "finished_at")
+        if result is not None and at is not None
+    }
 
 
 def succeeded_steps(job_id: UUID, action: str) -> list[str]:

@@ -8,9 +8,8 @@ from uuid import UUID
 
 from django.db import connection
 
-# So many of the newest of each verb, of the newest commands of all.
+# So many of the newest of each verb.
 NEWEST_OF_VERB = 300
-NEWEST_OF_ALL = 100_000
 
 _QUERY = """
 SELECT command.verb, command.slot, coalesce(command.path, ''), command.seconds
@@ -22,7 +21,6 @@ FROM unnest(%(verbs)s::text[]) AS wanted (verb), LATERAL (
     WHERE command.vault_id = %(vault)s AND command.verb = wanted.verb
         AND command.claimed_at IS NOT NULL AND command.finished_at IS NOT NULL
         AND step.state = 'Succeeded'
-        AND command.sequence > (SELECT max(sequence) FROM jobs_command) - %(reach)s
     ORDER BY command.sequence DESC
     LIMIT %(most)s
 ) AS command
@@ -52,7 +50,6 @@ def step_lengths(vault_id: UUID, verbs: Collection[str]) -> list[StepLength]:
     values: dict[str, list[str] | UUID | int] = {
         "verbs": sorted(verbs),
         "vault": vault_id,
-        "reach": NEWEST_OF_ALL,
         "most": NEWEST_OF_VERB,
     }
     with connection.cursor() as cursor:

@@ -112,6 +112,11 @@ def end_waiting_in_vain(item: ProtectedItem, now: datetime) -> None:
         cancel_waiting_job(running.id, now, in_vain=True)
 
 
+def is_housekeeping(job: Job) -> bool:
+    """Whether a failover may end a job, or take its machine from it, while the job only waits."""
+    return job.scenario in HOUSEKEEPING | HOUSEKEEPING_OF_MANY
+
+
 def end_housekeeping(item: ProtectedItem, now: datetime) -> None:
     """Ends, or takes from the item, a job that keeps a machine in order and only waits.
 

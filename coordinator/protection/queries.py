@@ -60,7 +60,11 @@ from coordinator.protection.resource_queries import (
 )
 from coordinator.protection.roles.queries import RoleOfCopy, roles_of
 from coordinator.protection.sides import ItemSide, side_of_item, sides_of_items
-from coordinator.protection.storage.places import places_by_classification
+from coordinator.protection.storage.places import (
+    locations_of,
+    place_at,
+    places_by_classification,
+)
 from coordinator.protection.storage.queries import (
     classifications_of,
     find_classification,
@@ -105,11 +109,13 @@ __all__ = [
     "limit_standing",
     "list_logical_networks",
     "list_networks",
+    "locations_of",
     "machines_to_watch",
     "mappings_of",
     "offered_targets",
     "pairings_of",
     "picture_of",
+    "place_at",
     "places_by_classification",
     "points_of",
     "policies_of",

@@ -11,7 +11,7 @@ from coordinator.protection.enabling.bulk import MOST_AT_ONCE, Enabled, enable_m
 from coordinator.protection.enabling.finalizing import finalize
 from coordinator.protection.enabling.services import enable_protection
 from coordinator.protection.inventory_followers import inventory_changed
-from coordinator.protection.item_jobs import end_housekeeping
+from coordinator.protection.item_jobs import end_housekeeping, is_housekeeping
 from coordinator.protection.networks.mapping import MappingRequest
 from coordinator.protection.networks.services import map_networks, unmap_networks
 from coordinator.protection.offline.services import export_first_copy_again, import_first_copy
@@ -82,6 +82,7 @@ __all__ = [
     "ingest_roles",
     "inventory_changed",
     "is_failed_over",
+    "is_housekeeping",
     "is_tested",
     "item_lock",
     "lock_item",

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from coordinator.recovery.dry_run.facts import Finding
+from collections.abc import Mapping
+
+from coordinator.api.shapes.envelope import written_time
+from coordinator.protection.states import ActiveLocation
+from coordinator.recovery.dry_run.facts import Finding, ScriptFacts
 from coordinator.recovery.dry_run.forecast import Forecast
 from coordinator.recovery.dry_run.services import DryRun
 
@@ -12,6 +16,10 @@ def dry_run_answer(found: DryRun) -> dict[str, object]:
     forecast = found.forecast
     return {
         "checks": [_finding(each) for each in found.findings],
+        "scripts": [_script(each) for each in found.scripts],
+        "lookedAt": {
+            side.lower(): written_time(found.looked_at.get(side)) for side in ActiveLocation
+        },
         "forecast": None if forecast is None else _forecast(forecast, found.machine_names),
     }
 
@@ -29,7 +37,24 @@ def _finding(found: Finding) -> dict[str, object]:
     }
 
 
-def _forecast(forecast: Forecast, names: dict[str, str]) -> dict[str, object]:
+def _script(script: ScriptFacts) -> dict[str, object]:
+    seen = script.seen
+    return {
+        "actionName": script.name,
+        "path": f"\\{script.path}",
+        "place": script.place,
+        "server": script.server,
+        "expectedSha256": script.sha256 or None,
+        "sha256": None if seen is None else seen.sha256 or None,
+        "exists": None if seen is None else seen.exists,
+        "readable": None if seen is None else seen.readable,
+        "runnable": None if seen is None else seen.runnable,
+        "problem": "" if seen is None else seen.problem,
+        "lookedAtTime": None if seen is None else written_time(seen.looked_at),
+    }
+
+
+def _forecast(forecast: Forecast, names: Mapping[str, str]) -> dict[str, object]:
     return {
         "seconds": round(forecast.seconds, 1),
         "manualActions": forecast.manual_actions,

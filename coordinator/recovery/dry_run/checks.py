@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 
 from coordinator.failures import Failure
 from coordinator.protection.rules import Operation
-from coordinator.recovery.dry_run.facts import Finding, HostFacts, RunFacts, ServerFacts, Severity
-from coordinator.recovery.dry_run.machine_checks import MACHINE, check_machine
+from coordinator.recovery.dry_run.address_checks import check_addresses
+from coordinator.recovery.dry_run.facts import (
+    MACHINE,
+    PLAN,
+    SERVER,
+    Finding,
+    RunFacts,
+    ServerFacts,
+    Severity,
+)
+from coordinator.recovery.dry_run.host_checks import check_room
+from coordinator.recovery.dry_run.machine_checks import check_machine
+from coordinator.recovery.dry_run.script_checks import check_scripts
 
-PLAN, SERVER, HOST, SCRIPT = "RecoveryPlan", "Server", "Host", "Script"
 _ORDER = list(Severity)
-GIBIBYTE = 1 << 30
 
 
 def check(facts: RunFacts) -> tuple[Finding, ...]:
@@ -28,13 +36,15 @@ def check(facts: RunFacts) -> tuple[Finding, ...]:
 
 def _all(facts: RunFacts) -> Iterator[Finding]:
     for refusal in facts.refusals:
-        yield _found(Severity.ERROR, refusal, PLAN, facts.plan)
+        yield _found(Severity.ERROR, refusal, _subject(facts), facts.plan)
     yield from _servers(facts)
     for machine in facts.machines:
-        for severity, failure in check_machine(facts.operation, machine):
+        for severity, failure in check_machine(facts.operation, machine, alone=facts.alone):
             yield _found(severity, failure, MACHINE, machine.name)
-    yield from _hosts(facts)
-    yield from _actions(facts)
+    yield from check_addresses(facts)
+    yield from check_room(facts)
+    yield from check_scripts(facts)
+    yield from _remarks(facts)
 
 
 def _servers(facts: RunFacts) -> Iterator[Finding]:
@@ -68,73 +78,9 @@ def _away(server: ServerFacts, *, needed: bool) -> Failure:
     )
 
 
-def _hosts(facts: RunFacts) -> Iterator[Finding]:
-    needed: defaultdict[str, int] = defaultdict(int)
-    count: defaultdict[str, int] = defaultdict(int)
-    for machine in facts.machines:
-        if machine.takes_part and machine.target_host:
-            needed[machine.target_host] += machine.memory_bytes
-            count[machine.target_host] += 1
-    for host in facts.hosts:
-        if not count[host.name]:
-            continue
-        found = _host(host, needed[host.name], count[host.name])
-        if found is not None:
-            yield _found(*found, HOST, host.name)
-
-
-def _host(host: HostFacts, needed_bytes: int, machines: int) -> tuple[Severity, Failure] | None:
-    wanted = f"{machines} machines would go to it"
-    if not host.known:
-        return Severity.ERROR, Failure(
-            "RecoveryHostGone",
-            f"VMM does not have the host {host.name} any more; {wanted}.",
-            ("It was removed from VMM, or renamed.",),
-            "Bring the host back, or protect the machines anew.",
-        )
-    if host.maintenance:
-        return Severity.WARNING, Failure(
-            "RecoveryHostInMaintenance",
-            f"The host {host.name} is in maintenance mode; {wanted}.",
-            ("Somebody works on it.",),
-            "End the maintenance mode before the plan is run.",
-        )
-    if not host.total_memory_bytes:
-        return Severity.INFORMATION, Failure(
-            "RecoveryHostMemoryUnknown",
-            f"How much memory the host {host.name} has is not known; {wanted}.",
-            ("VMM has not told it yet.",),
-            "Refresh the host in VMM, then run the check again.",
-        )
-    if needed_bytes <= host.available_memory_bytes:
-        return None
-    too_large = needed_bytes > host.total_memory_bytes
-    return Severity.ERROR if too_large else Severity.WARNING, Failure(
-        "RecoveryHostMemoryShort",
-        f"{wanted.capitalize()} and need {_gib(needed_bytes)}; {host.name} has "
-        f"{_gib(host.available_memory_bytes)} free of {_gib(host.total_memory_bytes)}.",
-        (
-            "More machines have been placed there than it can run at once.",
-            "Other machines that run there now use its memory.",
-        ),
-        f"Free memory on {host.name}, give it more, or move replicas to other hosts; machines "
-        "with dynamic memory may start with less.",
-    )
-
-
-def _actions(facts: RunFacts) -> Iterator[Finding]:
-    for name, path in facts.scripts:
-        yield _found(
-            Severity.INFORMATION,
-            Failure(
-                "PlanScriptNotLookedAt",
-                f"Whether {path} is there has not been looked at: this check asks no server.",
-                ("Scripts are in the library share, which only the server sees.",),
-                "See that the file is in the library share of the server that runs it.",
-            ),
-            SCRIPT,
-            name,
-        )
+def _remarks(facts: RunFacts) -> Iterator[Finding]:
+    for remark in facts.remarks:
+        yield _found(Severity.INFORMATION, remark, _subject(facts), facts.plan)
     if facts.manual_actions:
         yield _found(
             Severity.INFORMATION,
@@ -145,7 +91,7 @@ def _actions(facts: RunFacts) -> Iterator[Finding]:
                 ("The plan has manual actions.",),
                 "Make sure that whoever is to do them can be reached.",
             ),
-            PLAN,
+            _subject(facts),
             facts.plan,
         )
     if facts.unmeasured:
@@ -156,15 +102,15 @@ def _actions(facts: RunFacts) -> Iterator[Finding]:
                 "The forecast is partly a guess: there are no measured times of "
                 f"{', '.join(facts.unmeasured)}.",
                 ("They have not been carried out in this vault yet.",),
-                "Run a test failover of the plan; each one makes the forecast better.",
+                "Run a test failover; each one makes the forecast better.",
             ),
-            PLAN,
+            _subject(facts),
             facts.plan,
         )
 
 
-def _gib(size_bytes: int) -> str:
-    return f"{size_bytes / GIBIBYTE:.1f} GiB"
+def _subject(facts: RunFacts) -> str:
+    return MACHINE if facts.alone else PLAN
 
 
 def _found(severity: Severity, failure: Failure, kind: str, name: str) -> Finding:

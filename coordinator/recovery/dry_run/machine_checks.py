@@ -9,7 +9,6 @@ from coordinator.protection.rules import Operation
 from coordinator.recovery.dry_run.facts import MachineFacts, Severity
 from coordinator.recovery.rules import planned_failover_failure, unplanned_failover_failure
 
-MACHINE = "ProtectionEntity"
 # A replica may be so many intervals behind before it is worth a word, and so many seconds anyway.
 INTERVALS_BEHIND = 3
 LEAST_BEHIND_SECONDS = 300
@@ -17,12 +16,15 @@ LEAST_BEHIND_SECONDS = 300
 Found = tuple[Severity, Failure]
 
 
-def check_machine(operation: Operation, machine: MachineFacts) -> Iterator[Found]:
+def check_machine(
+    operation: Operation, machine: MachineFacts, *, alone: bool = False
+) -> Iterator[Found]:
     """What is found about a machine.
 
     Args:
         operation: A failover, planned, unplanned or as a test.
         machine: As it is now.
+        alone: It is of no plan that could go without it.
     """
     if machine.over:
         yield (
@@ -37,13 +39,11 @@ def check_machine(operation: Operation, machine: MachineFacts) -> Iterator[Found
         return
     if machine.refusal is not None:
         # An unplanned failover goes without those that cannot take part.
-        alone = operation is Operation.UNPLANNED_FAILOVER
-        yield Severity.WARNING if alone else Severity.ERROR, machine.refusal
+        without = operation is Operation.UNPLANNED_FAILOVER and not alone
+        yield Severity.WARNING if without else Severity.ERROR, machine.refusal
         return
     yield from _replication(operation, machine)
     yield from _behind(operation, machine)
-    if operation is not Operation.TEST_FAILOVER:
-        yield from _networks(machine)
 
 
 def _replication(operation: Operation, machine: MachineFacts) -> Iterator[Found]:
@@ -107,39 +107,3 @@ def _behind(operation: Operation, machine: MachineFacts) -> Iterator[Found]:
                 "Wait for the first recovery point, or see that the provider is connected.",
             ),
         )
-
-
-def _networks(machine: MachineFacts) -> Iterator[Found]:
-    for adapter in machine.adapters:
-        if adapter.problem:
-            yield (
-                Severity.WARNING,
-                Failure(
-                    "AdapterHasProblem",
-                    f"{machine.name}: {adapter.problem}",
-                    ("The network mapping, or the networks on one of the sides, have changed.",),
-                    "See osr network mappings and the machine's adapters.",
-                ),
-            )
-        elif adapter.source_network and not adapter.target_network:
-            yield (
-                Severity.WARNING,
-                Failure(
-                    "NetworkNotMapped",
-                    f"{machine.name} would be on no network over there: {adapter.source_network} "
-                    "is mapped to no network there.",
-                    ("The network has no mapping.",),
-                    f"Map {adapter.source_network} to a network of the other server.",
-                ),
-            )
-        elif adapter.lacks_address:
-            yield (
-                Severity.WARNING,
-                Failure(
-                    "FailoverAddressMissing",
-                    f"{machine.name} has a static address in {adapter.source_network}, and none is "
-                    f"kept for it in {adapter.target_network}.",
-                    ("The network there has no static pool, or its pool is used up.",),
-                    f"Give {adapter.target_network} a static IP address pool with room.",
-                ),
-            )

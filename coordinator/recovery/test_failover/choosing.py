@@ -59,6 +59,18 @@ class Surroundings:
         """VM networks of the replica's server, by id."""
         return replica_site(item, self.sites).networks
 
+    def pools_of_network(self, item: ProtectedItem, network_id: str) -> set[str]:
+        """Ids of the pools of a VM network's subnets; empty when the server has no such network."""
+        site = replica_site(item, self.sites)
+        wanted = network_id.casefold()
+        found = (
+            pool_of_subnet(network, subnet, site.pools)
+            for network in site.networks.values()
+            if network.id.casefold() == wanted
+            for subnet in network.subnets
+        )
+        return {pool.id for pool in found if pool is not None}
+
     def is_production(self, item: ProtectedItem, network: Network) -> bool:
         """Whether production uses a network: it is mapped, or the replica is connected to it."""
         fabric = replica_fabric(item)

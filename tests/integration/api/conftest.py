@@ -53,10 +53,12 @@ def server(
         subprocess.Popen(command, env=environment, stdout=log, stderr=log) as process,
     ):
         running = Server(f"https://localhost:{port}", state / "ca" / "ca.pem", state)
-        wait_for("the API", lambda: running.answers(process), limit_seconds=60)
-        yield running
-        process.terminate()
-        process.wait(20)
+        try:
+            wait_for("the API", lambda: running.answers(process), limit_seconds=120)
+            yield running
+        finally:
+            process.terminate()
+            process.wait(60)
 
 
 @pytest.fixture

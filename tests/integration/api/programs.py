@@ -40,7 +40,8 @@ class Server:
             raise RuntimeError(f"the API process ended: {log}")
         try:
             requests.get(self.url, verify=str(self.ca_file), timeout=5)
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
+            # A busy machine may take its time until the first answer.
             return False
         return True
 

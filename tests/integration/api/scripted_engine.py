@@ -19,6 +19,8 @@ from coordinator.recovery.loss import NAMES
 from coordinator.recovery.models import Drill
 
 LOOK_SECONDS = 0.05
+# Of every script.
+SHA256 = "5e" * 32
 
 
 def paired(job: Job) -> None:
@@ -148,6 +150,19 @@ def compared(job: Job) -> None:
     Step.objects.filter(job=job, key="check/compare").update(result={"details": details})
 
 
+def looked(job: Job) -> None:
+    """Every script is there, and may be run."""
+    for step in job.steps.filter(action="check_plan_scripts"):
+        step.result = {
+            "library": r"\\vmm\MSCVMMLibrary",
+            "scripts": [
+                {"path": path, "exists": True, "readable": True, "runnable": True, "sha256": SHA256}
+                for path in step.inputs["paths"]
+            ],
+        }
+        step.save()
+
+
 EFFECTS: Mapping[str, Callable[[Job], None]] = {
     "AssociateProtectionProfile": paired,
     "EnableDr": enabled,
@@ -175,6 +190,8 @@ EFFECTS: Mapping[str, Callable[[Job], None]] = {
     "PurgeDr": nothing,
     "UnregisterFabric": nothing,
     "UpdateRecoveryPlan": nothing,
+    "LookBeforeFailover": looked,
+    "VmNetworksUpdate": nothing,
     "DeleteRecoveryPlan": nothing,
     "ImportInitialReplication": nothing,
     "PurgeProtectionProfile": nothing,

@@ -132,13 +132,14 @@ def run_request(
         machines=found.machines,
         environment=found.testing.environment,
         servers={
-            ActiveLocation.PRIMARY: _server(plan.primary_fabric, now),
-            ActiveLocation.RECOVERY: _server(plan.recovery_fabric, now),
+            ActiveLocation.PRIMARY: run_server(plan.primary_fabric, now),
+            ActiveLocation.RECOVERY: run_server(plan.recovery_fabric, now),
         },
     )
 
 
-def _server(fabric: Fabric, now: datetime) -> RunServer:
+def run_server(fabric: Fabric, now: datetime) -> RunServer:
+    """A server as a run needs it."""
     provider = provider_for_fabric(fabric.id)
     lease_seconds = settings.CONFIGURATION.lease_seconds
     return RunServer(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tests.integration.api.bad_input.drills import TESTS
+from tests.integration.api.bad_input.dry_runs import DRY_RUNS
 from tests.integration.api.bad_input.example import TOO_LONG, Example, Leaf
 
 CONTAINER = "/replicationFabrics/{shanghai}/replicationProtectionContainers/{gold1}"
@@ -344,22 +345,7 @@ EXAMPLES = (
         body={"properties": {"failoverDirection": "PrimaryToRecovery"}},
         harmless={(): [None], ("properties", "failoverDirection"): [None]},
     ),
-    Example(
-        name="check a plan",
-        method="POST",
-        path="/replicationRecoveryPlans/Plan-1/dryRun",
-        body={
-            "properties": {
-                "failoverType": "UnplannedFailover",
-                "failoverDirection": "PrimaryToRecovery",
-                "sourceSiteOperations": "Required",
-            }
-        },
-        harmless={
-            ("properties", "failoverDirection"): [None],
-            ("properties", "sourceSiteOperations"): [None],
-        },
-    ),
+    *DRY_RUNS,
     Example(
         name="fail a plan over without counting on the source",
         method="POST",
