@@ -10,13 +10,12 @@ import structlog
 from django.db.models import Exists, F, OuterRef
 
 from coordinator.failures import RefusedError, refuse
-from coordinator.jobs.action_facts import PAST_RETURN, job_facts, own_or_children
+from coordinator.jobs.action_facts import PAST_RETURN, WAITING_MANUAL, job_facts, own_or_children
 from coordinator.jobs.job_actions import JobAction, why_not
 from coordinator.jobs.job_rows import lock_root
 from coordinator.jobs.messages import ask_to_advance
 from coordinator.jobs.models import Job, Step
 from coordinator.jobs.states import UNFINISHED_JOBS, Halt, StepState
-from coordinator.jobs.steps import StepKind
 
 log = structlog.get_logger(__name__)
 
@@ -77,8 +76,7 @@ def resume_job(job_id: UUID, comments: str, by: str, now: datetime) -> Job:
     job = lock_job(job_id)
     refuse_unless_allowed(JobAction.RESUME, job)
     step = (
-        Step.objects.filter(own_or_children(job), kind=StepKind.MANUAL)
-        .filter(state=StepState.IN_PROGRESS, job__halt=Halt.NONE)
+        Step.objects.filter(own_or_children(job), WAITING_MANUAL)
         .order_by(F("job__root_id").asc(nulls_first=True), "started_at", "position")
         .select_related("job")[0]
     )

@@ -8,11 +8,14 @@ from django.db.models import Q
 
 from coordinator.jobs.job_actions import JobFacts
 from coordinator.jobs.models import Job, Step
-from coordinator.jobs.states import CANCELLED_HALTS, JobState, StepState
+from coordinator.jobs.states import CANCELLED_HALTS, Halt, JobState, StepState
 from coordinator.jobs.steps import StepKind
 
 # Of steps that have begun and cannot be taken back.
 PAST_RETURN = Q(point_of_no_return=True, started_at__isnull=False)
+
+# A plan that winds up is halted; those of its machines that it leads to their end are not.
+WAITING_MANUAL = Q(kind=StepKind.MANUAL, state=StepState.IN_PROGRESS, job__halt=Halt.NONE)
 
 
 def job_facts(job: Job, restartable: Collection[str] = ()) -> JobFacts:
@@ -29,8 +32,7 @@ def job_facts(job: Job, restartable: Collection[str] = ()) -> JobFacts:
         state=state,
         halted=job.halt in CANCELLED_HALTS,
         past_return=not state.ended and job.steps.filter(PAST_RETURN).exists(),
-        asks=state is JobState.SUSPENDED
-        and _has_step(job, Q(kind=StepKind.MANUAL, state=StepState.IN_PROGRESS)),
+        asks=state is JobState.SUSPENDED and _has_step(job, WAITING_MANUAL),
         restartable=job.scenario in restartable,
         child=job.root_id is not None,
     )

@@ -33,8 +33,9 @@ CLAIM_LIMIT = 20
 
 # Before the statement that counts, so that it sees what the claim before this one has written.
 LOCK = "SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key"
+# The end of a WITH: locks the claims of providers, and gives the fences of their newest sessions.
 LOCK_SESSIONS = """
-WITH locked AS MATERIALIZED (
+locked AS MATERIALIZED (
     SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key
 )
 SELECT id, fence FROM fabrics_provider
@@ -144,13 +145,6 @@ def claim_commands(
 def lock_claims(provider_ids: Collection[UUID]) -> None:
     """Lets nobody else claim for these providers until the transaction ends."""
     run(LOCK, [sorted(map(lock_key, provider_ids))])
-
-
-def lock_sessions(provider_ids: Collection[UUID]) -> dict[UUID, int]:
-    """Locks like `lock_claims`; gives the fences of the newest sessions of those registered."""
-    if not provider_ids:
-        return {}
-    return dict(fetch(LOCK_SESSIONS, [sorted(map(lock_key, provider_ids)), list(provider_ids)]))
 
 
 def claim_next(provider_id: UUID, fence: int, now: datetime, limit: int) -> list[ClaimedCommand]:

@@ -41,7 +41,12 @@ class NewCommand:
 
 def write_commands(commands: Sequence[NewCommand]) -> None:
     """Writes new commands, for sessions to take in this order."""
-    columns: list[Any] = [
+    run(INSERT, columns(commands))
+
+
+def columns(commands: Sequence[NewCommand]) -> list[Any]:
+    """What `INSERT` takes."""
+    return [
         [command.command_id for command in commands],
         [command.vault_id for command in commands],
         [command.provider_id for command in commands],
@@ -54,4 +59,3 @@ def write_commands(commands: Sequence[NewCommand]) -> None:
         [command.body for command in commands],
         [command.created_at for command in commands],
     ]
-    run(INSERT, columns)

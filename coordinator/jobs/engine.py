@@ -15,8 +15,8 @@ from coordinator.jobs.command_rows import write_commands
 from coordinator.jobs.decisions import Decision, JobOutcome, decide
 from coordinator.jobs.ending import end_job
 from coordinator.jobs.family import Family
-from coordinator.jobs.job_rows import children_of, due_children, lock_root, write_jobs
-from coordinator.jobs.models import Job, OperationLock, Step
+from coordinator.jobs.job_rows import due_children, lock_root, write_jobs
+from coordinator.jobs.models import OperationLock, Step
 from coordinator.jobs.registry import Registry
 from coordinator.jobs.results import Result, end_steps, take_results
 from coordinator.jobs.run import Advance, Run
@@ -77,60 +77,32 @@ def advance(
         if not _take_up(family, look if root.id == job_id else (*look, job_id)):
             return
         root.asked_at = None
-        _carry_on(family)
+        carry_on(family)
         _save(family)
         if shared.commands:
             providers = frozenset(command.provider_id for command in shared.commands)
             transaction.on_commit(partial(announce, providers), robust=True)
 
 
-def advance_lightly(root: Job, results: Collection[Result], shared: Advance) -> bool:
-    """Brings on the jobs that results are for, as far as that needs no function of a domain.
-
-    For who stores results: what comes next is mostly the next command. All else is left as it is,
-    due at once, for `advance`.
-
-    Args:
-        root: Of the family, locked; one that has ended is left alone.
-        results: Of its commands; they count as taken.
-        shared: Light.
-
-    Returns:
-        Whether something is left to do now.
-    """
-    if JobState(root.state).ended:
-        return False
-    family = Family(shared, root)
-    by_job = _by_job(results)
-    family.take_up(children_of(root.id, [job_id for job_id in by_job if job_id != root.id]))
-    if root.id in by_job:
-        family.take_up_root()
-    for job_id, own in by_job.items():
-        if job_id in family.runs:
-            end_steps(family.runs[job_id], own)
-    _carry_on(family)
-    _save(family)
-    return any(run.held for run in family.runs.values())
-
-
-def _by_job(results: Collection[Result]) -> dict[UUID, list[Result]]:
-    by_job: dict[UUID, list[Result]] = {}
+def by_job(results: Collection[Result]) -> dict[UUID, list[Result]]:
+    """Results by the job of their steps."""
+    found: dict[UUID, list[Result]] = {}
     for result in results:
-        by_job.setdefault(result.job_id, []).append(result)
-    return by_job
+        found.setdefault(result.job_id, []).append(result)
+    return found
 
 
 def _take_up(family: Family, look: Collection[UUID]) -> bool:
     """Finds out which jobs have something to do; False when none has."""
     root, now = family.root, family.shared.now
     results = take_results(root.id, now)
-    by_job = _by_job(results)
+    by_job_id = by_job(results)
     if root.children_left:
-        family.take_up(due_children(root.id, now, [*by_job, *look]))
+        family.take_up(due_children(root.id, now, [*by_job_id, *look]))
     due = root.wake_at is None or root.wake_at <= now
-    if root.id in by_job or due or (not family.runs and _waits(root.id)):
+    if root.id in by_job_id or due or (not family.runs and _waits(root.id)):
         family.take_up_root()
-    for job_id, own in by_job.items():
+    for job_id, own in by_job_id.items():
         if job_id in family.runs:
             end_steps(family.runs[job_id], own)
     return bool(results or family.runs)
@@ -141,7 +113,7 @@ def _waits(job_id: UUID) -> bool:
     return waits.exists()
 
 
-def _carry_on(family: Family) -> None:
+def carry_on(family: Family) -> None:
     """Decides and acts until nothing more can be done now by any job of the family."""
     ending: dict[UUID, tuple[Run, Decision]] = {}
     while family.waiting or ending:
@@ -205,8 +177,12 @@ def _wake_at(run: Run, decision: Decision) -> datetime | None:
 
 
 def _end_all(family: Family, ending: dict[UUID, tuple[Run, Decision]]) -> None:
-    """Finishers read what became of the steps, so that is written before."""
-    _save_steps(family)
+    """Finishers read what became of the steps, so that is written before.
+
+    A light advance calls none, and writes everything at its end.
+    """
+    if not family.shared.light:
+        _save_steps(family)
     for run, decision in ending.values():
         before = run.job.state
         run.job.started_at = run.job.started_at or run.now
@@ -215,7 +191,10 @@ def _end_all(family: Family, ending: dict[UUID, tuple[Run, Decision]]) -> None:
         if run.job.root_id is not None:
             family.note_state(before, run.job.state)
             family.tell_groups(run)
-    OperationLock.objects.filter(job_id__in=list(ending)).delete()
+    if family.shared.light:
+        family.ended += ending
+    else:
+        OperationLock.objects.filter(job_id__in=list(ending)).delete()
     ending.clear()
 
 

@@ -32,6 +32,8 @@ class Family:
         runs: The jobs touched, by id.
         waiting: Ids of those that may have something to do, in order.
         jobs: Rows to be written at the end if they have changed, by id.
+        read: Steps that have been read already, by job.
+        ended: Ids of the jobs whose locks are to be released at the end.
     """
 
     shared: Advance
@@ -39,23 +41,26 @@ class Family:
     runs: dict[UUID, Run] = field(default_factory=dict)
     waiting: dict[UUID, None] = field(default_factory=dict)
     jobs: dict[UUID, Job] = field(default_factory=dict)
-    _read: dict[UUID, tuple[object, ...]] = field(default_factory=dict)
+    read: dict[UUID, list[StepRow]] = field(default_factory=dict)
+    ended: list[UUID] = field(default_factory=list)
+    _before: dict[UUID, tuple[object, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._read[self.root.id] = written_columns(self.root)
+        self._before[self.root.id] = written_columns(self.root)
 
     def has_changed(self, job: Job) -> bool:
         """Whether a job's row is not what was read."""
-        return self._read.get(job.id) != written_columns(job)
+        return self._before.get(job.id) != written_columns(job)
 
     def take_up(self, jobs: Iterable[Job]) -> None:
         """These jobs may have something to do; their steps are read in one query."""
         wanted = list(jobs)
         new = [job for job in wanted if job.id not in self.runs]
         if new:
-            steps = read_steps([job.id for job in new])
+            unread = [job.id for job in new if job.id not in self.read]
+            steps = {**self.read, **(read_steps(unread) if unread else {})}
             for job in new:
-                self._read.setdefault(job.id, written_columns(job))
+                self._before.setdefault(job.id, written_columns(job))
                 self.runs[job.id] = open_run(self.shared, job, steps[job.id])
         for job in wanted:
             self.jobs[job.id] = job
@@ -143,7 +148,7 @@ class Family:
         """Jobs as they are in memory, if they are."""
         jobs = [self.runs[job.id].job if job.id in self.runs else job for job in read]
         for job in jobs:
-            self._read.setdefault(job.id, written_columns(job))
+            self._before.setdefault(job.id, written_columns(job))
         return jobs
 
     def _count_failure(self, group: StepRow, job: Job) -> None:

@@ -9,7 +9,7 @@ leaves a result that nobody took, which the sweep finds, or one the agent sends 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,14 +19,13 @@ import structlog
 from django.db import transaction
 from opensiterecovery.provider.v1.command_pb2 import CommandResult
 
-from coordinator.jobs.claims import CLAIM_LIMIT, ClaimedCommand, claim_next, lock_sessions
-from coordinator.jobs.engine import Announce, advance_lightly, announce_nothing
-from coordinator.jobs.job_rows import lock_roots
+from coordinator.jobs.claims import CLAIM_LIMIT, ClaimedCommand, claim_next
+from coordinator.jobs.engine import Announce, announce_nothing
+from coordinator.jobs.light import advance_lightly, write_lightly
 from coordinator.jobs.messages import ADVANCE_TASK, ask_to_advance, send_after_commit
 from coordinator.jobs.models import Command, Job
 from coordinator.jobs.registry import Registry
 from coordinator.jobs.results import Result, take_results
-from coordinator.jobs.run import Advance
 from coordinator.jobs.statements import fetch
 from coordinator.jobs.states import CommandState
 
@@ -35,20 +34,32 @@ log = structlog.get_logger(__name__)
 # An advance asked for is not asked for again before this; the sweep thinks the same.
 ASKED_FOR = timedelta(seconds=10)
 
+# Locks the roots that nobody is advancing, stores the results, and takes those of these roots. A
+# row without a command says that a root is locked.
 STORE = """
-UPDATE jobs_command AS command
-SET result = new.result,
-    finished_at = %(now)s,
-    state = CASE WHEN command.state = 'abandoned' THEN 'abandoned' ELSE 'finished' END,
-    taken_at = CASE
-        WHEN command.state <> 'abandoned' AND command.root_id = ANY(%(roots)s::uuid[]) THEN %(now)s
-    END
-FROM jobs_step AS step, unnest(%(commands)s::uuid[], %(providers)s::uuid[], %(results)s::bytea[])
-    AS new (command_id, provider_id, result)
-WHERE command.command_id = new.command_id AND command.provider_id = new.provider_id
-    AND command.result IS NULL AND step.id = command.step_id
-RETURNING command.command_id, command.root_id, command.state, command.taken_at IS NOT NULL,
-    step.job_id, step.id, step.key, command.verb
+WITH root AS MATERIALIZED (
+    SELECT id FROM jobs_job WHERE id = ANY(%(roots)s::uuid[]) AND root_id IS NULL
+    ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+), stored AS (
+    UPDATE jobs_command AS command
+    SET result = new.result,
+        finished_at = %(now)s,
+        state = CASE WHEN command.state = 'abandoned' THEN 'abandoned' ELSE 'finished' END,
+        taken_at = CASE
+            WHEN command.state <> 'abandoned' AND command.root_id IN (SELECT id FROM root)
+            THEN %(now)s::timestamptz
+        END
+    FROM jobs_step AS step,
+        unnest(%(commands)s::uuid[], %(providers)s::uuid[], %(results)s::bytea[])
+            AS new (command_id, provider_id, result)
+    WHERE command.command_id = new.command_id AND command.provider_id = new.provider_id
+        AND command.result IS NULL AND step.id = command.step_id
+    RETURNING command.command_id, command.root_id, command.state,
+        command.taken_at IS NOT NULL AS taken, step.job_id, step.id AS step_id, step.key,
+        command.verb
+)
+SELECT NULL, id, NULL, false, NULL, NULL, NULL, NULL FROM root
+UNION ALL SELECT * FROM stored
 """
 
 
@@ -136,23 +147,27 @@ def take_in(
     now = engine.clock()
     intake = Intake()
     hinted = {arrival.root_id for arrival in arrivals if arrival.root_id is not None}
-    roots = {root.id: root for root in lock_roots([*hinted, *behind])}
-    by_root = _store(arrivals, [root_id for root_id in hinted if root_id in roots], now, intake)
-    intake.behind |= {root_id for root_id in behind if root_id not in roots}
-    for root_id in behind:
-        if root_id in roots:
-            by_root.setdefault(root_id, []).extend(take_results(root_id, now))
-    fresh: set[UUID] = set()
-    for root_id, results in by_root.items():
-        shared = Advance(engine.registry, engine.clock, now, engine.new_id, light=True)
-        fresh |= _bring_on(roots[root_id], results, shared)
-    wanted = fresh | {arrival.provider_id for arrival in arrivals}
-    found = {provider_id: find_listener(provider_id) for provider_id in wanted}
-    here = {provider_id: one for provider_id, one in found.items() if one is not None}
-    elsewhere = fresh - set(here)
+    stored = _store(arrivals, hinted | set(behind), now, intake)
+    intake.behind |= set(behind) - stored.locked
+    for root_id in stored.locked & set(behind):
+        stored.taken.setdefault(root_id, []).extend(take_results(root_id, now))
+    advance = advance_lightly(stored.taken, engine.registry, engine.clock, engine.new_id)
+    _ask_workers(advance.held, now)
+    listeners = {
+        provider_id: find_listener(provider_id)
+        for provider_id in advance.providers | {arrival.provider_id for arrival in arrivals}
+    }
+    here = {provider_id: one for provider_id, one in listeners.items() if one is not None}
+    elsewhere = advance.providers - set(here)
     if elsewhere:
         transaction.on_commit(partial(engine.announce, elsewhere), robust=True)
-    _claim(here, now, intake)
+    fences = write_lightly(advance, here)
+    for provider_id, listener in here.items():
+        # A session that is not the newest any more is ended by its gateway's next round.
+        if fences.get(provider_id) == listener.fence and listener.room > 0:
+            claimed = claim_next(provider_id, listener.fence, now, listener.room)
+            if claimed:
+                intake.claimed[provider_id, listener.fence] = claimed
     return intake
 
 
@@ -168,20 +183,25 @@ def store_result(arrival: Arrival, now: datetime) -> bool:
     Idempotent: A second result of a command changes nothing.
     """
     intake = Intake()
-    _store([arrival], [], now, intake)
+    _store([arrival], (), now, intake)
     for root in Job.objects.filter(id__in=intake.behind):
         # The untaken result is found by the sweep if this message is lost.
         ask_to_advance(root)
     return bool(intake.known)
 
 
+@dataclass
+class _Stored:
+    """What storing has found: the roots it locked, and the results that were taken, by root."""
+
+    locked: set[UUID] = field(default_factory=set)
+    taken: dict[UUID, list[Result]] = field(default_factory=dict)
+
+
 def _store(
-    arrivals: Sequence[Arrival], roots: Sequence[UUID], now: datetime, intake: Intake
-) -> dict[UUID, list[Result]]:
-    """Stores results; gives those that are taken thereby, by root."""
+    arrivals: Sequence[Arrival], roots: Collection[UUID], now: datetime, intake: Intake
+) -> _Stored:
     bodies = {arrival.command_id: arrival.body for arrival in arrivals}
-    if not bodies:
-        return {}
     parameters = {
         "now": now,
         "roots": list(roots),
@@ -189,13 +209,16 @@ def _store(
         "providers": [arrival.provider_id for arrival in arrivals],
         "results": [arrival.body for arrival in arrivals],
     }
-    rows = fetch(STORE, parameters)
-    by_root: dict[UUID, list[Result]] = {}
-    for command_id, root_id, state, taken, job_id, step_id, step_key, verb in rows:
+    stored = _Stored()
+    for command_id, root_id, state, taken, *step, verb in fetch(STORE, parameters):
+        if command_id is None:
+            stored.locked.add(root_id)
+            continue
         intake.known.add(command_id)
         if taken:
-            result = Result(job_id, step_id, step_key, verb, bodies[command_id])
-            by_root.setdefault(root_id, []).append(result)
+            job_id, step_id, key = step
+            result = Result(job_id, step_id, key, verb, bodies[command_id])
+            stored.taken.setdefault(root_id, []).append(result)
         elif state == CommandState.ABANDONED:
             log.warning("command.result_late", command_id=str(command_id))
         else:
@@ -203,7 +226,7 @@ def _store(
     unclear = [arrival for arrival in arrivals if arrival.command_id not in intake.known]
     if unclear:
         _find_known(unclear, intake)
-    return by_root
+    return stored
 
 
 def _find_known(arrivals: Sequence[Arrival], intake: Intake) -> None:
@@ -224,23 +247,12 @@ def _find_known(arrivals: Sequence[Arrival], intake: Intake) -> None:
             )
 
 
-def _bring_on(root: Job, results: Sequence[Result], shared: Advance) -> set[UUID]:
-    """Advances a family; gives the providers that have new commands."""
-    asked = root.asked_at is not None and root.asked_at > shared.now - ASKED_FOR
-    if advance_lightly(root, results, shared) and not asked:
-        Job.objects.filter(id=root.id).update(asked_at=shared.now)
-        send_after_commit(ADVANCE_TASK, root.queue, str(root.id))
-    return {command.provider_id for command in shared.commands}
-
-
-def _claim(listeners: Mapping[UUID, Listener], now: datetime, intake: Intake) -> None:
-    fences = lock_sessions(listeners)
-    for provider_id, listener in listeners.items():
-        # A session that is not the newest any more is ended by its gateway's next round.
-        if fences.get(provider_id) == listener.fence and listener.room > 0:
-            claimed = claim_next(provider_id, listener.fence, now, listener.room)
-            if claimed:
-                intake.claimed[provider_id, listener.fence] = claimed
+def _ask_workers(held: Sequence[Job], now: datetime) -> None:
+    """Has workers go on with jobs; what was asked for and has not begun is not sent again."""
+    for root in held:
+        if root.asked_at is None or root.asked_at <= now - ASKED_FOR:
+            root.asked_at = now
+            send_after_commit(ADVANCE_TASK, root.queue, str(root.id))
 
 
 def read_arrival(provider_id: UUID, body: bytes) -> Arrival:

@@ -41,7 +41,7 @@ class JobFacts:
         state: The job's.
         halted: It is being cancelled.
         past_return: A step of its own has come past the point of no return.
-        asks: A manual action of it, or of a child, waits for a person.
+        asks: A manual action of it, or of a child, waits for a person, and goes on once confirmed.
         restartable: Its scenario knows how to go on after a failure.
         child: It is a part of another job.
     """
@@ -117,7 +117,7 @@ def _why_not_restart(facts: JobFacts) -> tuple[str, str] | None:
 def _why_not_resume(facts: JobFacts) -> tuple[str, str] | None:
     if facts.state.ended:
         return _ended(facts), "Nothing has to be resumed: repeat the operation if it is needed."
-    if not facts.asks or facts.halted:
+    if not facts.asks:
         return (
             "No manual action of it waits to be confirmed.",
             "Look at its tasks; resume it once it is Suspended.",

@@ -44,7 +44,8 @@ SELECT job.* FROM (
 ) AS due JOIN jobs_job AS job ON job.id = due.id
 WHERE job.root_id = %s AND job.state = ANY(%s::text[])
 """
-CHILDREN = f"{SELECT} WHERE id = ANY(%s::uuid[]) AND root_id = %s AND state = ANY(%s::text[])"
+JOBS = f"{SELECT} WHERE id = ANY(%s::uuid[])"
+WRITTEN_COLUMNS = 15
 UPDATE = """
 UPDATE jobs_job AS job
 SET state = new.state,
@@ -108,11 +109,9 @@ def due_children(root_id: UUID, now: datetime, asked_for: Collection[UUID]) -> l
     return list(Job.objects.raw(DUE, parameters))
 
 
-def children_of(root_id: UUID, job_ids: Collection[UUID]) -> list[Job]:
-    """These children, if they have not ended, without their tasks and arguments."""
-    if not job_ids:
-        return []
-    return [_job(row) for row in fetch(CHILDREN, [list(job_ids), root_id, UNFINISHED])]
+def jobs_of(job_ids: Collection[UUID]) -> list[Job]:
+    """These jobs, without their tasks and arguments."""
+    return [_job(row) for row in fetch(JOBS, [list(job_ids)])]
 
 
 def written_columns(job: Job) -> tuple[object, ...]:
@@ -137,11 +136,13 @@ def written_columns(job: Job) -> tuple[object, ...]:
 
 def write_jobs(jobs: Sequence[Job]) -> None:
     """Writes what the engine changed of these jobs."""
+    if jobs:
+        run(UPDATE, columns(jobs))
+
+
+def columns(jobs: Sequence[Job]) -> list[Any]:
+    """What `UPDATE` takes."""
     if not jobs:
-        return
-    rows = [written_columns(job) for job in jobs]
-    columns: list[Any] = [
-        [job.id for job in jobs],
-        *(list(column) for column in zip(*rows, strict=True)),
-    ]
-    run(UPDATE, columns)
+        return [[] for _ in range(WRITTEN_COLUMNS)]
+    rows = zip(*(written_columns(job) for job in jobs), strict=True)
+    return [[job.id for job in jobs], *(list(row) for row in rows)]

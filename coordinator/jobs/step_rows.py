@@ -165,7 +165,12 @@ def read_whole(rows: Collection[StepRow]) -> None:
 
 def write_steps(steps: Sequence[StepRow]) -> None:
     """Writes what the engine changed of these steps; a result that was not read stays."""
-    columns: list[Any] = [
+    run(UPDATE, columns(steps))
+
+
+def columns(steps: Sequence[StepRow]) -> list[Any]:
+    """What `UPDATE` takes."""
+    return [
         [step.id for step in steps],
         [step.state.value for step in steps],
         [step.attempts for step in steps],
@@ -177,7 +182,6 @@ def write_steps(steps: Sequence[StepRow]) -> None:
         [step.failure_json for step in steps],
         [step.members_left for step in steps],
     ]
-    run(UPDATE, columns)
 
 
 def _object(stored: str | None) -> Mapping[str, object]:

@@ -14,6 +14,19 @@ class ProcessDied(BaseException):
 
 
 @contextmanager
+def counting() -> Iterator[list[str]]:
+    """Gives the statements that are sent."""
+    sent: list[str] = []
+
+    def send(execute: Callable[..., object], statement: str, *arguments: object) -> object:
+        sent.append(statement)
+        return execute(statement, *arguments)
+
+    with connection.execute_wrapper(send):
+        yield sent
+
+
+@contextmanager
 def dying_at(statement: int) -> Iterator[None]:
     """Dies instead of sending the statement of that number, from 0, and every later one."""
     numbers = count()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 from uuid import UUID
 
+from django.db import transaction
 from opensiterecovery.provider.v1 import command_pb2, failure_pb2
 
 from coordinator.fabrics.models import Fabric, Provider
@@ -54,6 +55,8 @@ class FakeProvider:
     received: list[command_pb2.Command] = field(default_factory=list)
     # Its site is gone: it takes nothing.
     lost: bool = False
+    # By command received: the job whose advance takes its result.
+    roots: dict[str, UUID] = field(default_factory=dict)
 
     def fetch(self, limit: int = 20) -> list[command_pb2.Command]:
         if self.lost:
@@ -62,17 +65,47 @@ class FakeProvider:
 
     def reconnect(self) -> list[command_pb2.Command]:
         self.fence += 1
+        Provider.objects.filter(id=self.id).update(fence=self.fence)
         return self._receive(services.commands_to_resend(self.id, self.fence, self.now))
 
     def answer(self, command: command_pb2.Command, now: datetime, how: Answer = succeed) -> bool:
+        return services.store_result(self._arrival(command, now, how), now)
+
+    def hand_in(
+        self,
+        commands: Sequence[command_pb2.Command],
+        engine: services.Engine,
+        how: Answer = succeed,
+        behind: Collection[UUID] = (),
+    ) -> services.Intake:
+        """Answers as through the gateway of its session: what follows is received at once."""
+        arrivals = [
+            replace(
+                self._arrival(command, engine.clock(), how),
+                root_id=self.roots.get(command.command_id),
+            )
+            for command in commands
+        ]
+        with transaction.atomic():
+            intake = services.take_in(arrivals, self.listener, behind, engine)
+        for claimed in intake.claimed.values():
+            self._receive(claimed)
+        return intake
+
+    def listener(self, provider_id: UUID) -> services.Listener | None:
+        return services.Listener(self.fence) if provider_id == self.id and not self.lost else None
+
+    def _arrival(
+        self, command: command_pb2.Command, now: datetime, how: Answer
+    ) -> services.Arrival:
         result = command_pb2.CommandResult(command_id=command.command_id)
         result.finished_at.FromDatetime(now)
         how(command, result)
-        arrival = services.read_arrival(self.id, result.SerializeToString())
-        return services.store_result(arrival, now)
+        return services.read_arrival(self.id, result.SerializeToString())
 
     def _receive(self, claimed: list[services.ClaimedCommand]) -> list[command_pb2.Command]:
         commands = [command_pb2.Command.FromString(each.body) for each in claimed]
+        self.roots |= {str(each.command_id): each.root_id for each in claimed}
         self.received += commands
         return commands
 
@@ -91,5 +124,6 @@ def register(vault: Vault, name: str, now: datetime) -> FakeProvider:
         certificate_not_after=now,
         agent_version="1",
         registered_at=now,
+        fence=1,
     )
     return FakeProvider(vault.id, provider.id, now)

@@ -13,11 +13,22 @@ from django.db.models import QuerySet
 from coordinator.jobs import queries
 from coordinator.jobs.models import Command, Job, Step
 from coordinator.jobs.states import Halt, JobState, StepState
-from coordinator.jobs.steps import ChildJob, FailureRule, Graph, JobTarget, StepKind, StepSpec
+from coordinator.jobs.steps import (
+    ChildJob,
+    FailureRule,
+    Graph,
+    JobTarget,
+    StepKind,
+    StepSpec,
+    host_slot,
+)
 from coordinator.jobs.urgency import work_seconds
 from tests.integration.jobs.families_for_tests import group, manual
 from tests.integration.jobs.jobs_for_tests import TASKS, command, record
 
+# Few, so that somebody waits for one.
+SLOTS = 2
+HOSTS = ("", host_slot("hv1"), host_slot("hv2"))
 GATES = ("shutdown", "failover", "boot")
 ENDED_WELL = {StepState.SUCCEEDED, StepState.WARNED}
 
@@ -98,7 +109,8 @@ class RandomFamily:
         kind = self.random.choice(["command", "command", "command", "record", "manual"])
         changes["on_failure"] = self._rule()
         if kind == "command":
-            return command(key, self.provider_id, *before, attempts=2, **changes)
+            slot = self.random.choice(HOSTS)
+            return command(key, self.provider_id, *before, attempts=2, slot=slot, **changes)
         if kind == "manual":
             return manual(key, *before, **changes)
         action = "note" if self.random.random() < 0.8 else "break"
@@ -129,6 +141,7 @@ class Watcher:
             assert view.percent >= self.percents.get(job_id, 0), "progress fell"
             self.percents[job_id] = view.percent
         self._look_at_groups(jobs, steps)
+        self._look_at_hosts()
         done = sum(
             work_seconds(step.kind, step.expected_seconds, step.undoes)
             for job_id in jobs
@@ -184,6 +197,13 @@ class Watcher:
                 behind = [s for s in steps[children[key].id].values() if s.gate == gate]
                 assert gate, f"{step.key} did not wait for {key}"
                 assert all(StepState(s.state).ended for s in behind)
+
+    def _look_at_hosts(self) -> None:
+        """No host is at more commands at once than it may."""
+        at_work = Command.objects.filter(root_id=self.root_id, claimed_at__isnull=False)
+        at_work = at_work.filter(result=None).exclude(slot="").exclude(state="abandoned")
+        for slot in HOSTS:
+            assert at_work.filter(slot=slot).count() <= SLOTS, f"too much at once at {slot}"
 
     def look_at_the_end(self) -> None:
         """Nothing is left over."""

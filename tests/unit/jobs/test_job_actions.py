@@ -24,7 +24,7 @@ def expected(action: JobAction, facts: JobFacts) -> bool:
         return not (facts.state.ended or facts.halted or facts.past_return)
     if action is JobAction.RESTART:
         return facts.state is JobState.FAILED and facts.restartable and not facts.child
-    return facts.asks and not facts.halted and not facts.state.ended
+    return facts.asks and not facts.state.ended
 
 
 @pytest.mark.parametrize("facts", ALL_FACTS, ids=str)
