@@ -27,6 +27,7 @@ RECORDS: Mapping[str, RecordFunction] = {
     planner.TOLD: plan_changed,
     run_planner.RUN_BEGINS: records.plan_run_begins,
     run_planner.RUN_ENDS: records.plan_run_ends,
+    run_planner.TELL_LEFT_OUT: records.tell_left_out,
     actions.KEEP_OUTPUT: records.keep_plan_script_output,
     actions.JUDGE_SCRIPT: records.judge_plan_script,
 }

@@ -21,7 +21,8 @@ from coordinator.protection.rules import Operation
 from coordinator.protection.states import FailoverDirection, ProtectionState
 from coordinator.recovery import services as recovery
 from coordinator.recovery import steps as recovery_steps
-from coordinator.recovery.models import PlanMember
+from coordinator.recovery.models import PlanMember, RecoveryPlan
+from coordinator.recovery.plans.runs.services import RunOptions, run_plan
 from tests.integration.protection.fake_hyperv import broken
 from tests.integration.protection.fake_scripts import FAILED, UNKNOWN
 from tests.integration.protection.plan_stage import PlanStage, make_plan_stage, manual, script
@@ -431,6 +432,44 @@ def test_a_busy_plan_or_machine_is_refused_at_once(plan_stage: PlanStage) -> Non
     assert "Shop" in error.failure.message
 
 
+@pytest.mark.spec("FO-3")
+@pytest.mark.spec("FO-6")
+def test_one_busy_machine_does_not_keep_a_plan_from_failing_over_unplanned(
+    plan_stage: PlanStage,
+) -> None:
+    plan_stage.make_plan([[1, 2], [3, 4]])
+    with transaction.atomic():
+        single = recovery.planned_failover(plan_stage.item(3), None, ORIGIN, plan_stage.world.now)
+    job = plan_stage.begin(UNPLANNED)
+    skipped = plan_stage.children(job)["App3"]
+    assert skipped.state_description == "Skipped"
+    assert str(single.id) in skipped.left_text
+    plan_stage.world.turn()
+    job.refresh_from_db()
+    # Nobody takes it for a run of the whole plan.
+    assert (job.state, job.state_description) == ("Succeeded", "CompletedWithInformation")
+    assert [error["code"] for error in job.errors] == ["RecoveryPlanMachinesLeftOut"]
+    assert "App3" in job.errors[0]["message"]
+
+
+@pytest.mark.spec("RP-1")
+def test_a_plan_that_is_saved_while_its_run_is_prepared_does_not_run_as_it_was(
+    plan_stage: PlanStage,
+) -> None:
+    plan_stage.make_plan([[1, 2], [3, 4]])
+    read = plan_stage.plan
+    RecoveryPlan.objects.filter(id=read.id).update(revision=read.revision + 1)
+
+    def run() -> None:
+        with transaction.atomic():
+            run_plan(read, RunOptions(operation=PLANNED), ORIGIN, plan_stage.world.now)
+
+    error = refusal(run)
+    assert (error.failure.code, error.status) == ("RecoveryPlanChanged", 409)
+    assert not OperationLock.objects.exists()
+    assert plan_stage.item(1).state == ProtectionState.PROTECTED
+
+
 @pytest.mark.spec("FO-6")
 def test_a_planned_run_wants_all_machines_ready_and_an_unplanned_one_goes_without(
     plan_stage: PlanStage,
@@ -445,6 +484,10 @@ def test_a_planned_run_wants_all_machines_ready_and_an_unplanned_one_goes_withou
     skipped = plan_stage.children(job)["App1"]
     assert skipped.state_description == "Skipped"
     assert "first copy" in skipped.left_text
+    assert (job.state_description, job.errors[0]["code"]) == (
+        "CompletedWithInformation",
+        "RecoveryPlanMachinesLeftOut",
+    )
     ProtectedItem.objects.update(state=unready)
     for operation in (*Operation,):
         if operation in {

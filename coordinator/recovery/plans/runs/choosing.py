@@ -36,13 +36,15 @@ class Choice:
 
     Attributes:
         direction: None for operations that are no failover.
-        skipped: By item id why it is left out; all others take part.
+        skipped: By item id why it does not take part; all others do.
+        left_out: Ids of those of them that would be meant, and cannot.
         starts: Ids of items that are over already and are only started, in their group's turn.
     """
 
     direction: FailoverDirection | None
     skipped: Mapping[str, str]
     starts: frozenset[str] = frozenset()
+    left_out: frozenset[str] = frozenset()
 
 
 def direction_of_run(
@@ -116,7 +118,8 @@ def choose(
     goes_without = operation is Operation.UNPLANNED_FAILOVER
     if unfit and (not goes_without or (len(unfit) == len(leaving) and not starts)):
         raise _not_ready(plan_name, operation, unfit)
-    return Choice(way, {**over, **{each.item_id: each.why_not for each in unfit}}, starts)
+    left_out = {each.item_id: each.why_not for each in unfit}
+    return Choice(way, {**over, **left_out}, starts, frozenset(left_out))
 
 
 def _only_direction(plan_name: str, candidates: Sequence[Candidate]) -> FailoverDirection:

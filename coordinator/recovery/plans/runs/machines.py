@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -14,7 +14,12 @@ from coordinator.jobs.steps import ChildJob, Graph
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.queries import adapters_of_items
 from coordinator.protection.rules import Operation
-from coordinator.protection.services import end_housekeeping, item_lock, refuse_unless_allowed
+from coordinator.protection.services import (
+    end_housekeeping,
+    is_housekeeping,
+    item_lock,
+    refuse_unless_allowed,
+)
 from coordinator.protection.states import ActiveLocation, FailoverDirection
 from coordinator.recovery import (
     cancel_failover,
@@ -77,12 +82,14 @@ class RunMachines:
         machines: By item id; every machine of the plan.
         operations: Of those that take part.
         testing: What a test makes for all of them.
+        left_out: Ids of machines that an unplanned failover goes without.
     """
 
     choice: Choice
     machines: Mapping[str, RunMachine]
     operations: tuple[PreparedOperation, ...]
     testing: DrillRun
+    left_out: frozenset[str] = frozenset()
 
 
 def machines_of_run(plan: PlanRecord, options: RunOptions, now: datetime) -> RunMachines:
@@ -90,12 +97,13 @@ def machines_of_run(plan: PlanRecord, options: RunOptions, now: datetime) -> Run
 
     Nothing is written, but jobs of the machines that only wait are ended.
 
-    Machines whose operation cannot be prepared stop the run before it begins, except that an
-    unplanned failover goes without them.
+    Machines whose operation cannot be prepared, or that another operation works on, stop the run
+    before it begins, except that an unplanned failover goes without them.
 
     Raises:
-        RefusedError: 532 while a job works on a machine that may take part; as `direction_of_run`
-            and `choose`, and as the preparation of one machine.
+        RefusedError: 532 while a job works on a machine that may take part, if the run does not go
+            without it or the job is over in a moment; as `direction_of_run` and `choose`, and as
+            the preparation of one machine.
     """
     operation = options.operation
     items = {
@@ -108,7 +116,10 @@ def machines_of_run(plan: PlanRecord, options: RunOptions, now: datetime) -> Run
     unstarted = unstarted_items(known) if operation in WITH_NETWORKS else frozenset()
     candidates = [candidate(item, operation, unstarted) for item in known]
     way = direction_of_run(plan.name, operation, options.direction, candidates)
-    _refuse_if_busy([item for item in known if way in {None, _way_from(item)}], now)
+    busy = _busy([item for item in known if way in {None, _way_from(item)}], operation, now)
+    candidates = [
+        replace(each, why_not=busy.get(each.item_id, each.why_not)) for each in candidates
+    ]
     choice = choose(plan.name, operation, way, candidates)
     taking_part = [item for item in known if str(item.id) not in choice.skipped]
     testing = testing_of_run(plan.name, options, taking_part, now)
@@ -116,6 +127,7 @@ def machines_of_run(plan: PlanRecord, options: RunOptions, now: datetime) -> Run
     addresses = known_addresses(known)
     machines: dict[str, RunMachine] = {}
     operations: list[PreparedOperation] = []
+    left_out = set(choice.left_out)
     for item in known:
         reason = choice.skipped.get(str(item.id), "")
         prepared = None
@@ -128,9 +140,10 @@ def machines_of_run(plan: PlanRecord, options: RunOptions, now: datetime) -> Run
             except RefusedError as error:
                 if operation is not Operation.UNPLANNED_FAILOVER:
                     raise
-                reason = f"{error.failure.message} {error.failure.recommended_action}"
+                reason = _told(error)
+                left_out.add(str(item.id))
         machines[str(item.id)] = run_machine(item, operation, prepared, reason, addresses)
-    return RunMachines(choice, machines, tuple(operations), testing)
+    return RunMachines(choice, machines, tuple(operations), testing, frozenset(left_out))
 
 
 def known_addresses(items: Sequence[ProtectedItem]) -> dict[UUID, tuple[str, ...]]:
@@ -149,16 +162,28 @@ def _way_from(item: ProtectedItem) -> FailoverDirection:
     return next(way for way in FailoverDirection if way.source == item.active_location)
 
 
-def _refuse_if_busy(items: Sequence[ProtectedItem], now: datetime) -> None:
-    """Refuses at once when jobs work on machines; those that only wait are ended first.
+def _busy(items: Sequence[ProtectedItem], operation: Operation, now: datetime) -> dict[str, str]:
+    """Why machines cannot take part because jobs work on them; those that only wait are ended.
 
     Raises:
-        RefusedError: 532, status 409, naming a job and its machine.
+        RefusedError: 532, status 409, naming a job and its machine: unless the run goes without
+            it. It does not for a job that keeps the machine in order: that is over in a moment.
     """
     keys = {item_lock(item.id): item for item in items}
-    for key in sorted(running_jobs_for(keys)):
+    found: dict[str, str] = {}
+    for key, job in sorted(running_jobs_for(keys).items()):
         end_housekeeping(keys[key], now)
-        refuse_if_busy(key)
+        try:
+            refuse_if_busy(key)
+        except RefusedError as error:
+            if operation is not Operation.UNPLANNED_FAILOVER or is_housekeeping(job):
+                raise
+            found[str(keys[key].id)] = _told(error)
+    return found
+
+
+def _told(error: RefusedError) -> str:
+    return f"{error.failure.message} {error.failure.recommended_action}"
 
 
 def candidate(item: ProtectedItem, operation: Operation, unstarted: Collection[UUID]) -> Candidate:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from coordinator.jobs.steps import Graph, StepKind, StepSpec
-from coordinator.protection.rules import Operation
+from coordinator.jobs.steps import FailureRule, Graph, StepKind, StepSpec
+from coordinator.protection.rules import MOST_NAMED, Operation
 from coordinator.recovery.plans.runs.phases import (
     CHECK_TASK,
     END_TASK,
@@ -20,6 +20,7 @@ from coordinator.recovery.plans.runs.sequence import Sequence
 
 RUN_BEGINS = "recovery.plan_run_begins"
 RUN_ENDS = "recovery.plan_run_ends"
+TELL_LEFT_OUT = "recovery.tell_left_out"
 
 NO_ENVIRONMENT = "Nothing has to be created for this run."
 
@@ -53,6 +54,8 @@ def plan_run(request: RunRequest) -> Graph:
     sequence = Sequence()
     sequence.add_task(CHECK_TASK, "Checking prerequisites for the recovery plan")
     sequence.then(StepSpec(key="begin", task=CHECK_TASK, kind=StepKind.RECORD, action=RUN_BEGINS))
+    if request.left_out:
+        sequence.then(_left_out(request))
     if request.operation in WHOLE:
         add_whole(sequence, request, *WHOLE[request.operation])
     else:
@@ -66,6 +69,26 @@ def plan_run(request: RunRequest) -> Graph:
         children=tuple(
             child_of(request, request.machines[item_id].child) for item_id in request.plan.item_ids
         ),
+    )
+
+
+def _left_out(request: RunRequest) -> StepSpec:
+    """Nobody must take a run for whole that went without some of its machines."""
+    left_out = [request.machines[item_id] for item_id in sorted(request.left_out)]
+    return StepSpec(
+        key="left-out",
+        task=CHECK_TASK,
+        kind=StepKind.RECORD,
+        action=TELL_LEFT_OUT,
+        inputs={
+            "plan": request.plan.name,
+            "count": len(left_out),
+            "machines": [
+                {"name": machine.name, "reason": machine.skipped_reason}
+                for machine in left_out[:MOST_NAMED]
+            ],
+        },
+        on_failure=FailureRule.WARN,
     )
 
 

@@ -41,6 +41,27 @@ def plan_run_ends(call: RecordCall) -> Mapping[str, object]:
     return {}
 
 
+def tell_left_out(call: RecordCall) -> Mapping[str, object]:
+    """Says which machines an unplanned failover goes without, and why.
+
+    Raises:
+        StepFailedError: RecoveryPlanMachinesLeftOut, always: it is information, nothing stops.
+    """
+    machines = cast("list[Mapping[str, str]]", call.inputs["machines"])
+    count = cast("int", call.inputs["count"])
+    names = ", ".join(machine["name"] for machine in machines)
+    more = f" and {count - len(machines)} more" if count > len(machines) else ""
+    raise StepFailedError(
+        Failure(
+            "RecoveryPlanMachinesLeftOut",
+            f"{count} of the machines of {call.inputs['plan']} do not fail over: {names}{more}.",
+            tuple(f"{machine['name']}: {machine['reason']}" for machine in machines),
+            "Do what the causes say for each machine, then run the plan again: it goes on with "
+            "those that are left.",
+        )
+    )
+
+
 def plan_run_finished(job: FinishedJob) -> str | None:
     """What a run leaves: a drill counts once it has been cleaned up well (SPEC FO-1)."""
     operation = Operation(str(job.arguments["operation"]))

@@ -73,6 +73,7 @@ class RunRequest:
         machines: By item id; every machine of the plan.
         servers: By side.
         environment: Of tests with networks of their own.
+        left_out: Ids of machines that an unplanned failover goes without.
     """
 
     plan: PlanRecord
@@ -82,6 +83,7 @@ class RunRequest:
     machines: Mapping[str, RunMachine]
     servers: Mapping[ActiveLocation, RunServer]
     environment: Environment = field(default_factory=Environment)
+    left_out: frozenset[str] = frozenset()
 
     @property
     def failover_type(self) -> FailoverType | None:

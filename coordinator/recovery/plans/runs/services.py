@@ -9,6 +9,7 @@ from django.conf import settings
 
 from coordinator.fabrics.models import Fabric
 from coordinator.fabrics.queries import is_connected, provider_for_fabric
+from coordinator.failures import refuse
 from coordinator.jobs.models import Job
 from coordinator.jobs.services import (
     BeginJob,
@@ -60,8 +61,9 @@ def run_plan(plan: RecoveryPlan, options: RunOptions, origin: RequestOrigin, now
     Raises:
         RefusedError: 532 (409) while a job runs on the plan or on a machine that takes part, which
             the message names; RecoveryPlanEmpty, RecoveryPlanDirectionNeeded,
-            FailoverDirectionNotPossible, RecoveryPlanMachinesNotReady; ProviderTooOld; whatever
-            the preparation of a machine is refused with.
+            FailoverDirectionNotPossible, RecoveryPlanMachinesNotReady; RecoveryPlanChanged when
+            it was saved, or deleted, in this very moment; ProviderTooOld; whatever the preparation
+            of a machine is refused with.
 
     Idempotent: By the origin's client request id.
 
@@ -78,6 +80,7 @@ def run_plan(plan: RecoveryPlan, options: RunOptions, origin: RequestOrigin, now
     if job.created_at != now:
         # The same request has come in twice at the same moment; the other one has begun it.
         return job
+    _refuse_if_changed(record)
     if options.operation in TESTS:
         found.testing.enter(found.operations)
     else:
@@ -93,6 +96,24 @@ def run_plan(plan: RecoveryPlan, options: RunOptions, origin: RequestOrigin, now
         skipped=len(found.machines) - len(found.operations),
     )
     return job
+
+
+def _refuse_if_changed(seen: PlanRecord) -> None:
+    """Refuses to run what is not the plan any more; its lock is held now, so it stays as it is.
+
+    Raises:
+        RefusedError: RecoveryPlanChanged, status 409.
+    """
+    revision = RecoveryPlan.objects.filter(id=seen.id).values_list("revision", flat=True).first()
+    if revision != seen.revision:
+        how = "deleted" if revision is None else "saved"
+        raise refuse(
+            "RecoveryPlanChanged",
+            f"{seen.name} was {how} while its run was being prepared; nothing was begun.",
+            causes=["Somebody changed the plan in this very moment."],
+            action="Look at the plan as it is now, then run it.",
+            status=409,
+        )
 
 
 def _begin(plan: RecoveryPlan, request: RunRequest, origin: RequestOrigin) -> BeginJob:
@@ -131,6 +152,7 @@ def run_request(
         source_site_operations=options.source_site_operations,
         machines=found.machines,
         environment=found.testing.environment,
+        left_out=found.left_out,
         servers={
             ActiveLocation.PRIMARY: run_server(plan.primary_fabric, now),
             ActiveLocation.RECOVERY: run_server(plan.recovery_fabric, now),
