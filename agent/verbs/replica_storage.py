@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ntpath
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -105,27 +105,12 @@ async def _look(request: MoveReplicaStorage, context: VerbContext, vm: VirtualMa
         time_limit_seconds=context.read_seconds(),
     )
     paths = tuple(path for disk in found if (path := disk.optional_text("Path")))
-    left = list(paths)
+    sources = _sources(paths, request, vm)
     moves: dict[str, str] = {}
-    for wanted in request.disks:
-        folder = _folder(wanted.storage_location, "Virtual hard disks", vm)
-        source = _disk_named(left, wanted.file_name, folder)
-        if source is None:
-            raise CommandError(
-                failure(
-                    "ReplicaDiskNotFound",
-                    f"The replica {request.vm.vm_id} on {vm.host} has no disk {wanted.file_name}.",
-                    [
-                        "The machine's disks were changed since the server was last refreshed.",
-                        "The disk does not take part in the replication.",
-                    ],
-                    "Refresh the primary server, then enable protection again.",
-                )
-            )
-        left.remove(source)
+    for source, folder in sources:
         if not _lies_in(source, folder):
-            # Hyper-V demands the very name the file has.
-            moves[source] = ntpath.join(folder, ntpath.basename(source))
+            taken = {path.casefold() for path in (*paths, *moves.values())}
+            moves[source] = _free_path(folder, ntpath.basename(source), taken)
     return _Disks(paths, moves, bool(moves) and await _is_being_moved(context, vm))
 
 
@@ -137,15 +122,67 @@ async def _is_being_moved(context: VerbContext, vm: VirtualMachineRef) -> bool:
     return any(_BEING_MOVED.intersection(record.strings("OperationalStatus")) for record in found)
 
 
-def _disk_named(paths: list[str], file_name: str, folder: str) -> str | None:
-    """The disk with that file name; of several the one that is there already, else the first."""
-    named = [path for path in paths if ntpath.basename(path).casefold() == file_name.casefold()]
-    there = [path for path in named if _lies_in(path, folder)]
-    return next(iter(there + named), None)
+def _sources(
+    paths: Collection[str], request: MoveReplicaStorage, vm: VirtualMachineRef
+) -> list[tuple[str, str]]:
+    """Which present disk each one that the command names is, with the folder it is to be in.
+
+    Disks of several folders may have one name: those that are where they are to be come first.
+    """
+    wanted = [
+        (disk.file_name.casefold(), _folder(disk.storage_location, "Virtual hard disks", vm))
+        for disk in request.disks
+    ]
+    left = list(paths)
+    found: list[tuple[str, str]] = []
+    for there in (True, False):
+        missing: list[tuple[str, str]] = []
+        for name, folder in wanted:
+            named = [path for path in left if ntpath.basename(path).casefold() == name]
+            fitting = [path for path in named if _lies_in(path, folder) or not there]
+            if fitting:
+                left.remove(fitting[0])
+                found.append((fitting[0], folder))
+            else:
+                missing.append((name, folder))
+        wanted = missing
+    if wanted:
+        raise _no_disk(wanted[0][0], vm)
+    return found
+
+
+def _no_disk(file_name: str, vm: VirtualMachineRef) -> CommandError:
+    return CommandError(
+        failure(
+            "ReplicaDiskNotFound",
+            f"The replica {vm.vm_id} on {vm.host} has no disk {file_name}.",
+            [
+                "The machine's disks were changed since the server was last refreshed.",
+                "The disk does not take part in the replication.",
+            ],
+            "Refresh the primary server, then enable protection again.",
+        )
+    )
+
+
+def _free_path(folder: str, file_name: str, taken: Collection[str]) -> str:
+    """A path in a folder, or in a numbered one in it when another disk has the name there.
+
+    Hyper-V demands the very name the file has.
+    """
+    path = ntpath.join(folder, file_name)
+    number = 2
+    while path.casefold() in taken:
+        path = ntpath.join(folder, str(number), file_name)
+        number += 1
+    return path
 
 
 def _lies_in(path: str, folder: str) -> bool:
-    return ntpath.dirname(path).casefold() == folder.casefold()
+    parent = ntpath.dirname(path)
+    if ntpath.basename(parent).isdecimal():
+        parent = ntpath.dirname(parent)
+    return parent.casefold() == folder.casefold()
 
 
 def _folder(location: str, kind: str, vm: VirtualMachineRef) -> str:

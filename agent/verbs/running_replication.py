@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import structlog
+from opensiterecovery.provider.v1.command_pb2 import VirtualMachineRef
 from opensiterecovery.provider.v1.failure_pb2 import Failure
 from opensiterecovery.provider.v1.replication_pb2 import (
     ReplicationState,
@@ -13,9 +15,12 @@ from opensiterecovery.provider.v1.replication_pb2 import (
 
 from agent.failures import failure
 from agent.powershell.cmdlet import Value
+from agent.powershell.errors import PowerShellFailure
 from agent.verbs.act import Goal, reach
 from agent.verbs.context import VerbContext
 from agent.verbs.relationship import described, not_ready, read_side, run_on
+
+log = structlog.get_logger(__name__)
 
 SUSPENDED: Final = frozenset({"Suspended", "ResynchronizeSuspended"})
 RUNNING: Final = frozenset(
@@ -105,10 +110,16 @@ async def _resynchronize(request: ResumeReplication, context: VerbContext) -> Re
 
     async def compare(side: ReplicationState) -> None:
         nonlocal begun
-        if side.state == "Replicating":
+        running = side.state == "Replicating"
+        if running:
             # Hyper-V compares what is paused or broken, not what runs.
             await run_on(context, request.vm, "Suspend-VMReplication")
-        await run_on(context, request.vm, "Resume-VMReplication", Resynchronize=True)
+        try:
+            await run_on(context, request.vm, "Resume-VMReplication", Resynchronize=True)
+        except PowerShellFailure:
+            if running:
+                await _go_on(context, request.vm)
+            raise
         begun = True
 
     goal = Goal(
@@ -132,6 +143,15 @@ async def _resynchronize(request: ResumeReplication, context: VerbContext) -> Re
         ),
     )
     return await reach(context, goal, compare)
+
+
+async def _go_on(context: VerbContext, vm: VirtualMachineRef) -> None:
+    """What was paused for a comparison that is refused goes on as before."""
+    try:
+        await run_on(context, vm, "Resume-VMReplication")
+    except PowerShellFailure as error:
+        # The refusal is told, with the state as it is then.
+        log.warning("replication.left_paused", vm_id=vm.vm_id, host=vm.host, error=str(error))
 
 
 def _resume_refusal(side: ReplicationState) -> Failure | None:

@@ -155,3 +155,16 @@ async def test_a_comparison_needs_a_primary_whose_first_copy_is_complete(
         await resume_replication(ResumeReplication(vm=primary, resynchronize=True), context())
     assert refused.value.failure.code == "ReplicationNotReady"
     assert hyperv.effects == []
+
+
+async def test_what_was_paused_for_a_comparison_that_is_refused_goes_on_replicating(
+    hyperv: RunningHyperV, context: MakeContext, primary: VirtualMachineRef
+) -> None:
+    hyperv.add(SHANGHAI, machine("Replicating"))
+    refusal = failure("OperationFailed", "InvalidOperation", "Resume-VMReplication")
+    hyperv.trouble("Resume-VMReplication", refusal)
+    with pytest.raises(CommandError):
+        await resume_replication(ResumeReplication(vm=primary, resynchronize=True), context())
+    side = await resume_replication(ResumeReplication(vm=primary), context())
+    assert side.state == "Replicating"
+    assert names(hyperv) == ["replication.suspended", "replication.resumed"]
