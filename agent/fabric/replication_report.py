@@ -19,6 +19,11 @@ FIGURES: Final = (
 
 FIGURES_AFTER: Final = timedelta(seconds=10)
 FIGURES_AT_LAST: Final = timedelta(seconds=60)
+OFF_FOR_GOOD: Final = timedelta(minutes=5)
+"""A machine that has been off for so long is told of once more: whoever hears that knows that its
+host was still there, so that it was not the host's going down that stopped it."""
+_RUNNING: Final = frozenset({"Running", "Paused", "Starting", "Saving", "Pausing", "Resuming"})
+_REPLICA_THAT_WAITS: Final = ("Replica", "Replicating")
 _FACTOR: Final = 2
 _LITTLE_BYTES: Final = 1024 * 1024
 
@@ -28,11 +33,16 @@ Side: TypeAlias = tuple[str, str]
 
 @dataclass(frozen=True)
 class _Told:
-    """What the coordinator was told of a side, and when that was seen."""
+    """What the coordinator was told of a side, and when that was seen.
+
+    Attributes:
+        since: When its machine was first told to be in the state it is in.
+    """
 
     state: replication_pb2.ReplicationState
     essence: bytes
     observed_at: datetime
+    since: datetime
 
 
 @dataclass(frozen=True)
@@ -128,7 +138,7 @@ class Untold:
                 break
             size_bytes += state_bytes
             report.states.append(news.state)
-            self._told[side] = _Told(news.state, _essence(news.state), news.observed_at)
+            self._told[side] = self._as_told(side, news)
             del self._news[side]
         report.more = self._complete and bool(self._news)
         self._complete = report.more
@@ -140,16 +150,33 @@ class Untold:
         told = self._told.get(side)
         if told is None or told.essence != _essence(state):
             return True
+        if _is_off_for_good(told, state, observed_at):
+            return True
         age = observed_at - told.observed_at
         if age >= FIGURES_AT_LAST:
             return state != told.state
         return age >= FIGURES_AFTER and _differs_much(told.state, state)
+
+    def _as_told(self, side: Side, news: _News) -> _Told:
+        before = self._told.get(side)
+        same = before is not None and before.state.vm_state == news.state.vm_state
+        since = before.since if before is not None and same else news.observed_at
+        return _Told(news.state, _essence(news.state), news.observed_at, since)
 
     def _is_told_gone(self, side: Side) -> bool:
         told = self._told.get(side)
         news = self._news.get(side)
         last = news.state if news is not None else told.state if told is not None else None
         return last is not None and last == _gone(side)
+
+
+def _is_off_for_good(
+    told: _Told, state: replication_pb2.ReplicationState, observed_at: datetime
+) -> bool:
+    """Whether it is, and that has not been told."""
+    if state.vm_state in _RUNNING or (state.mode, state.state) == _REPLICA_THAT_WAITS:
+        return False
+    return told.observed_at - told.since < OFF_FOR_GOOD <= observed_at - told.since
 
 
 def _essence(state: replication_pb2.ReplicationState) -> bytes:

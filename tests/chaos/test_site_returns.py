@@ -20,7 +20,7 @@ MACHINES = ["Web1", "Web2", "Data1", "Data2"]
 
 
 @pytest.mark.spec("FO-7")
-@pytest.mark.timeout(120 + 180 * ROUNDS)
+@pytest.mark.timeout(240 + 480 * ROUNDS)
 @pytest.mark.django_db(transaction=True)
 async def test_whatever_dies_and_returns_no_machine_ever_runs_twice(tmp_path: Path) -> None:
     stage = ReturnStage(tmp_path, MACHINES)

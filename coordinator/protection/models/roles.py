@@ -21,6 +21,10 @@ class MachineRole(models.Model):
     start_due_at = models.DateTimeField(null=True, db_index=True)
     # How often in a row that failed.
     start_failures = models.PositiveSmallIntegerField(default=0)
+    # When the active copy was first seen not to run, and when its host had started, while that host
+    # does not say so; null: it runs, or its host has started anew since and that has been heeded.
+    stopped_at = models.DateTimeField(null=True)
+    host_booted_at = models.DateTimeField(null=True)
     # The copy that its provider holds: {"location", "epoch", "adapters"}; null for none.
     held = models.JSONField(null=True)
 

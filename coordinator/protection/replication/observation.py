@@ -26,7 +26,7 @@ from coordinator.protection.replication.side_rows import (
     read_known,
     write_sides,
 )
-from coordinator.protection.roles.noticing import ActiveCopy, notice_copies
+from coordinator.protection.roles.noticing import ActiveCopy, Seen, notice_copies
 from coordinator.protection.states import ActiveLocation
 
 log = structlog.get_logger(__name__)
@@ -146,7 +146,7 @@ def _keep(seen: Sequence[_Seen], now: datetime) -> None:
                     one.item.id,
                     locked[one.item.id].vault_id,
                     before.get((one.item.id, one.row.location)),
-                    one.state,
+                    Seen(one.state, one.row.observed_at),
                 )
                 for one in present
                 if one.changed and one.row.location == one.item.active_location
@@ -158,11 +158,9 @@ def _keep(seen: Sequence[_Seen], now: datetime) -> None:
             finalize_when_idle(locked[one.item.id], now)
 
 
-def _before(
-    item_ids: Collection[UUID],
-) -> dict[tuple[UUID, str], replication_pb2.ReplicationState]:
+def _before(item_ids: Collection[UUID]) -> dict[tuple[UUID, str], Seen]:
     sides = ReplicationSide.objects.filter(item__in=item_ids) if item_ids else ()
-    return {(side.item_id, side.location): side.wire() for side in sides}
+    return {(side.item_id, side.location): Seen(side.wire(), side.observed_at) for side in sides}
 
 
 def _sides_of(

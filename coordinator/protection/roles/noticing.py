@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from opensiterecovery.provider.v1 import replication_pb2
@@ -16,6 +17,8 @@ from coordinator.protection.roles.rules import (
     START,
     START_IF_RUNNING,
     Look,
+    Stop,
+    follow,
     owners_choice,
     start_due,
 )
@@ -26,14 +29,21 @@ ACTIONS = frozenset({NOTHING, START_IF_RUNNING, START})
 LONGEST_DELAY_SECONDS = 86400
 
 
+class Seen(NamedTuple):
+    """What a host said, and when it was looked at."""
+
+    state: replication_pb2.ReplicationState
+    at: datetime
+
+
 @dataclass(frozen=True)
 class ActiveCopy:
     """The copy on an item's active side, as it was seen before and as it is seen now."""
 
     item_id: UUID
     vault_id: UUID
-    before: replication_pb2.ReplicationState | None
-    now: replication_pb2.ReplicationState
+    before: Seen | None
+    now: Seen
 
 
 def notice_copies(copies: Iterable[ActiveCopy], now: datetime) -> None:
@@ -46,28 +56,54 @@ def notice_copies(copies: Iterable[ActiveCopy], now: datetime) -> None:
     seen = {copy.item_id: copy for copy in copies}
     roles = MachineRole.objects.in_bulk(list(seen))
     due = {}
+    stops = {}
     for item_id, copy in seen.items():
-        choice = _keep_choice(roles.get(item_id), copy)
-        before = None if copy.before is None else _look(copy.before)
-        at = start_due(before, _look(copy.now), *choice, now)
+        role = roles.get(item_id)
+        choice = _keep_choice(role, copy)
+        known = Stop() if role is None else Stop(role.stopped_at, role.host_booted_at)
+        before, stop = _follow(known, copy)
+        if stop != known:
+            stops[item_id] = stop
+        at = start_due(before, _look(copy.now.state), *choice, now)
         if at is not None:
             due[item_id] = at
+    _remember(stops)
     have_started(due, now)
     seen_running(_running(seen), now)
 
 
+def _follow(known: Stop, copy: ActiveCopy) -> tuple[Look | None, Stop]:
+    before = None if copy.before is None else _look(copy.before.state)
+    before_at = None if copy.before is None else copy.before.at
+    return follow(known, before, before_at, _look(copy.now.state), copy.now.at)
+
+
+def _remember(stops: Mapping[UUID, Stop]) -> None:
+    MachineRole.objects.bulk_create(
+        [
+            MachineRole(item_id=item_id, stopped_at=stop.seen_at, host_booted_at=stop.booted_at)
+            for item_id, stop in sorted(stops.items())
+        ],
+        update_conflicts=True,
+        unique_fields=["item"],
+        update_fields=["stopped_at", "host_booted_at"],
+    )
+
+
 def _running(seen: Mapping[UUID, ActiveCopy]) -> dict[UUID, UUID]:
     return {
-        item_id: copy.vault_id for item_id, copy in seen.items() if copy.now.vm_state in RUNNING
+        item_id: copy.vault_id
+        for item_id, copy in seen.items()
+        if copy.now.state.vm_state in RUNNING
     }
 
 
 def _keep_choice(role: MachineRole | None, copy: ActiveCopy) -> tuple[str, int]:
     known = ("", 0) if role is None else (role.start_action, role.start_delay_seconds)
-    action = copy.now.automatic_start_action
+    action = copy.now.state.automatic_start_action
     told = (
         action if action in ACTIONS else "",
-        min(max(0, copy.now.automatic_start_delay.seconds), LONGEST_DELAY_SECONDS),
+        min(max(0, copy.now.state.automatic_start_delay.seconds), LONGEST_DELAY_SECONDS),
     )
     choice = owners_choice(known, told)
     if choice != known:

@@ -25,7 +25,7 @@ from tests.chaos.returning.sites import SITES
 from tests.chaos.returning.stage import ReturnStage
 
 EVENTS_IN_A_ROUND = 7
-SETTLE_SECONDS = 150.0
+SETTLE_SECONDS = 400.0
 # For each operation of a machine that goes there and back while the rest happens.
 TURN_SECONDS = 8.0
 NUDGE_AFTER_SECONDS = 8.0

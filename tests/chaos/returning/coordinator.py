@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -53,7 +53,7 @@ from tests.chaos.returning.sites import HOSTS, PORT, SITES
 from tests.integration.jobs.fake_provider import register
 
 ORIGIN = RequestOrigin(started_by="chaos")
-SPEED = 20.0
+TURN = timedelta(seconds=2)
 LOCATIONS = {"Primary": SITES[0], "Recovery": SITES[1]}
 Operation = Callable[[ProtectedItem, datetime], Job]
 
@@ -79,15 +79,24 @@ ASKED_FOR = {
 }
 
 
-class FastClock:
-    """Deadlines, leases and pauses pass faster than commands are carried out."""
+class TurningClock:
+    """Goes on with each round of the coordinator's work, not with the wall's clock.
 
-    def __init__(self, speed: float = SPEED) -> None:
-        self._began = datetime.now(UTC)
-        self._speed = speed
+    Deadlines, leases and pauses pass faster than on a wall, and no faster than this computer gets
+    on: where everything is slow, nobody is taken for dead who is not.
+    """
+
+    def __init__(self) -> None:
+        self._now = datetime.now(UTC)
+
+    def turn(self) -> None:
+        """A round begins."""
+        self._now += TURN
 
     def __call__(self) -> datetime:
-        return self._began + (datetime.now(UTC) - self._began) * self._speed
+        # No two moments are the same.
+        self._now += timedelta(microseconds=1)
+        return self._now
 
 
 @dataclass(frozen=True)
@@ -106,8 +115,10 @@ class ChaosCoordinator:
     """What gateway, workers and beat do, one thing after the other."""
 
     def __init__(self, folder: Path) -> None:
-        self.clock = FastClock()
+        self.clock = TurningClock()
         self._fences: dict[str, int] = {}
+        # Sites whose sessions live.
+        self._live: set[str] = set()
         self._registry = Registry(
             records={**protection_steps.records(folder), **recovery_steps.RECORDS},
             conditions={**protection_steps.CONDITIONS, **recovery_steps.CONDITIONS},
@@ -213,7 +224,12 @@ class ChaosCoordinator:
         # Without a list every verb may be sent.
         Provider.objects.filter(id=provider_id).update(capabilities=[])
         self._fences[site] = opened.fence
+        self._live.add(site)
         return [each.body for each in commands_to_resend(provider_id, opened.fence, now)]
+
+    def leave(self, site: str) -> None:
+        """Nothing is heard of the site's agent any more; nobody has noticed yet."""
+        self._live.discard(site)
 
     def disconnect(self, site: str) -> None:
         """The gateway notices that the connection broke."""
@@ -222,10 +238,15 @@ class ChaosCoordinator:
             close_session(self._providers[site], fence, self.clock())
 
     def beat(self, site: str) -> list[bytes]:
-        """A heartbeat of the agent; gives the commands to send it."""
+        """Gives the commands to send to a site's agent."""
         provider_id, now = self._providers[site], self.clock()
-        heartbeat(provider_id, self._fences[site], now)
+        self._beat_all(now)
         return [each.body for each in claim_commands(provider_id, self._fences[site], now)]
+
+    def _beat_all(self, now: datetime) -> None:
+        """Whoever has a session is heard of, however slow this computer is."""
+        for site in sorted(self._live):
+            heartbeat(self._providers[site], self._fences[site], now)
 
     def roles(self, site: str) -> list[RoleAssignment]:
         fabric_id = self._fabric(site).id
@@ -247,6 +268,8 @@ class ChaosCoordinator:
 
     def work(self) -> None:
         """One round of everything that moves by itself."""
+        self.clock.turn()
+        self._beat_all(self.clock())
         for pk in list(OutboxMessage.objects.values_list("pk", flat=True)):
             carry_out(pk, self._tasks, self.clock)
         roots = Job.objects.filter(finished_at=None).annotate(top=Coalesce(F("root_id"), F("id")))

@@ -235,6 +235,7 @@ class ReturnStage:
                 bodies = await self.run(self.coordinator.beat, name)
         finally:
             self._heard.discard(name)
+            self.coordinator.leave(name)
 
     async def _turn_wheels(self) -> None:
         while True:

@@ -88,14 +88,17 @@ def tell_nothing_held(world: World) -> None:
         ingest_roles(world.fabric("vmm-shanghai").id, [], world.now)
 
 
-def look(world: World, vm_state: str, booted: datetime, action: str = "StartIfRunning") -> None:
+def look(
+    world: World, vm_state: str, booted: datetime | None, action: str = "StartIfRunning"
+) -> None:
     """The active host tells how the machine stands and when it started itself."""
     item = world.item()
     world.pass_(5)
     state = world.hyperv.report(item.vm_id, item.primary_host, world.now, 0)
     state.vm_state = vm_state
     state.automatic_start_action = action
-    state.host_booted_at.FromDatetime(booted)
+    if booted is not None:
+        state.host_booted_at.FromDatetime(booted)
     with transaction.atomic():
         ingest_replication(world.fabric("vmm-shanghai").id, [state], world.now, world.now)
 
@@ -255,7 +258,8 @@ def look_there(world: World, vm_state: str, booted: datetime) -> None:
     item = world.item()
     state = world.hyperv.report(item.vm_id, item.recovery_host, world.now, 0)
     state.vm_state = vm_state
-    state.host_booted_at.FromDatetime(booted)
+    if booted is not None:
+        state.host_booted_at.FromDatetime(booted)
     with transaction.atomic():
         ingest_replication(world.fabric("vmm-beijing").id, [state], world.now, world.now)
 
@@ -310,6 +314,41 @@ def test_a_machine_that_is_turned_off_after_its_failover_stays_off(protected: Wo
     planned(protected)
     protected.pass_(4)
     look_there(protected, "Off", booted)
+    start_machines(protected.now)
+    assert started(protected) == []
+
+
+def test_what_a_host_saved_when_it_was_restarted_in_order_is_started_again(
+    protected: World,
+) -> None:
+    booted = protected.now - timedelta(days=1)
+    look(protected, "Running", booted)
+    look(protected, "Saved", booted)
+    protected.pass_(600)
+    item = protected.item()
+    protected.hyperv.copies[item.primary_host, item.vm_id].vm_state = "Saved"
+    restarted = protected.now
+    # Its management service says at first nothing about its start.
+    look(protected, "Saved", None)
+    start_machines(protected.now)
+    assert started(protected) == []
+    look(protected, "Saved", restarted)
+    come_back(protected)
+    start_machines(protected.now)
+    protected.turn()
+    assert [job.state for job in started(protected)] == ["Succeeded"]
+    role = MachineRole.objects.get(item=item)
+    assert (role.stopped_at, role.host_booted_at) == (None, None)
+
+
+def test_what_had_been_off_for_good_when_its_host_restarted_stays_off(protected: World) -> None:
+    booted = protected.now - timedelta(days=1)
+    look(protected, "Running", booted)
+    look(protected, "Off", booted)
+    protected.pass_(300)
+    look(protected, "Off", booted)
+    protected.pass_(300)
+    look(protected, "Off", protected.now)
     start_machines(protected.now)
     assert started(protected) == []
 

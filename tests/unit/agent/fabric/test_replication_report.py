@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opensiterecovery.provider.v1 import replication_pb2
 
-from agent.fabric.replication_report import Untold
+from agent.fabric.replication_report import OFF_FOR_GOOD, Untold
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOST = "h1.shanghai"
@@ -154,3 +154,24 @@ def test_whoever_takes_all_reports_knows_what_the_last_look_found(
         hear(untold.take(most))
     assert known == last
     assert moments == sorted(moments)
+
+
+@pytest.mark.spec("FO-7")
+def test_a_machine_that_is_off_for_good_is_told_of_once_more() -> None:
+    untold = Untold()
+    off, waiting = side("1"), side("2")
+    off.vm_state = "Off"
+    waiting.vm_state, waiting.mode = "Off", "Replica"
+    told = []
+    for number in range(6):
+        at = NOON + number * OFF_FOR_GOOD / 3
+        untold.add({HOST: [side("0"), off, waiting]}, at)
+        told += [(number, state.vm_id) for report in all_of(untold) for state in report.states]
+    assert told == [(0, "0"), (0, "1"), (0, "2"), (3, "1")]
+    # It ran in between.
+    untold.add({HOST: [side("1")]}, NOON + 2 * OFF_FOR_GOOD)
+    all_of(untold)
+    untold.add({HOST: [off]}, NOON + 2 * OFF_FOR_GOOD)
+    assert len(all_of(untold)) == 1
+    untold.add({HOST: [off]}, NOON + 3 * OFF_FOR_GOOD)
+    assert len(all_of(untold)) == 1
