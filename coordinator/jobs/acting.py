@@ -15,6 +15,7 @@ from coordinator.jobs.job_actions import JobAction, why_not
 from coordinator.jobs.job_rows import lock_root
 from coordinator.jobs.messages import ask_to_advance
 from coordinator.jobs.models import Job, Step
+from coordinator.jobs.overdue_events import clear_overdue
 from coordinator.jobs.states import UNFINISHED_JOBS, Halt, StepState
 
 log = structlog.get_logger(__name__)
@@ -87,6 +88,7 @@ def resume_job(job_id: UUID, comments: str, by: str, now: datetime) -> Job:
         finished_at=now,
     )
     Job.objects.filter(id=step.job_id).update(wake_at=now)
+    clear_overdue(job.vault_id, step.job_id, [step.key], now)
     ask_to_advance(step.job)
     log.info("job.resumed", vault_id=str(job.vault_id), job_id=str(step.job_id), by=by)
     return job

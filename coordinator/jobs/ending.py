@@ -9,10 +9,12 @@ from coordinator.jobs.decisions import JobOutcome
 from coordinator.jobs.execution import guarded
 from coordinator.jobs.failure_events import tell_failure
 from coordinator.jobs.family import Family
+from coordinator.jobs.overdue_events import clear_overdue
 from coordinator.jobs.queues import QueueName
 from coordinator.jobs.registry import FinishedJob, StepFailedError
 from coordinator.jobs.run import Run
 from coordinator.jobs.states import Halt, JobState
+from coordinator.jobs.steps import StepKind
 from coordinator.jobs.stored_failures import read_failure
 
 log = structlog.get_logger(__name__)
@@ -34,6 +36,8 @@ def end_job(family: Family, run: Run, outcome: JobOutcome) -> None:
     if job.state == JobState.FAILED and job.halt == Halt.STOP and job.root_id is not None:
         run.add_error(_left_behind(job.target_name).as_json(), None, job.finished_at)
     _call_finisher(run)
+    asked = [step.key for step in run.snapshots.values() if step.kind is StepKind.MANUAL]
+    clear_overdue(job.vault_id, job.id, asked, run.now)
     if job.queue == QueueName.FAILOVER and job.root_id is None:
         tell_failure(job, run.now)
     log.info(

@@ -19,6 +19,7 @@ from coordinator.jobs.inputs import (
     outputs_in,
     resolve_inputs,
 )
+from coordinator.jobs.overdue_events import tell_overdue
 from coordinator.jobs.patience import waits_for_provider
 from coordinator.jobs.queues import PRIORITIES, QueueName
 from coordinator.jobs.registry import (
@@ -85,9 +86,10 @@ def escalate(run: Run, key: str) -> None:
     row = run.rows[key]
     run.load([key])
     run.put_off(row, None)
+    log.warning("manual.overdue", job_id=str(run.job.id), step_key=row.key)
+    tell_overdue(run.job, row, run.now)
     escalation = run.shared.registry.escalations.get(row.action)
     if escalation is None:
-        log.warning("manual.overdue", job_id=str(run.job.id), step_key=row.key)
         return
     call = _call(run, row, _inputs(run, row))
     try:

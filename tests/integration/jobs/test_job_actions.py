@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from coordinator.events.models import Event
 from coordinator.failures import RefusedError
 from coordinator.jobs import queries
 from coordinator.jobs.job_actions import JobAction
@@ -14,6 +15,7 @@ from coordinator.jobs.models import Command, Job, OperationLock, Step
 from coordinator.jobs.services import begin_job, cancel_job, restart_job, resume_job
 from coordinator.jobs.states import CommandState, JobState
 from coordinator.jobs.steps import Graph, StepKind, TaskSpec
+from coordinator.jobs.stored_failures import read_failure
 from tests.integration.jobs.fake_provider import FakeProvider, fail
 from tests.integration.jobs.families_for_tests import (
     Plan,
@@ -303,6 +305,27 @@ def test_a_manual_action_that_nobody_comes_for_is_escalated_once(plan: Plan) -> 
     resume_job(plan.job.id, "", "admin", plan.clock())
     plan.advance()
     assert plan.job.state == JobState.SUCCEEDED
+
+
+@pytest.mark.spec("RP-2", "EV-1")
+@pytest.mark.parametrize("end", ["resume", "cancel"])
+def test_a_manual_action_that_nobody_comes_for_is_an_event_until_somebody_does(
+    plan: Plan, end: str
+) -> None:
+    plan.begin((manual("ask", time_limit_seconds=90),))
+    plan.clock.pass_(91)
+    plan.advance()
+    event = Event.objects.get(cleared_at=None)
+    assert (event.code, event.type) == ("ManualActionOverdue", "JobStatus")
+    failure = read_failure(event.failure)
+    assert "1.5 minutes" in failure.message
+    assert failure.possible_causes
+    assert str(plan.job.id) in failure.recommended_action
+    if end == "resume":
+        resume_job(plan.job.id, "", "admin", plan.clock())
+    else:
+        cancel(plan)
+    assert not Event.objects.filter(cleared_at=None).exists()
 
 
 @pytest.mark.spec("RP-2")
