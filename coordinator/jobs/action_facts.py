@@ -18,12 +18,15 @@ PAST_RETURN = Q(point_of_no_return=True, started_at__isnull=False)
 WAITING_MANUAL = Q(kind=StepKind.MANUAL, state=StepState.IN_PROGRESS, job__halt=Halt.NONE)
 
 
-def job_facts(job: Job, restartable: Collection[str] = ()) -> JobFacts:
+def job_facts(
+    job: Job, restartable: Collection[str] = (), *, steps: Collection[Step] | None = None
+) -> JobFacts:
     """What decides which actions a job allows now.
 
     Args:
         job: The job.
         restartable: Scenarios that know how to go on after a failure.
+        steps: Its own, if they have been read: lists of jobs ask nothing more for each.
     """
     state = JobState(job.state)
     return JobFacts(
@@ -31,11 +34,17 @@ def job_facts(job: Job, restartable: Collection[str] = ()) -> JobFacts:
         target=job.target_name,
         state=state,
         halted=job.halt in CANCELLED_HALTS,
-        past_return=not state.ended and job.steps.filter(PAST_RETURN).exists(),
+        past_return=not state.ended and _past_return(job, steps),
         asks=state is JobState.SUSPENDED and _has_step(job, WAITING_MANUAL),
         restartable=job.scenario in restartable,
         child=job.root_id is not None,
     )
+
+
+def _past_return(job: Job, steps: Collection[Step] | None) -> bool:
+    if steps is None:
+        return job.steps.filter(PAST_RETURN).exists()
+    return any(step.point_of_no_return and step.started_at is not None for step in steps)
 
 
 def _has_step(job: Job, wanted: Q) -> bool:

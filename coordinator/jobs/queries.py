@@ -142,6 +142,9 @@ class JobFilters:
         fabric_name: About something of the server with this name in resource ids.
         limit: 1 to 1000 jobs.
         offset: So many newest ones are left out.
+
+    Jobs inside another are in the list only where it is narrowed to what they are about, by type or
+    id: a plan's run is one operation, and its thousands of machines are shown in its tasks.
     """
 
     created_from: datetime | None = None
@@ -200,6 +203,8 @@ def list_jobs(vault_id: UUID, filters: JobFilters | None = None) -> tuple[JobVie
     jobs = Job.objects.filter(vault_id=vault_id).filter(
         **{name: value for name, value in conditions.items() if value}
     )
+    if not (wanted.target_types or wanted.target_ids):
+        jobs = jobs.filter(root=None)
     page = jobs.order_by("-created_at", "-id")[wanted.offset : wanted.offset + wanted.limit]
     jobs_with_steps = [(job, list(job.steps.all())) for job in page.prefetch_related("steps")]
     tell_waiting_steps([step for _, steps in jobs_with_steps for step in steps])
@@ -303,7 +308,7 @@ def _view(job: Job, steps: Sequence[Step]) -> JobView:
         started_at=job.started_at,
         finished_at=job.finished_at,
         percent=shown_percent(job, steps),
-        facts=job_facts(job),
+        facts=job_facts(job, steps=steps),
         left_text=job.left_text,
         root_id=job.root_id,
         child_key=job.child_key,

@@ -6,12 +6,15 @@ from dataclasses import replace
 from uuid import uuid4
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from coordinator.events.models import Event
 from coordinator.failures import RefusedError
 from coordinator.jobs import queries
 from coordinator.jobs.job_actions import JobAction
 from coordinator.jobs.models import Command, Job, OperationLock, Step
+from coordinator.jobs.queries import JobFilters
 from coordinator.jobs.services import begin_job, cancel_job, restart_job, resume_job
 from coordinator.jobs.states import CommandState, JobState
 from coordinator.jobs.steps import Graph, StepKind, TaskSpec
@@ -252,6 +255,31 @@ def test_a_plan_that_waits_for_a_person_is_cancelled_whatever_has_come_past_its_
     assert plan.job.state == JobState.SUSPENDED
     cancel(plan)
     assert plan.job.state == JobState.CANCELLED
+
+
+@pytest.mark.spec("JB-1", "RP-5")
+def test_jobs_of_members_are_listed_where_their_objects_are_asked_for(plan: Plan) -> None:
+    pid, vault_id = plan.provider.id, plan.provider.vault_id
+    plan.begin(plan_steps("a", "b"), *(machine(key, pid) for key in "ab"))
+    assert [job.id for job in queries.list_jobs(vault_id)] == [plan.job.id]
+    of_machines = queries.list_jobs(vault_id, JobFilters(target_types=["ProtectionEntity"]))
+    assert {job.child_key for job in of_machines} == {"", "a", "b"}
+    [of_a] = queries.list_jobs(vault_id, JobFilters(target_ids=["item-a"]))
+    assert of_a.root_id == plan.job.id
+
+
+@pytest.mark.spec("JB-1")
+def test_a_list_of_running_jobs_asks_no_more_for_more_of_them(plan: Plan) -> None:
+    pid, vault_id = plan.provider.id, plan.provider.vault_id
+    asked = []
+    for count in (2, 20):
+        for number in range(count):
+            each = request(vault_id, command("stop", pid), locks=(f"item:{count}-{number}",))
+            begin_job(each, plan.clock())
+        with CaptureQueriesContext(connection) as captured:
+            assert len(queries.list_jobs(vault_id)) >= count
+        asked.append(len(captured))
+    assert asked[1] <= asked[0]
 
 
 def test_a_member_can_be_cancelled_alone_and_the_plan_goes_on(plan: Plan) -> None:
