@@ -3,10 +3,12 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from opensiterecovery.provider.v1 import inventory_pb2
 
+from agent.clock import to_timestamp
 from agent.fabric.inventory import Inventory, ObjectKey
 
 PART_OBJECTS: Final = 500
@@ -14,6 +16,24 @@ PART_BYTES: Final = 1024 * 1024
 _DIGEST_BYTES: Final = 16
 
 Digests = Mapping[ObjectKey, bytes]
+
+
+@dataclass(frozen=True)
+class Step:
+    """From which revision a difference leads to which, and when the look began that saw it."""
+
+    base_revision: int
+    revision: int
+    look_began_at: datetime
+
+    def part(self, number: int) -> inventory_pb2.InventoryUpdate:
+        """An empty part."""
+        return inventory_pb2.InventoryUpdate(
+            base_revision=self.base_revision,
+            revision=self.revision,
+            part=number,
+            look_began_at=to_timestamp(self.look_began_at),
+        )
 
 
 @dataclass(frozen=True)
@@ -54,8 +74,7 @@ def difference(known: Digests, now: Inventory, now_digests: Digests) -> Differen
 
 def parts(
     found: Difference,
-    base_revision: int,
-    revision: int,
+    step: Step,
     most_objects: int = PART_OBJECTS,
     most_bytes: int = PART_BYTES,
 ) -> Iterator[inventory_pb2.InventoryUpdate]:
@@ -63,12 +82,11 @@ def parts(
 
     Args:
         found: May be empty: that is one message which says so.
-        base_revision: What it is a difference from; 0 for nothing.
-        revision: What it leads to.
+        step: From nothing, when its base revision is 0.
         most_objects: Changed and removed ones together, in one part.
         most_bytes: Of the changed objects in one part; a larger object stands alone.
     """
-    part = inventory_pb2.InventoryUpdate(base_revision=base_revision, revision=revision)
+    part = step.part(0)
     size_bytes = 0
     items: list[inventory_pb2.InventoryObject | ObjectKey] = [*found.changed, *found.removed]
     for item in items:
@@ -76,9 +94,7 @@ def parts(
         objects = len(part.changed) + len(part.removed)
         if objects and (objects >= most_objects or size_bytes + item_bytes > most_bytes):
             yield part
-            part = inventory_pb2.InventoryUpdate(
-                base_revision=base_revision, revision=revision, part=part.part + 1
-            )
+            part = step.part(part.part + 1)
             size_bytes = 0
         if isinstance(item, ObjectKey):
             part.removed.add(kind=item.kind, id=item.id)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ import structlog
 from opensiterecovery.provider.v1 import inventory_pb2, session_pb2
 
 from agent.clock import Clock, utc_now
-from agent.fabric.differences import Difference, difference, digest, parts
+from agent.fabric.differences import Difference, Step, difference, digest, parts
 from agent.fabric.discovery import Vmm
 from agent.fabric.inventory import Inventory, ObjectKey, key_of
 from agent.fabric.reader import FabricReader
@@ -102,6 +102,8 @@ class InventoryWatch:
         self._whole = False
         self._sent_revision = 0
         self._answer: asyncio.Future[bool] | None = None
+        # Host and Hyper-V's id of machines that commands have changed since the last look.
+        self._touched: set[tuple[str, str]] = set()
         # One look at a time.
         self._turn = asyncio.Lock()
         self._opened = asyncio.Event()
@@ -154,6 +156,14 @@ class InventoryWatch:
         if revision == self._sent_revision:
             self._settle(stored=True)
 
+    def touched(self, host: str, vm_id: str) -> None:
+        """A command that may have changed a machine has ended: the next look tells of it.
+
+        Also if it sees what the coordinator was told before: since then that has been told by the
+        command's result what became of the machine, and takes nothing that a look saw earlier.
+        """
+        self._touched.add((host.lower(), vm_id.lower()))
+
     async def run(self) -> None:
         """Looks when asked and at each interval. Errors are logged; the next look is as usual."""
         while True:
@@ -181,45 +191,65 @@ class InventoryWatch:
             return await self._look()
 
     async def _look(self) -> bool:
-        started = time.monotonic()
+        started, began_at = time.monotonic(), self._clock()
         whole, self._whole = self._whole, False
+        touched, self._touched = self._touched, set()
+        told = False
         try:
-            inventory = await self.reader.look(whole=whole)
-        except BaseException:
-            self._whole = self._whole or whole
-            raise
-        self._on_inventory(inventory)
+            inventory = await self.reader.look(whole=whole, touched=touched)
+            self._on_inventory(inventory)
+            told = await self._tell(inventory, {vm_id for _, vm_id in touched}, began_at)
+        finally:
+            if not told:
+                self._touched |= touched
+                self._whole = self._whole or whole
+        log.info(
+            "inventory.read",
+            objects=len(inventory),
+            whole=whole,
+            touched=len(touched),
+            seconds=round(time.monotonic() - started, 3),
+        )
+        return told
+
+    async def _tell(
+        self, inventory: Inventory, touched: Collection[str], began_at: datetime
+    ) -> bool:
+        """Sends what changed; gives whether the coordinator now has what was seen.
+
+        Args:
+            inventory: What was seen.
+            touched: Hyper-V's ids of machines to tell of in any case.
+            began_at: When the look began.
+        """
         if self._known is None:
             self._known = await asyncio.to_thread(self._load)
         revision, loaded = self._known
         full = self._full or revision == 0
-        known = {} if full else loaded
+        again = machines_of(inventory, touched)
+        known = {} if full else {key: kept for key, kept in loaded.items() if key not in again}
         now = await asyncio.to_thread(self._digests_of, inventory)
         found = difference(known, inventory, now)
         log.info(
-            "inventory.read",
-            objects=len(inventory),
+            "inventory.compared",
             changed=len(found.changed),
             removed=len(found.removed),
             full=full,
-            whole=whole,
-            seconds=round(time.monotonic() - started, 3),
         )
         if not found and not full:
             return True
-        base_revision = 0 if full else revision
-        new_revision = self._next_revision(revision, self._clock())
+        step = Step(0 if full else revision, self._next_revision(revision, self._clock()), began_at)
         self._full = False
-        if not await self._deliver(found, base_revision, new_revision):
+        if not await self._deliver(found, step):
             self._full = self._full or full
             return False
         if full:
             everything = {(key.kind, key.id): value for key, value in now.items()}
-            await asyncio.to_thread(self._base.save, new_revision, everything)
+            await asyncio.to_thread(self._base.save, step.revision, everything)
         else:
             changed = {(key.kind, key.id): now[key] for key in map(key_of, found.changed)}
-            await asyncio.to_thread(self._base.amend, new_revision, changed, found.removed)
-        self._known = (new_revision, now)
+            await asyncio.to_thread(self._base.amend, step.revision, changed, found.removed)
+        self._known = (step.revision, now)
         return True
 
     @property
@@ -240,19 +270,19 @@ class InventoryWatch:
             self._digests[key] = known
         return {key: found for key, (_, found) in self._digests.items()}
 
-    async def _deliver(self, found: Difference, base_revision: int, revision: int) -> bool:
+    async def _deliver(self, found: Difference, step: Step) -> bool:
         """Sends all parts and waits until the coordinator has applied them."""
-        self._sent_revision = revision
+        self._sent_revision = step.revision
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._answer = answer
-        for part in parts(found, base_revision, revision):
+        for part in parts(found, step):
             if not await self._send(session_pb2.AgentMessage(inventory=part)):
                 return False
         try:
             async with asyncio.timeout(self._settings.stored_limit_seconds):
                 return await answer
         except TimeoutError:
-            log.warning("inventory.unanswered", revision=revision)
+            log.warning("inventory.unanswered", revision=step.revision)
             return False
 
     def _settle(self, *, stored: bool) -> None:
@@ -261,3 +291,14 @@ class InventoryWatch:
 
     def _next_revision(self, revision: int, now: datetime) -> int:
         return max(revision, self._sent_revision, int(now.timestamp() * 1000)) + 1
+
+
+def machines_of(inventory: Inventory, vm_ids: Collection[str]) -> set[ObjectKey]:
+    """Keys of the machines with one of Hyper-V's ids: a machine, copies of it."""
+    if not vm_ids:
+        return set()
+    return {
+        key
+        for key, item in inventory.items()
+        if key.kind == "virtual_machine" and item.virtual_machine.vm_id in vm_ids
+    }

@@ -67,6 +67,12 @@ class Memory:
     brokers: dict[str, str] = field(default_factory=dict)
     whole_at: float = 0.0
 
+    def forget_relationships(self, touched: Iterable[tuple[str, str]]) -> None:
+        """Of machines, by host and Hyper-V's id: what was said before commands changed them."""
+        for host, vm_id in touched:
+            kept = self.relationships.get(host, {})
+            self.relationships[host] = {key: kept[key] for key in kept if key != vm_id}
+
 
 class FabricReader:
     """Reads a fabric; remembers what it saw, so that a look costs what has changed.
@@ -107,11 +113,15 @@ class FabricReader:
             ],
         ] = {}
 
-    async def look(self, *, whole: bool = False) -> Inventory:
+    async def look(
+        self, *, whole: bool = False, touched: Collection[tuple[str, str]] = ()
+    ) -> Inventory:
         """Looks once.
 
         Args:
             whole: Reads everything, whatever was read before.
+            touched: Host and Hyper-V's id, lower case, of machines that commands have changed:
+                nothing that was known of their replication before counts any more.
 
         Returns:
             All that may be told of. An object that did not change is the one of the last look.
@@ -120,12 +130,14 @@ class FabricReader:
             PowerShellError, PropertyError: The fabric could not be read; nothing is forgotten.
         """
         memory = self._memory
+        if memory is not None:
+            memory.forget_relationships(touched)
         due = memory is None or (
             self._monotonic() - memory.whole_at >= self._whole_interval_seconds
         )
         if memory is None or whole or due:
             return await self._read_whole()
-        return await self._read_changes(memory)
+        return await self._read_changes(memory, {host for host, _ in touched})
 
     async def _read_whole(self) -> Inventory:
         started_at = self._monotonic()
@@ -152,7 +164,7 @@ class FabricReader:
         around = surroundings(found, chosen_clouds_only=self.chosen_clouds_only)
         return around, {item.virtual_machine.id: item for item in machines(found, around)}
 
-    async def _read_changes(self, memory: Memory) -> Inventory:
+    async def _read_changes(self, memory: Memory, hosts: Collection[str]) -> Inventory:
         changed = VIRTUAL_MACHINES
         if memory.mark is not None:
             changed = changed.where(modified_after(memory.mark))
@@ -183,9 +195,8 @@ class FabricReader:
         # A broker stays where it is; one that was missing may be made any time.
         without = [name for name in clusters_of(around) if not after.brokers.get(name)]
         await self._ask_clusters(after, around, without)
-        await self._ask_hosts(
-            after, around, replicating_hosts(known, records) & answering_hosts(around)
-        )
+        asked = replicating_hosts(after, records).union(hosts)
+        await self._ask_hosts(after, around, asked & answering_hosts(around))
         log.debug("inventory.changes_read", machines=len(records))
         self._memory = after
         return self._told(around, after)
@@ -310,13 +321,18 @@ def answering_hosts(around: Surroundings) -> frozenset[str]:
     )
 
 
-def replicating_hosts(
-    known: Mapping[str, inventory_pb2.InventoryObject], changed: Iterable[str]
-) -> frozenset[str]:
-    """Hosts with a machine that changed and that VMM shows as one side of a replication."""
-    found = [known[key].virtual_machine for key in changed if key in known]
+def replicating_hosts(memory: Memory, changed: Iterable[str]) -> frozenset[str]:
+    """Hosts with a machine that changed and that is, or was, one side of a replication.
+
+    What is told of a machine that changed is then as fresh as the look, its replication included.
+    """
+    found = [memory.machines[key].virtual_machine for key in changed if key in memory.machines]
     return frozenset(
         machine.host_fqdn.lower()
         for machine in found
-        if machine.host_fqdn and (machine.primary or machine.recovery)
+        if machine.host_fqdn and (machine.primary or machine.recovery or _was_side(memory, machine))
     )
+
+
+def _was_side(memory: Memory, machine: inventory_pb2.VirtualMachine) -> bool:
+    return machine.vm_id in memory.relationships.get(machine.host_fqdn.lower(), {})

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models import ProtectedError
 
-from coordinator.fabrics.models import Cloud, Fabric, FabricObject, Host, VirtualMachine
+from coordinator.fabrics.models import (
+    Cloud,
+    Fabric,
+    FabricObject,
+    Host,
+    SettledMachine,
+    VirtualMachine,
+)
 from coordinator.failures import refuse
 
 
@@ -17,8 +26,10 @@ def forget_fabric(fabric: Fabric) -> None:
     Idempotent. Source: SPEC PV-1.
     """
     try:
-        for table in (VirtualMachine, Cloud, Host, FabricObject):
-            table.objects.filter(fabric=fabric).delete()
+        for table in (VirtualMachine, Cloud, Host, FabricObject, SettledMachine):
+            # Typed so because the tables have nothing in common but their fabric.
+            manager: Any = table.objects
+            manager.filter(fabric=fabric).delete()
     except ProtectedError as error:
         raise refuse(
             "FabricInUse",
@@ -33,5 +44,5 @@ def forget_fabric(fabric: Fabric) -> None:
     fabric.inventory_revision = 0
     # A server that is registered again counts its revisions anew.
     fabric.followed_revision = 0
-    fabric.inventory_at = None
+    fabric.inventory_at = fabric.looked_at = None
     fabric.save()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -15,6 +15,7 @@ from opensiterecovery.provider.v1.inventory_pb2 import InventoryUpdate
 from coordinator.fabrics.inventory_rows import KINDS, Difference, Row, read_difference
 from coordinator.fabrics.models import Cloud, Fabric, FabricObject, Host, VirtualMachine
 from coordinator.fabrics.sessions import SessionRef, is_current
+from coordinator.fabrics.settled import forget_settled, overtaken_machines
 
 log = structlog.get_logger(__name__)
 
@@ -57,8 +58,9 @@ def apply_inventory(
         session: That brings it; None: not checked.
 
     Returns:
-        STORED; BASE_MISSING or SUPERSEDED and nothing changed. A session begins while it holds
-        the fabric's row, as this does: none can begin between the check and the commit.
+        STORED; BASE_MISSING or SUPERSEDED and nothing changed. A session begins, and a machine
+        settles, while the fabric's row is held, as it is here: neither can happen between the check
+        and the commit.
 
     Raises:
         RefusedError: InvalidInventory.
@@ -78,16 +80,23 @@ def apply_inventory(
     if base not in {0, fabric.inventory_revision}:
         log.info("inventory.base_missing", fabric_id=str(fabric_id), base=base, revision=revision)
         return InventoryOutcome.BASE_MISSING
+    # Changed by commands since the look began: the next tells of them in any case.
+    began_at = look_began_at(parts)
+    machines = difference.rows("virtual_machine")
+    overtaken = overtaken_machines(fabric_id, machines, began_at, now)
+    difference.leave("virtual_machine", overtaken)
     for kind, table in TABLES.items():
         save(table, fabric, difference.rows(kind), revision)
     save(FabricObject, fabric, difference.rows(*SHARED_KINDS), revision)
     if base == 0:
-        mark_all_else_gone(fabric, revision, now)
+        mark_all_else_gone(fabric, revision, now, overtaken)
     else:
         mark_removed_gone(fabric, difference, revision, now)
     fabric.inventory_revision = revision
     fabric.inventory_at = now
-    fabric.save(update_fields=["inventory_revision", "inventory_at"])
+    fabric.looked_at = began_at
+    fabric.save(update_fields=["inventory_revision", "inventory_at", "looked_at"])
+    forget_settled(fabric_id, began_at, now)
     log.info(
         "inventory.stored",
         vault_id=str(fabric.vault_id),
@@ -96,8 +105,16 @@ def apply_inventory(
         revision=revision,
         changed=len(difference.changed),
         removed=len(difference.removed),
+        overtaken=len(overtaken),
     )
     return InventoryOutcome.STORED
+
+
+def look_began_at(parts: Sequence[InventoryUpdate]) -> datetime | None:
+    """When the look began, by the server's clock; None where the agent does not say it."""
+    if not parts[0].HasField("look_began_at"):
+        return None
+    return parts[0].look_began_at.ToDatetime(tzinfo=UTC)
 
 
 def save(table: Table, fabric: Fabric, rows: Iterable[Row], revision: int) -> None:
@@ -147,9 +164,13 @@ def mark_removed_gone(fabric: Fabric, difference: Difference, revision: int, now
             )
 
 
-def mark_all_else_gone(fabric: Fabric, revision: int, now: datetime) -> None:
+def mark_all_else_gone(
+    fabric: Fabric, revision: int, now: datetime, left_machines: Collection[str] = ()
+) -> None:
     """After everything was sent: what this revision has not is no longer there."""
     for table in (*TABLES.values(), FabricObject):
         manager: Any = table.objects
         left = manager.filter(fabric=fabric, gone_at=None).exclude(revision=revision)
+        if table is VirtualMachine:
+            left = left.exclude(external_id__in=left_machines)
         left.update(gone_at=now, revision=revision)

@@ -39,6 +39,11 @@ class Difference:
     def rows(self, *kinds: str) -> list[Row]:
         return [row for row in self.changed.values() if row.kind in kinds]
 
+    def leave(self, kind: str, external_ids: Iterable[str]) -> None:
+        """Takes changed objects out."""
+        for external_id in external_ids:
+            self.changed.pop((kind, external_id), None)
+
     def removed_ids(self, kind: str) -> list[str]:
         return [external_id for removed, external_id in self.removed if removed == kind]
 

@@ -25,6 +25,8 @@ class Fabric(models.Model):
     # Revision of the inventory the coordinator holds; 0 before the first.
     inventory_revision = models.BigIntegerField(default=0)
     inventory_at = models.DateTimeField(null=True)
+    # When the look began that it is of, by the server's clock.
+    looked_at = models.DateTimeField(null=True)
     # Revision up to which protected items follow their machines.
     followed_revision = models.BigIntegerField(default=0)
 
@@ -141,6 +143,27 @@ class VirtualMachine(InventoryRecord):
 
     def __str__(self) -> str:
         return self.name
+
+
+class SettledMachine(models.Model):
+    """A machine that commands changed lately; see `settled`."""
+
+    id = models.BigAutoField(primary_key=True)
+    fabric = models.ForeignKey(Fabric, on_delete=models.CASCADE, related_name="+")
+    # Hyper-V's id, lower case: of the machine and of copies of it at this server.
+    vm_id = models.CharField(max_length=36)
+    # By the server's clock, which also says when its looks began.
+    settled_at = models.DateTimeField()
+    # By the coordinator's.
+    noted_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["fabric", "vm_id"], name="settled_machine_unique")
+        ]
+
+    def __str__(self) -> str:
+        return self.vm_id
 
 
 class FabricObject(InventoryRecord):

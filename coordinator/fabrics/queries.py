@@ -44,6 +44,12 @@ def provider_for_fabric(fabric_id: UUID) -> Provider | None:
     return Provider.objects.filter(fabric_id=fabric_id, unregistered_at=None).first()
 
 
+def fabrics_of_providers(provider_ids: Iterable[UUID]) -> dict[UUID, UUID]:
+    """The ids of providers' servers, also of providers that are no longer registered."""
+    found = Provider.objects.filter(id__in=list(provider_ids))
+    return dict(found.values_list("id", "fabric_id"))
+
+
 def is_connected(provider: Provider, now: datetime, lease_seconds: float) -> bool:
     """Whether the provider has a session that was heard of within the lease (SPEC EN-10)."""
     if provider.last_heartbeat_at is None or provider.disconnected_at is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from coordinator.fabrics.certificates import ProviderIdentity, authenticate
 from coordinator.fabrics.inventory import InventoryOutcome, apply_inventory
-from coordinator.fabrics.observed import machine_deleted, replication_ended
 from coordinator.fabrics.registration import Registration, register_provider
 from coordinator.fabrics.sessions import (
     OpenedSession,
@@ -17,6 +16,7 @@ from coordinator.fabrics.sessions import (
     renew_certificate,
     unregister_provider,
 )
+from coordinator.fabrics.settled import settle_machine
 
 __all__ = [
     "InventoryOutcome",
@@ -30,10 +30,9 @@ __all__ = [
     "close_session",
     "heartbeat",
     "heartbeat_many",
-    "machine_deleted",
     "open_session",
     "register_provider",
     "renew_certificate",
-    "replication_ended",
+    "settle_machine",
     "unregister_provider",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from django.db.models import F, Q
@@ -38,6 +38,7 @@ __all__ = [
     "command_results",
     "find_job",
     "job_view",
+    "last_finished",
     "list_jobs",
     "newest_results",
     "providers_with_waiting_commands",
@@ -255,26 +256,14 @@ def succeeded_steps(job_id: UUID, action: str) -> list[str]:
     return list(steps.order_by("position").values_list("key", flat=True))
 
 
-def arguments_of_succeeded(
-    vault_id: UUID, scenario: str, since: datetime, argument: tuple[str, str]
-) -> list[Mapping[str, object]]:
-    """Arguments of the jobs of a scenario that succeeded since a time.
-
-    Args:
-        vault_id: Their vault.
-        scenario: ASR's name of it.
-        since: They ended then or later.
-        argument: Name and value of an argument that they have.
-    """
-    name, value = argument
-    jobs = Job.objects.filter(
-        vault_id=vault_id,
-        scenario=scenario,
-        state=JobState.SUCCEEDED,
-        finished_at__gte=since,
-        **{f"arguments__{name}": value},
-    )
-    return list(jobs.values_list("arguments", flat=True))
+def last_finished(job_id: UUID) -> dict[UUID, datetime]:
+    """By provider, when its last command of a job ended, by the provider's own clock."""
+    results = Command.objects.filter(step__job=job_id, result__isnull=False, taken_at__isnull=False)
+    found: dict[UUID, datetime] = {}
+    for provider_id, body in results.values_list("provider_id", "result"):
+        ended = CommandResult.FromString(bytes(body or b"")).finished_at.ToDatetime(tzinfo=UTC)
+        found[provider_id] = max(ended, found.get(provider_id, ended))
+    return found
 
 
 def running_job_for(key: str) -> Job | None:

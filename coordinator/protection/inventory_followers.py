@@ -13,7 +13,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from coordinator.fabrics.models import Fabric
 from coordinator.jobs.services import QueueName, enqueue
 from coordinator.protection.capacity.applying import follow_bandwidth_of
-from coordinator.protection.discovery.following import follow_machines
+from coordinator.protection.discovery.following import follow_machines, note_followed
 from coordinator.protection.from_vmm.services import follow_requests_of
 from coordinator.protection.networks.following import follow_networks
 from coordinator.protection.pairing.following import follow_hosts_of
@@ -27,7 +27,7 @@ FOLLOW_TASK = "protection.follow_inventory"
 InventoryFollower: TypeAlias = Callable[[Fabric, datetime], None]
 
 FOLLOWERS: Mapping[str, InventoryFollower] = {
-    # Before "machines", which shows what it found, and notes what was followed.
+    # Before "machines", which shows what it found.
     "vmm_requests": follow_requests_of,
     "machines": follow_machines,
     "hosts": follow_hosts_of,
@@ -53,6 +53,7 @@ def follow_inventory(
     fabric = Fabric.objects.filter(id=UUID(fabric_id)).first()
     if fabric is None:
         return
+    broken = False
     for name, follower in (FOLLOWERS if followers is None else followers).items():
         try:
             with transaction.atomic():
@@ -62,3 +63,7 @@ def follow_inventory(
         except Exception:
             # A border: the others go on, and the next change calls this one again.
             log.exception("inventory.not_followed", follower=name, fabric_id=fabric_id)
+            broken = True
+    if not broken:
+        # Else they are all shown the same changes once more with the next; following is idempotent.
+        note_followed(fabric)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
 
-from coordinator.fabrics.services import machine_deleted, replication_ended
+from coordinator.fabrics.queries import fabrics_of_providers
+from coordinator.fabrics.services import settle_machine
 from coordinator.failures import Failure
+from coordinator.jobs.queries import last_finished
 from coordinator.jobs.registry import FinishedJob, RecordCall, StepFailedError
 from coordinator.jobs.states import JobState
 from coordinator.protection.disabling.forgetting import forget_item
@@ -42,15 +46,28 @@ def disabled(call: RecordCall) -> Mapping[str, object]:
     protecting the machine again at once must not build on a replication, or a copy, that is gone.
     """
     item = lock_item(str(call.arguments["item_id"]))
-    pairing = item.pairing
-    replication_ended({pairing.primary_fabric_id, pairing.recovery_fabric_id}, item.vm_id)
-    if (item.disabling or {}).get("delete_replica"):
-        passive = ActiveLocation(item.active_location).other
-        machine_deleted(
-            fabric_of_side(pairing, passive).id, item.vm_id, host_of_side(item, passive), call.now
-        )
+    passive = ActiveLocation(item.active_location).other
+    deleted = bool((item.disabling or {}).get("delete_replica"))
+    settle_machine(
+        item.vm_id,
+        _ended_at(call.job_id),
+        call.now,
+        (fabric_of_side(item.pairing, passive).id, host_of_side(item, passive))
+        if deleted
+        else None,
+    )
     forget_item(item, call.now)
     return {}
+
+
+def _ended_at(job_id: UUID) -> dict[UUID, datetime]:
+    """By server, when its last command of the job ended."""
+    by_provider = last_finished(job_id)
+    found: dict[UUID, datetime] = {}
+    for provider_id, fabric_id in fabrics_of_providers(by_provider).items():
+        at = by_provider[provider_id]
+        found[fabric_id] = max(at, found.get(fabric_id, at))
+    return found
 
 
 def disabling_finished(job: FinishedJob) -> None:

@@ -91,13 +91,7 @@ def disable_protection(
     refuse_unless_allowed(fresh, Operation.DISABLE_PROTECTION)
     aims = _aims(fresh)
     graph = plan_disabling(_snapshot(fresh, aims))
-    passive = host_of_side(fresh, ActiveLocation(fresh.active_location).other)
-    # For who protects the machine again before the inventory is of a later time than this.
-    arguments = {
-        "vm_id": fresh.vm_id,
-        "deleted_from": passive if aims["delete_replica"] else "",
-        "affected_objects": dict(affected or {}),
-    }
+    arguments = {"affected_objects": dict(affected or {})}
     disabling = ItemJob(SCENARIO, FRIENDLY_NAME, graph, arguments)
     job = begin_item_job(fresh, disabling, origin, now)
     if job.created_at == now:

@@ -21,12 +21,11 @@ FOLLOWED_COLUMNS = ["friendly_name", "protectable_item_id", "primary_host", "fab
 def follow_machines(fabric: Fabric, now: datetime) -> None:
     """Brings items up to date with what became of their machines in a fabric.
 
-    Costs what has changed since it was last called, however many machines there are.
+    Costs what has changed since `note_followed`, however many machines there are.
 
     Idempotent. Source: SPEC DI-2; the issue's "VMs renamed, moved, live-migrated to another host,
     deleted, made HA are followed".
     """
-    revision = fabric.inventory_revision
     changed = VirtualMachine.objects.filter(fabric=fabric, revision__gt=fabric.followed_revision)
     vm_ids = set(changed.exclude(vm_id="").values_list("vm_id", flat=True))
     items = _items(fabric, vm_ids)
@@ -36,6 +35,11 @@ def follow_machines(fabric: Fabric, now: datetime) -> None:
         for item in items:
             follow(item, fabric, machines.get(item.vm_id, ()), hosts[item.pairing_id], now)
         ProtectedItem.objects.bulk_update(items, FOLLOWED_COLUMNS, batch_size=200)
+
+
+def note_followed(fabric: Fabric) -> None:
+    """Everything up to the fabric's revision, as it was read, has been followed by everybody."""
+    revision = fabric.inventory_revision
     Fabric.objects.filter(pk=fabric.pk, followed_revision__lt=revision).update(
         followed_revision=revision
     )

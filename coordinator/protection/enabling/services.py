@@ -82,7 +82,7 @@ def enable_protection(
         ("side", pairing.id, machine.host_fqdn),
         lambda: side_of_host(pairing, ActiveLocation.PRIMARY, machine.host_fqdn),
     )
-    choice = _choose_variant(machine, pairing, side, around, now)
+    choice = _choose_variant(machine, pairing, side, around)
     item = _take_item(request, pairing, side, now)
     snapshot = _snapshot(item, pairing, side, machine)
     enabling = ItemJob(
@@ -187,7 +187,6 @@ def _choose_variant(
     pairing: Pairing,
     side: ItemSide,
     around: Surroundings,
-    now: datetime,
 ) -> Choice:
     """How the first copy comes to be.
 
@@ -195,7 +194,7 @@ def _choose_variant(
         RefusedError: What is there already cannot be used, with what to do about it.
     """
     names = around.once(("recovery hosts", pairing.id), lambda: recovery_hosts(pairing))
-    choice = choose_variant(situation_of(machine, pairing, side, names, now))
+    choice = choose_variant(situation_of(machine, pairing, side, names))
     if isinstance(choice, Failure):
         raise RefusedError(choice, status=409)
     return choice

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
-from datetime import datetime, timedelta
 
 from coordinator.fabrics import queries as fabrics
 from coordinator.fabrics.models import VirtualMachine
-from coordinator.jobs.queries import arguments_of_succeeded
-from coordinator.protection.disabling.planner import SCENARIO as DISABLING
 from coordinator.protection.enabling.variants import (
     DiskShape,
     KnownCopy,
@@ -21,42 +17,27 @@ from coordinator.protection.models import PairedHost, Pairing
 from coordinator.protection.policies.rules import InitialReplicationMethod
 from coordinator.protection.sides import ItemSide
 
-# Longer than a look at a server takes, and the time between two of them.
-UNSETTLED = timedelta(minutes=5)
-
 
 def situation_of(
     machine: VirtualMachine,
     pairing: Pairing,
     side: ItemSide,
     names: Mapping[str, Collection[str]],
-    now: datetime,
 ) -> Situation:
     """Gathers what the choice of the first copy's variant depends on.
-
-    What a look at a server tells that began before protection was disabled may come after it: for a
-    while the job that disabled it is believed, and not what the inventory says of that replication.
 
     Args:
         machine: The one to protect.
         pairing: Its clouds' pairing, with the policy.
         side: The host that has it, as the pairing configured it.
         names: Of the recovery cloud's hosts, see `recovery_hosts`.
-        now: The time.
     """
-    ended = arguments_of_succeeded(
-        machine.vault_id, DISABLING, now - UNSETTLED, ("vm_id", machine.vm_id)
-    )
-    deleted = {str(arguments.get("deleted_from", "")).lower() for arguments in ended}
-    copies = _copies(machine, pairing, set(names) - deleted)
-    if ended:
-        copies = tuple(replace(copy, mode="") for copy in copies)
+    copies = _copies(machine, pairing, set(names))
     by_name = {name: fqdn for fqdn, known in names.items() for name in known}
     # A broker stands for all hosts of its cluster: the one that has the copy is meant.
     by_name |= {name: copy.host for copy in copies for name in names[copy.host]}
     message = machine_message(machine)
-    told = message.HasField("replication") and not ended
-    relationship = message.replication if told else None
+    relationship = message.replication if message.HasField("replication") else None
     return Situation(
         machine=machine.name,
         host=side.host,

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from django.db import transaction
+from opensiterecovery.provider.v1.inventory_pb2 import InventoryObject, InventoryUpdate
+from opensiterecovery.provider.v1.inventory_pb2 import VirtualMachine as WireMachine
 
-from coordinator.fabrics.models import VirtualMachine
+from coordinator.fabrics.models import Fabric, VirtualMachine
+from coordinator.fabrics.services import apply_inventory
 from coordinator.jobs.models import Job, OperationLock
 from coordinator.jobs.queries import job_view
 from coordinator.jobs.states import JobState
 from coordinator.protection import services as protection
+from coordinator.protection.inventory import machine_message
 from coordinator.protection.models import Policy, ProtectedItem, RecoveryPoint
 from coordinator.protection.requests import RequestOrigin
 from coordinator.protection.states import ProtectionState
@@ -121,18 +126,23 @@ def test_the_inventory_knows_at_once_what_the_hosts_have_said(
 def test_a_look_that_began_before_does_not_bring_back_what_is_gone(protected: World) -> None:
     item = protected.item()
     run(protected)
-    machine = protected.machine("GoldVM1")
-    machine.details["replication"] = {"mode": "Primary", "replica_server": item.recovery_host}
-    machine.save()
-    VirtualMachine.objects.create(
-        vault=protected.vault,
-        fabric=protected.fabric("vmm-beijing"),
-        external_id="copy",
-        name="GoldVM1 at Beijing",
-        vm_id=item.vm_id,
-        host_fqdn=item.recovery_host,
-        details={"replication": {"mode": "Replica"}},
-    )
+    seen = machine_message(protected.machine("GoldVM1"))
+    seen.replication.mode = "Primary"
+    seen.replication.replica_server = item.recovery_host
+    copy = WireMachine(id="copy", vm_id=item.vm_id, host_fqdn=item.recovery_host)
+    copy.replication.mode = "Replica"
+    Fabric.objects.update(inventory_revision=1)
+    for fabric_name, machine in (("vmm-shanghai", seen), ("vmm-beijing", copy)):
+        fabric = protected.fabric(fabric_name)
+        look = InventoryUpdate(
+            base_revision=1,
+            revision=2,
+            changed=[InventoryObject(virtual_machine=machine)],
+            last_part=True,
+        )
+        look.look_began_at.FromDatetime(protected.now - timedelta(minutes=1))
+        with transaction.atomic():
+            apply_inventory(fabric.id, [look], protected.now)
     protected.enable("GoldVM1")
     protected.turn()
     protected.hyperv.finish_copy(item.vm_id)

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from coordinator.fabrics.models import Fabric, Host, VirtualMachine
-from coordinator.protection.discovery.following import follow_machines
+from coordinator.protection.discovery.following import follow_machines, note_followed
 from coordinator.protection.models import ProtectedItem
 from tests.integration.protection.world import World
 
@@ -30,7 +30,9 @@ def change(world: World, machine: VirtualMachine, **columns: object) -> Protecte
     VirtualMachine.objects.filter(pk=machine.pk).update(
         revision=fabric.inventory_revision, **columns
     )
-    follow_machines(Fabric.objects.get(pk=fabric.pk), world.now)
+    found = Fabric.objects.get(pk=fabric.pk)
+    follow_machines(found, world.now)
+    note_followed(found)
     return world.item()
 
 

@@ -13,6 +13,7 @@ from coordinator.jobs.domain_tasks import carry_out
 from coordinator.jobs.models import OutboxMessage
 from coordinator.protection.inventory_followers import (
     FOLLOW_TASK,
+    FOLLOWERS,
     follow_inventory,
     inventory_changed,
 )
@@ -34,6 +35,27 @@ def test_one_that_breaks_undoes_its_own_work_only(world: World) -> None:
     follow_inventory(world.now, str(fabric.id), {"breaks": breaks, "looks": looks})
     assert seen == [fabric.name]
     assert not OutboxMessage.objects.filter(task=FOLLOW_TASK).exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.spec("DI-2")
+def test_what_one_did_not_follow_is_shown_to_it_again_with_the_next_change(world: World) -> None:
+    fabric = Fabric.objects.all()[0]
+    shown: list[int] = []
+    broken = [True, False]
+
+    def breaks_once(looked_at: Fabric, _now: datetime) -> None:
+        shown.append(looked_at.followed_revision)
+        if broken.pop(0):
+            raise ValueError(looked_at.name)
+
+    followers = {**FOLLOWERS, "breaks once": breaks_once}
+    for revision in (7, 8):
+        Fabric.objects.filter(pk=fabric.pk).update(inventory_revision=revision)
+        follow_inventory(world.now, str(fabric.id), followers)
+    assert shown == [fabric.followed_revision] * 2
+    fabric.refresh_from_db()
+    assert fabric.followed_revision == 8
 
 
 @pytest.mark.django_db

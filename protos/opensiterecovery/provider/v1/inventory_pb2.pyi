@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
@@ -32,6 +33,7 @@ class InventoryUpdate(_message.Message):
     LAST_PART_FIELD_NUMBER: _builtins.int
     CHANGED_FIELD_NUMBER: _builtins.int
     REMOVED_FIELD_NUMBER: _builtins.int
+    LOOK_BEGAN_AT_FIELD_NUMBER: _builtins.int
     base_revision: _builtins.int
     """Revision this difference starts from; 0: from nothing, everything follows."""
     revision: _builtins.int
@@ -41,6 +43,12 @@ class InventoryUpdate(_message.Message):
     def changed(self) -> _containers.RepeatedCompositeFieldContainer[Global___InventoryObject]: ...
     @_builtins.property
     def removed(self) -> _containers.RepeatedCompositeFieldContainer[Global___InventoryKey]: ...
+    @_builtins.property
+    def look_began_at(self) -> _timestamp_pb2.Timestamp:
+        """When the look began that saw all this, by the clock that CommandResult.finished_at is of.
+        A machine that a command ended on later is left as it is: the next look tells of it in any case.
+        """
+
     def __init__(
         self,
         *,
@@ -50,10 +58,11 @@ class InventoryUpdate(_message.Message):
         last_part: _builtins.bool = ...,
         changed: _abc.Iterable[Global___InventoryObject] | None = ...,
         removed: _abc.Iterable[Global___InventoryKey] | None = ...,
+        look_began_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["look_began_at", b"look_began_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_revision", b"base_revision", "changed", b"changed", "last_part", b"last_part", "part", b"part", "removed", b"removed", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_revision", b"base_revision", "changed", b"changed", "last_part", b"last_part", "look_began_at", b"look_began_at", "part", b"part", "removed", b"removed", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,11 +1,15 @@
 """Differences lead from what the coordinator has to what is there, in bounded parts."""
 
+from datetime import UTC, datetime
+
 from hypothesis import given
 from hypothesis import strategies as st
 from opensiterecovery.provider.v1 import inventory_pb2
 
-from agent.fabric.differences import Difference, difference, digests, parts
+from agent.fabric.differences import Difference, Step, difference, digests, parts
 from agent.fabric.inventory import Inventory, ObjectKey, inventory_of
+
+BEGAN = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def cloud(object_id: str, name: str) -> inventory_pb2.InventoryObject:
@@ -42,11 +46,12 @@ def test_applying_the_difference_gives_what_is_there(
     base: Inventory, now: Inventory, most_objects: int, most_bytes: int
 ) -> None:
     found = difference(digests(base), now, digests(now))
-    updates = list(parts(found, 7, 8, most_objects, most_bytes))
+    updates = list(parts(found, Step(7, 8, BEGAN), most_objects, most_bytes))
     assert apply(base, updates) == now
     assert [update.part for update in updates] == list(range(len(updates)))
     assert [update.last_part for update in updates] == [False] * (len(updates) - 1) + [True]
     assert {(update.base_revision, update.revision) for update in updates} == {(7, 8)}
+    assert {update.look_began_at.ToDatetime(tzinfo=UTC) for update in updates} == {BEGAN}
     for update in updates:
         objects = len(update.changed) + len(update.removed)
         assert objects <= most_objects
@@ -56,7 +61,7 @@ def test_applying_the_difference_gives_what_is_there(
 @given(INVENTORIES, INVENTORIES)
 def test_from_nothing_everything_is_sent(base: Inventory, now: Inventory) -> None:
     found = difference({}, now, digests(now))
-    assert apply(base, list(parts(found, 0, 1))) == now
+    assert apply(base, list(parts(found, Step(0, 1, BEGAN)))) == now
 
 
 @given(INVENTORIES)
@@ -73,6 +78,6 @@ def test_only_what_changed_is_sent() -> None:
 
 
 def test_an_empty_difference_is_one_message_that_says_so() -> None:
-    [update] = parts(Difference([], []), 0, 3)
+    [update] = parts(Difference([], []), Step(0, 3, BEGAN))
     assert update.last_part
     assert (update.revision, len(update.changed), len(update.removed)) == (3, 0, 0)

@@ -148,6 +148,24 @@ async def test_what_the_coordinator_did_not_store_is_sent_again(
     assert base.kept[0] == stored.revision
 
 
+@pytest.mark.spec("DI-2", "RE-7")
+async def test_a_machine_that_a_command_touched_is_told_by_the_next_look_that_begins(
+    powershell: Any, record: Record, watch: InventoryWatch, coordinator: FakeCoordinator
+) -> None:
+    machine = record(ID=UUID(int=7), VMId=str(UUID(int=8)), Name="VM1", HostName="hv1.example")
+    powershell.answer("Get-SCVirtualMachine", [machine])
+    assert await watch.look()
+    watch.touched("HV1.example", str(UUID(int=8)).upper())
+    coordinator.silent = True
+    assert not await watch.look()
+    coordinator.silent = False
+    assert await watch.look()
+    assert await watch.look()
+    told = [[item.virtual_machine.name for item in each.changed] for each in coordinator.updates]
+    assert told == [["VM1"], ["VM1"], ["VM1"]]
+    assert {each.look_began_at.ToDatetime(tzinfo=UTC) for each in coordinator.updates} == {NOW}
+
+
 async def test_a_late_answer_to_an_older_revision_is_ignored(
     powershell: Any, record: Record, watch: InventoryWatch, coordinator: FakeCoordinator
 ) -> None:

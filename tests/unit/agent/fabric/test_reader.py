@@ -304,6 +304,30 @@ async def test_a_host_that_cannot_be_asked_keeps_what_it_said(
     assert await reader.look(whole=True) == before
 
 
+@pytest.mark.spec("RE-7")
+async def test_of_a_machine_that_a_command_changed_only_what_its_host_says_since_counts(
+    site: Site, reader: FabricReader, powershell: Any, record: Record, failure: PowerShellFailure
+) -> None:
+    """VMM shows it neither as changed nor as one side of a replication."""
+    both = [relationship(record, 1), relationship(record, 2)]
+    powershell.answer("Get-VMReplication", both, "hv1.example")
+    await reader.look()
+
+    async def modes(**options: Any) -> list[str]:
+        seen = [item.virtual_machine for item in (await reader.look(**options)).values()]
+        told = {machine.name: machine.replication.mode for machine in seen if machine.name}
+        return [told["VM1"], told["VM2"]]
+
+    powershell.answer("Get-VMReplication", both[1:], "hv1.example")
+    assert await modes() == ["Primary", "Primary"]
+    touched = {("hv1.example", str(UUID(int=201)))}
+    assert await modes(touched=touched) == ["", "Primary"]
+    powershell.answer("Get-VMReplication", both, "hv1.example")
+    assert await modes(touched=touched) == ["Primary", "Primary"]
+    powershell.answer("Get-VMReplication", failure, "hv1.example")
+    assert await modes(touched=touched) == ["", "Primary"]
+
+
 def test_an_extended_relationship_is_told_with_the_first(record: Record) -> None:
     extended = relationship(
         record, 1, ReplicationRelationshipType="Extended", ReplicaServerName="third.example"
