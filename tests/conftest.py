@@ -9,12 +9,19 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 import redis
 
 from coordinator.config import embedded
 from coordinator.config.waiting import wait_for
+
+# A busy machine is no fault of what is tested.
+hypothesis.settings.register_profile(
+    "any-machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any-machine")
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

@@ -130,7 +130,10 @@ def _check(session: Session, path: str, wanted: Mapping[str, Any], *, known: boo
     if forecast is None:
         session.tell("There is no forecast: what would be done is not known.")
         return
-    session.tell(f"It would take about {forecast['seconds']:.0f} s. What that depends on:")
+    session.tell(
+        f"It would take about {forecast['seconds']:.0f} s ({forecast['lowSeconds']:.0f} to "
+        f"{forecast['highSeconds']:.0f} s). What that depends on:"
+    )
     session.show(forecast["criticalPath"], PATH_COLUMNS)
 
 

@@ -57,6 +57,8 @@ def _script(script: ScriptFacts) -> dict[str, object]:
 def _forecast(forecast: Forecast, names: Mapping[str, str]) -> dict[str, object]:
     return {
         "seconds": round(forecast.seconds, 1),
+        "lowSeconds": round(forecast.low_seconds, 1),
+        "highSeconds": round(forecast.high_seconds, 1),
         "manualActions": forecast.manual_actions,
         "groups": [
             {

@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from random import Random
 
-from coordinator.jobs.steps import Graph, StepKind
-from coordinator.recovery.dry_run.playing import Mark, Play, PlayedStep
+from coordinator.jobs.rules import all_steps
+from coordinator.jobs.steps import Graph, StepKind, StepSpec
+from coordinator.recovery.dry_run.durations import Durations
+from coordinator.recovery.dry_run.playing import (
+    ExpectedLengths,
+    Lengths,
+    Mark,
+    Play,
+    PlayedStep,
+)
+
+FEWEST_PLAYS, MOST_PLAYS = 5, 41
+# So many steps are played in all, roughly: about two seconds.
+PLAYED_STEPS = 100_000
 
 
 class WaitedFor(StrEnum):
@@ -33,7 +46,7 @@ class PathPart:
         task: ASR's name of its task.
         host_slot: Slot of the host it works on; empty when it takes no place there.
         begins_seconds: After the beginning of the run.
-        seconds: How long it takes.
+        seconds: How long it takes until what comes next here can begin.
         waited_for: Why it begins only then.
     """
 
@@ -62,31 +75,50 @@ class Forecast:
 
     Attributes:
         seconds: From begin to end; manual actions count for nothing.
+        low_seconds: It hardly ever takes less: one time in ten.
+        high_seconds: It hardly ever takes more: one time in ten.
         phases: Of a plan, in order.
         critical_path: What the end depends on, in order; together as long as the run.
         manual_actions: How often people will be waited for.
     """
 
     seconds: float
+    low_seconds: float
+    high_seconds: float
     phases: tuple[PhaseForecast, ...]
     critical_path: tuple[PathPart, ...]
     manual_actions: int
 
 
-def forecast(graph: Graph, slots_per_host: int) -> Forecast:
-    """Plays a run through with the durations that its steps expect.
+def forecast(graph: Graph, slots_per_host: int, known: Durations | None = None) -> Forecast:
+    """Plays a run through, and tells of the play that took neither long nor short.
 
     The rules are the engine's: order, gates, so many commands at once per host, and of those that
     wait for a place the one with the most before it first. Steps that take something back are not
     played: nothing fails.
 
+    A group is over when the last of its machines is, so that a run of steps that all took what
+    they usually take would be too short. It is played many times, each step taking as long as one
+    of those that were measured.
+
     Args:
         graph: With expected durations, see `with_durations`; of a plan or of one machine.
         slots_per_host: How many commands a host works on at once.
+        known: What was measured; None: every step takes what it expects, once.
+
+    Returns:
+        The same for the same arguments.
     """
-    played = Play(graph, slots_per_host).to_the_end()
+    lengths: list[Lengths] = [ExpectedLengths()]
+    if known is not None:
+        lengths = [DrawnLengths(known, Random(number)) for number in range(_plays(graph))]  # noqa: S311 - no secret
+    plays = [Play(graph, slots_per_host, each).to_the_end() for each in lengths]
+    plays.sort(key=_seconds)
+    played = plays[len(plays) // 2]
     return Forecast(
-        seconds=max((step.ends for step in played), default=0.0),
+        seconds=_seconds(played),
+        low_seconds=_seconds(plays[len(plays) // 10]),
+        high_seconds=_seconds(plays[-1 - len(plays) // 10]),
         phases=tuple(
             PhaseForecast(
                 key=step.spec.key,
@@ -102,29 +134,55 @@ def forecast(graph: Graph, slots_per_host: int) -> Forecast:
     )
 
 
+@dataclass(frozen=True)
+class DrawnLengths:
+    """Everything takes as long as one of those that have been, by chance."""
+
+    known: Durations
+    chance: Random
+
+    def seconds(self, step: StepSpec) -> float:
+        return self.known.draw(step, self.chance)
+
+    def handing_over_seconds(self, step: StepSpec) -> float:
+        return self.known.draw_handing_over(step, self.chance)
+
+
+def _plays(graph: Graph) -> int:
+    """How often a run is played: an odd number, the fewer the larger it is."""
+    steps = sum(1 for _ in all_steps(graph))
+    return max(FEWEST_PLAYS, min(MOST_PLAYS, PLAYED_STEPS // max(1, steps))) | 1
+
+
+def _seconds(played: list[PlayedStep]) -> float:
+    return max((step.told for step in played), default=0.0)
+
+
 def _backwards(played: list[PlayedStep]) -> Iterator[PathPart]:
     """From the last end to the beginning, from each step to what it waited for."""
-    last = max(played, key=lambda step: (step.ends, step.number), default=None)
+    last = max(played, key=lambda step: (step.told, step.number), default=None)
     mark = None if last is None else Mark(last, end=True)
+    until = 0.0 if last is None else last.told
     while mark is not None:
         step = mark.step
         if mark.end and step.ended_by is not None:
             # A phase ends with the last of its members.
             mark = Mark(step.ended_by, end=True)
             continue
-        if step.spec.expected_seconds and step.spec.kind is not StepKind.GROUP:
-            yield _part(step)
+        if until > step.begins and step.spec.kind is not StepKind.GROUP:
+            yield _part(step, until - step.begins)
+            until = step.begins
         mark = step.cause
 
 
-def _part(step: PlayedStep) -> PathPart:
+def _part(step: PlayedStep, seconds: float) -> PathPart:
     return PathPart(
         machine=step.job,
         step=step.spec.key,
         task=step.spec.task,
         host_slot=step.spec.slot,
         begins_seconds=step.begins,
-        seconds=step.spec.expected_seconds,
+        seconds=seconds,
         waited_for=_waited_for(step),
     )
 

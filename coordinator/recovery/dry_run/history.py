@@ -12,7 +12,7 @@ from coordinator.recovery.dry_run.durations import (
     Durations,
     Measured,
     kind_of,
-    medians,
+    measured_durations,
     with_durations,
 )
 
@@ -20,8 +20,14 @@ from coordinator.recovery.dry_run.durations import (
 def durations_of(vault_id: UUID, steps: Iterable[StepSpec]) -> Durations:
     """How long steps of the same actions took in a vault; one query."""
     verbs = {step.action for step in steps if step.kind is StepKind.COMMAND}
-    return medians(
-        Measured(kind_of(found.verb, {"path": found.path}), found.slot, found.seconds)
+    return measured_durations(
+        Measured(
+            kind_of(found.verb, {"path": found.path}),
+            found.slot,
+            found.seconds,
+            # Of one with a slot nobody knows how long it waited for a place.
+            None if found.slot else found.to_claim_seconds + found.to_take_seconds,
+        )
         for found in step_lengths(vault_id, verbs)
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from coordinator.jobs.rules import gate_of, members_of, urgencies
 from coordinator.jobs.steps import Graph, StepKind, StepSpec
@@ -24,6 +25,7 @@ class PlayedStep:
             the run.
         begins: The same.
         ends: The same.
+        told: When what waits for it may begin; not before its end.
         cause: What it waited for last; None: it could begin at once.
         waited_for_slot: That was a place at its host.
         ended_by: Of a GROUP step: the member's step that ended it; None: nothing was left to do.
@@ -36,6 +38,7 @@ class PlayedStep:
     ready: float = 0.0
     begins: float = 0.0
     ends: float = 0.0
+    told: float = 0.0
     cause: Mark | None = None
     waited_for_slot: bool = False
     ended_by: PlayedStep | None = None
@@ -63,15 +66,39 @@ class _Slot:
     freed_by: PlayedStep | None = None
 
 
+class Lengths(Protocol):
+    """How long things take in one play; asked once for each step."""
+
+    def seconds(self, step: StepSpec) -> float:
+        """From when its provider gets a step until it has ended."""
+
+    def handing_over_seconds(self, step: StepSpec) -> float:
+        """From its end until what waits for it gets to its provider."""
+
+
+class ExpectedLengths:
+    """Every step takes what is expected, and nothing is lost between them."""
+
+    def seconds(self, step: StepSpec) -> float:
+        return step.expected_seconds
+
+    def handing_over_seconds(self, step: StepSpec) -> float:
+        del step
+        return 0.0
+
+
 class Play:
     """One run, played to its end.
 
     Args:
-        graph: Of a plan's run or of one machine's job.
+        graph: Of a plan's run or of one machine's job. What is begun first goes by the durations
+            that its steps expect.
         slots_per_host: How many commands a host works on at once.
+        lengths: How long everything takes this time.
     """
 
-    def __init__(self, graph: Graph, slots_per_host: int) -> None:
+    def __init__(self, graph: Graph, slots_per_host: int, lengths: Lengths | None = None) -> None:
+        self._lengths = lengths or ExpectedLengths()
         self._steps: list[PlayedStep] = []
         self._by_key: dict[tuple[str, str], PlayedStep] = {}
         self._after: defaultdict[PlayedStep, list[PlayedStep]] = defaultdict(list)
@@ -79,7 +106,8 @@ class Play:
         self._counted_by: defaultdict[PlayedStep, list[PlayedStep]] = defaultdict(list)
         self._slots: defaultdict[str, _Slot] = defaultdict(lambda: _Slot(slots_per_host))
         self._wanted: dict[str, None] = {}
-        self._ends: list[tuple[float, int]] = []
+        # When steps end, and when others are told of it: time, number, told.
+        self._events: list[tuple[float, int, bool]] = []
         self._add(ROOT, graph.steps)
         for child in graph.children:
             if not child.skipped_reason:
@@ -91,10 +119,13 @@ class Play:
         for step in [step for step in self._steps if not step.waits]:
             self._ready(step, 0.0, None)
         self._give_places(0.0)
-        while self._ends:
-            now, number = heapq.heappop(self._ends)
-            self._end(self._steps[number], now)
-            if not self._ends or self._ends[0][0] > now:
+        while self._events:
+            now, number, told = heapq.heappop(self._events)
+            if told:
+                self._tell(self._steps[number], now)
+            else:
+                self._end(self._steps[number], now)
+            if not self._events or self._events[0][0] > now:
                 # What becomes possible at the same moment is weighed together.
                 self._give_places(now)
         return self._steps
@@ -157,18 +188,28 @@ class Play:
         for member in self._behind[step]:
             self._less(member, now, Mark(step, end=False))
         if step.spec.kind is not StepKind.GROUP:
-            heapq.heappush(self._ends, (now + step.spec.expected_seconds, step.number))
+            seconds = self._lengths.seconds(step.spec)
+            heapq.heappush(self._events, (now + seconds, step.number, False))
         elif not step.members_left:
-            heapq.heappush(self._ends, (now, step.number))
+            heapq.heappush(self._events, (now, step.number, False))
 
     def _end(self, step: PlayedStep, now: float) -> None:
+        """Its place is free at once; the engine hears of it a little later."""
         step.ends = now
         self._free(step)
+        later = self._lengths.handing_over_seconds(step.spec)
+        if later:
+            heapq.heappush(self._events, (now + later, step.number, True))
+        else:
+            self._tell(step, now)
+
+    def _tell(self, step: PlayedStep, now: float) -> None:
+        step.told = now
         for group in self._counted_by[step]:
             group.members_left -= 1
             if group.begun and not group.members_left:
                 group.ended_by = step
-                heapq.heappush(self._ends, (now, group.number))
+                heapq.heappush(self._events, (now, group.number, False))
         for after in self._after[step]:
             self._less(after, now, Mark(step, end=True))
 

@@ -101,7 +101,7 @@ def _dry_run(vault_id: UUID, read: ReadRun) -> DryRun:
     }
     return DryRun(
         check(read.with_unmeasured(sorted(unmeasured))),
-        forecast(measured, settings.CONFIGURATION.commands_per_host),
+        forecast(measured, settings.CONFIGURATION.commands_per_host, durations),
         {child.key: child.target.name for child in graph.children},
         facts.scripts,
         read.looked_at,

@@ -11,7 +11,7 @@ from coordinator.recovery.dry_run.durations import (
     Durations,
     Measured,
     kind_of,
-    medians,
+    measured_durations,
     with_durations,
 )
 
@@ -34,21 +34,21 @@ def step(
 
 
 def test_one_that_took_very_long_does_not_move_the_median() -> None:
-    known = medians([Measured(START, HOST, seconds) for seconds in (10, 11, 12, 900, 9)])
+    known = measured_durations([Measured(START, HOST, seconds) for seconds in (10, 11, 12, 900, 9)])
     assert known.seconds(step()) == 11
 
 
 def test_a_host_is_different_once_there_is_enough_of_it() -> None:
     slow = [Measured(START, OTHER, 60.0)] * 2
     quick = [Measured(START, HOST, 10.0)] * 5
-    assert medians([*slow, *quick]).seconds(step(slot=OTHER)) == 10
-    assert medians([*slow, *slow, *quick]).seconds(step(slot=OTHER)) == 60
-    assert medians([*slow, *quick]).seconds(step(slot="host:new.test")) == 10
+    assert measured_durations([*slow, *quick]).seconds(step(slot=OTHER)) == 10
+    assert measured_durations([*slow, *slow, *quick]).seconds(step(slot=OTHER)) == 60
+    assert measured_durations([*slow, *quick]).seconds(step(slot="host:new.test")) == 10
 
 
 def test_only_the_newest_count() -> None:
     new, old = [Measured(START, HOST, 5.0)] * 25, [Measured(START, HOST, 500.0)] * 100
-    assert medians([*new, *old]).seconds(step()) == 5
+    assert measured_durations([*new, *old]).seconds(step()) == 5
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,6 @@ def test_each_script_is_measured_by_itself() -> None:
 
 
 def test_steps_are_given_what_is_known() -> None:
-    known = medians([Measured(START, HOST, 4.0)])
+    known = measured_durations([Measured(START, HOST, 4.0)])
     [spec] = with_durations(Graph((TaskSpec("T", "T"),), (step(),)), known).steps
     assert spec.expected_seconds == 4

@@ -4,62 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
-from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from coordinator.jobs.family_graph import gate_of, members_of, validate_family
-from coordinator.jobs.steps import ChildJob, Graph, JobTarget, StepKind, StepSpec, TaskSpec
+from coordinator.jobs.steps import Graph, StepKind
 from coordinator.jobs.urgency import urgencies
+from coordinator.recovery.dry_run.durations import Durations
 from coordinator.recovery.dry_run.forecast import WaitedFor, forecast
 from coordinator.recovery.dry_run.playing import Play, PlayedStep
+from tests.unit.recovery.dry_run.runs_to_play import RUNS, Drawn, child, graph, group, run_of, step
 from tests.unit.recovery.plans.runs_for_tests import boot, manual, plan, planned, request
 
 pytestmark = pytest.mark.spec("RP-6")
-
-PROVIDER = "11111111-1111-4111-8111-111111111111"
-
-
-def step(key: str, seconds: float, *after: str, slot: str = "", gate: str = "") -> StepSpec:
-    return StepSpec(
-        key=key,
-        task="T",
-        kind=StepKind.COMMAND,
-        action="stop_virtual_machine",
-        provider=PROVIDER,
-        after=after,
-        slot=slot,
-        gate=gate,
-        expected_seconds=seconds,
-    )
-
-
-def graph(*steps: StepSpec, children: tuple[ChildJob, ...] = ()) -> Graph:
-    return Graph((TaskSpec("T", "Task"),), steps, children)
-
-
-def child(key: str, *steps: StepSpec, skipped_reason: str = "") -> ChildJob:
-    return ChildJob(
-        key=key,
-        scenario="PlannedFailover",
-        friendly_name="x",
-        target=JobTarget("ProtectionEntity", key, key),
-        graph=graph(*steps),
-        skipped_reason=skipped_reason,
-    )
-
-
-def group(key: str, gate: str, members: list[str], *after: str) -> StepSpec:
-    return StepSpec(
-        key=key,
-        task="T",
-        kind=StepKind.GROUP,
-        action="recovery.plan_group",
-        inputs={"members": members, "gate": gate},
-        after=after,
-    )
 
 
 def path(found: Graph, slots: int = 6) -> list[tuple[str, str, str]]:
@@ -138,41 +97,6 @@ def test_manual_actions_are_counted_and_take_no_time() -> None:
     assert (found.manual_actions, found.seconds) == (1, 0)
 
 
-# Machines of each group, and what the lengths and hosts of the steps are made of.
-RUNS = st.tuples(st.lists(st.integers(1, 4), min_size=1, max_size=4), st.integers(0, 1_000_000))
-Drawn = tuple[list[int], int]
-
-
-def run_of(drawn: Drawn) -> Graph:
-    """A run as the planner makes it, every step with a length and some with a host."""
-    sizes, seed = drawn
-    chance = Random(seed)
-    names = iter(f"m{number}" for number in range(sum(sizes)))
-    groups = [
-        boot(number, [next(names) for _ in range(size)])
-        for number, size in enumerate(sizes, start=1)
-    ]
-    run = planned(request(plan(groups)))
-
-    def timed(spec: StepSpec) -> StepSpec:
-        if spec.kind is StepKind.GROUP:
-            return spec
-        slot = chance.choice(["", "host:a", "host:b"]) if spec.gate else ""
-        return replace(spec, expected_seconds=float(chance.randint(0, 20)), slot=slot)
-
-    return replace(
-        run,
-        steps=tuple(timed(spec) for spec in run.steps),
-        children=tuple(
-            replace(
-                each,
-                graph=replace(each.graph, steps=tuple(timed(spec) for spec in each.graph.steps)),
-            )
-            for each in run.children
-        ),
-    )
-
-
 @given(RUNS, st.integers(1, 4))
 def test_a_run_is_never_shorter_than_its_longest_chain_nor_longer_than_all_in_a_row(
     drawn: Drawn, slots: int
@@ -237,6 +161,19 @@ def test_with_places_for_all_nothing_is_over_sooner_when_a_step_takes_longer(
         chosen, graph=replace(chosen.graph, steps=tuple(steps))
     )
     assert forecast(replace(run, children=tuple(children)), 1000).seconds >= before
+
+
+def test_what_lies_between_two_steps_is_a_part_of_the_first() -> None:
+    """A place at a host is free at once; whoever waits for the step is told of its end later."""
+    known = Durations(overall={"stop_virtual_machine": [2.0]}, handing_over=[0.5])
+    chain = graph(step("a", 2), step("b", 2, "a"))
+    found = forecast(chain, 6, known)
+    assert found.seconds == 5
+    assert [part.seconds for part in found.critical_path] == [2.5, 2.5]
+    queue = graph(step("a", 2, slot="h"), step("b", 2, slot="h"))
+    found = forecast(queue, 1, known)
+    assert found.seconds == 4.5
+    assert [part.seconds for part in found.critical_path] == [2, 2.5]
 
 
 def test_two_thousand_machines_are_played_through() -> None:
