@@ -8,6 +8,7 @@ import subprocess
 import sys
 import xmlrpc.client
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -19,6 +20,8 @@ from coordinator.config.waiting import wait_for
 # Enough to ride out a database that comes back slowly: a program that ends at once is started
 # again after 1, 2, 3, ... seconds.
 START_RETRIES = 1_000_000
+# States of supervisord in which a program is not running and stays so.
+STOPPED = frozenset({"STOPPED", "FATAL"})
 
 
 @dataclass(frozen=True)
@@ -158,15 +161,23 @@ class ProcessGroup:
         """Ends a program as a loss of power would, and leaves it dead.
 
         It is frozen before supervisord is told to stop it, so that the SIGTERM of the latter finds
-        nobody who could tidy up.
+        nobody who could tidy up. One that has just died, and is being started again, is caught.
         """
-        pid = next((row.pid for row in self.status() if row.name == name), 0)
-        if not pid:
-            return
-        os.killpg(pid, signal.SIGSTOP)
-        self._call("stopProcess", name, False)
-        os.killpg(pid, signal.SIGKILL)
-        wait_for(f"{name} to end", lambda: not _alive(pid), limit_seconds=20)
+
+        def dead() -> bool:
+            [row] = [row for row in self.status() if row.name == name]
+            if row.state in STOPPED:
+                return True
+            with suppress(ProcessLookupError, xmlrpc.client.Fault):
+                if row.pid:
+                    os.killpg(row.pid, signal.SIGSTOP)
+                self._call("stopProcess", name, False)
+            with suppress(ProcessLookupError):
+                if row.pid:
+                    os.killpg(row.pid, signal.SIGKILL)
+            return False
+
+        wait_for(f"{name} to end", dead, limit_seconds=20)
 
     def freeze_program(self, name: str) -> None:
         """Has a program stand still, as it is, until it is told to go on."""

@@ -11,6 +11,7 @@ judged.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -170,6 +171,16 @@ def started_from_unknown_disks(effects: Sequence[Effect]) -> list[Effect]:
             if found is not None and any(found.get(disk) != expected[disk] for disk in expected):
                 wrong.append(effect)
     return wrong
+
+
+def duplicate_effects(effects: Iterable[Effect]) -> int:
+    """How many effects one command had on one target more than once."""
+    seen = Counter(
+        (effect.command_id, effect.effect, effect.site, effect.host, effect.target)
+        for effect in effects
+        if effect.command_id is not None
+    )
+    return sum(count - 1 for count in seen.values())
 
 
 class _Reading:

@@ -16,7 +16,8 @@ from pathlib import Path
 from deploy.lab.control.stage import Stage, StageOptions
 from deploy.story.story import Narrator, Story
 from tests.chaos.campaign import Campaign
-from tests.chaos.plan_campaign import PlanCampaign, PlanVerdict
+from tests.chaos.plan_campaign import PlanCampaign
+from tests.chaos.plan_judge import PlanVerdict
 from tests.chaos.plan_lab import PlanLab
 from tests.chaos.plan_points import choose_plan_points
 from tests.chaos.points import choose_points
@@ -46,6 +47,12 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--machines", type=int, default=40, metavar="N", help="of the plan, at most 40 (40)"
+    )
+    parser.add_argument(
+        "--at-once",
+        type=int,
+        metavar="N",
+        help="most deaths in one run of the plan (a quarter of its machines, at least 2)",
     )
     parser.add_argument("--seed", type=int, metavar="S", help="to have the same deaths again")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the verdict as JSON")
@@ -86,7 +93,9 @@ def _plan(options: argparse.Namespace, folder: Path, seed: int) -> PlanVerdict:
     lab = PlanLab(folder, options.machines)
     try:
         lab.up(tell)
-        points = choose_plan_points(options.points, seed, machines=len(lab.names))
+        points = choose_plan_points(
+            options.points, seed, machines=len(lab.names), at_once=options.at_once
+        )
         return PlanCampaign(lab, points, tell).run()
     finally:
         if not options.keep:
@@ -145,6 +154,7 @@ def _played(options: argparse.Namespace) -> str:
     if options.scenario == "return":
         return f" --scenario return --rounds {options.rounds}"
     plan = f" --scenario plan --machines {options.machines}"
+    plan += f" --at-once {options.at_once}" if options.at_once else ""
     return plan if options.scenario == "plan" else ""
 
 

@@ -6,14 +6,13 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from types import TracebackType
 
 from coordinator.config.waiting import wait_for
-from deploy.lab.control.stage import site_program
-from deploy.lab.site.power import record_loss_of_power
+from deploy.lab.control.links import link_program
+from deploy.lab.control.stage import agent_program, site_program
 from tests.chaos.plan_lab import PlanLab
-from tests.chaos.plan_points import Blow, PlanPoint
+from tests.chaos.plan_points import VICTIMS, Blow, PlanPoint
 
 START_LIMIT_SECONDS = 60.0
 
@@ -37,6 +36,8 @@ class Blows:
         self._points = points
         self._tell = tell
         self._never = threading.Event()
+        # One blow at a time for each program; a site's power is its agent's.
+        self._turns = {victim: threading.Lock() for _, victim in VICTIMS}
         self._threads = [
             threading.Thread(target=self._run, args=(point,), daemon=True) for point in points
         ]
@@ -72,24 +73,33 @@ class Blows:
         elif point.blow is Blow.POWER:
             self._lose_power(point.victim, point.away_seconds)
         else:
-            relay = self._lab.relays[point.victim]
-            relay.cut()
-            self._never.wait(point.away_seconds)
-            relay.heal()
+            self._cut_link(point.victim, point.away_seconds)
 
     def _kill(self, program: str) -> None:
         """Kills it; one that just died of another blow is waited for."""
+        with self._turns[program]:
+            os.kill(self._running(program), signal.SIGKILL)
+
+    def _lose_power(self, site: str, away_seconds: float) -> None:
+        """Takes the power from a site that has it; its agent is on it."""
+        sites = self._lab.sites()
+        with self._turns[agent_program(site)]:
+            for program in (agent_program(site), site_program(site)):
+                self._running(program)
+            sites.kill(site)
+            self._never.wait(away_seconds)
+            sites.start(site)
+
+    def _cut_link(self, site: str, away_seconds: float) -> None:
+        self._lab.sites().cut_agent(site)
+        self._never.wait(away_seconds)
+        self._lab.stage.group().resume_program(link_program(site))
+
+    def _running(self, program: str) -> int:
+        """Its process id, once it runs."""
         group = self._lab.stage.group()
 
         def pid() -> int | None:
             return next((row.pid for row in group.status() if row.name == program), 0) or None
 
-        os.kill(wait_for(f"{program} to run", pid, START_LIMIT_SECONDS), signal.SIGKILL)
-
-    def _lose_power(self, site: str, away_seconds: float) -> None:
-        stage = self._lab.stage
-        stage.group().kill_program(site_program(site))
-        record_loss_of_power(stage.state / "sites", site, datetime.now(UTC))
-        self._never.wait(away_seconds)
-        stage.start_program(site_program(site))
-        wait_for(f"{site} to boot", self._lab.sites().admin(site).is_up, START_LIMIT_SECONDS)
+        return wait_for(f"{program} to run", pid, START_LIMIT_SECONDS)

@@ -2,98 +2,81 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 
 from azure.core.exceptions import HttpResponseError
 
-from coordinator.config.waiting import WaitTimeoutError, wait_for
-from deploy.lab import judge
-from deploy.lab.control.operator import ENDED, JobFailedError, error_text
+from coordinator.config.waiting import wait_for
+from deploy.lab.control.operator import JobFailedError
 from deploy.lab.control.sites import Sites
-from deploy.lab.site.effects import Effect
+from deploy.lab.site.admin_records import MachineStatus
 from deploy.story.story import TO_PRIMARY, TO_RECOVERY
 from tests.chaos.plan_blows import Blows
+from tests.chaos.plan_judge import PlanJudge, PlanVerdict
 from tests.chaos.plan_lab import PlanLab
-from tests.chaos.plan_points import PHASES, PlanPoint, points_of
+from tests.chaos.plan_points import LOST_SITE, PlanPoint, phases_until, points_of
+from tests.chaos.plan_runs import TRIES, PlanRuns
 
-JOB_LIMIT_SECONDS = 300.0
-STATE_LIMIT_SECONDS = 180.0
-# How often a person would have one run go on before asking somebody.
-RESTARTS = 4
+STATE_LIMIT_SECONDS = 600.0
+PLANNED, UNPLANNED = (
+    f"{kind}FailoverCommitPendingStatesBegin" for kind in ("Planned", "Unplanned")
+)
 # What a machine at rest shows that a person has to have compared again.
 RESYNCHRONIZE = "WaitingForStartResynchronize"
-
-
-@dataclass
-class PlanVerdict:
-    """What a campaign came to; JSON of `tests/chaos/run --scenario plan --json`.
-
-    Attributes:
-        points: Blows that were to be struck.
-        machines: In the plan.
-        struck: Blows struck.
-        runs: Runs of the plan that ended right.
-        jobs_restarted: How often a failed run was had go on, as a person would.
-        resynchronized: How often a machine was compared anew, as a person would.
-        duplicate_effects: Effects a command had more than once.
-        owners_wrong: Machines that did not run exactly once, where they should, after a run.
-        double_running_seconds: For how long a machine ran twice on production networks, in all.
-        wrong_disks: Machines whose disks are not the recovery point of their failover.
-        records_lost: Ledger records missing after failovers, all of them planned.
-        problems: What went wrong, in words.
-    """
-
-    points: int
-    machines: int
-    struck: int = 0
-    runs: int = 0
-    jobs_restarted: int = 0
-    resynchronized: int = 0
-    duplicate_effects: int = 0
-    owners_wrong: int = 0
-    double_running_seconds: float = 0.0
-    wrong_disks: int = 0
-    records_lost: int = 0
-    problems: list[str] = field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        wrong = self.duplicate_effects + self.owners_wrong + self.wrong_disks + self.records_lost
-        clean = not wrong and not self.double_running_seconds and not self.problems
-        return clean and self.struck == self.points
-
-    def as_json(self) -> dict[str, object]:
-        return {**asdict(self), "ok": self.ok}
+COMPARING = frozenset({RESYNCHRONIZE, "Resynchronizing", "ResynchronizeSuspended"})
+# Where the machines run after a phase.
+RUN_AT = {
+    "drill": "Shanghai",
+    "failover": "Beijing",
+    "disaster": "Beijing",
+    "reverse": "Beijing",
+    "failback": "Shanghai",
+    "restore": "Shanghai",
+}
 
 
 class PlanCampaign:
-    """Rounds of a plan on a lab that is up."""
+    """Rounds of a plan on a lab that is up.
+
+    Args:
+        lab: Up.
+        points: When what is struck.
+        tell: Hears how it goes.
+        clock: Monotonic seconds.
+    """
 
     def __init__(
-        self, lab: PlanLab, points: Sequence[PlanPoint], tell: Callable[[str], None]
+        self,
+        lab: PlanLab,
+        points: Sequence[PlanPoint],
+        tell: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._lab = lab
         self._points = points
         self._tell = tell
+        self._clock = clock
         self._sites: Sites = lab.sites()
         self.verdict = PlanVerdict(points=len(points), machines=len(lab.names))
+        self._judge = PlanJudge(self._sites, lab.vm_ids(), self.verdict)
+        self._runs = PlanRuns(lab.operator, self.verdict, self._compare, tell)
 
     def run(self) -> PlanVerdict:
-        """Plays as many rounds as the points need; stops at the first run that goes wrong."""
-        rounds = max((point.round for point in self._points), default=0) + 1
+        """Plays all phases up to the last point's; stops at the first that goes wrong."""
+        began = self._clock()
         try:
-            for number in range(rounds):
-                for phase in PHASES:
-                    self._play(number, phase)
+            for number, phase in phases_until(self._points):
+                self._play(number, phase)
         except Exception as error:  # noqa: BLE001 - the border: a run that failed is a verdict
             self.verdict.problems.append(f"{type(error).__name__}: {error}")
-        self._judge_journals()
+        self._judge.journals()
+        self.verdict.seconds = round(self._clock() - began, 1)
         return self.verdict
 
     def _play(self, number: int, phase: str) -> None:
+        began = self._clock()
         blows = Blows(self._lab, points_of(self._points, number, phase), self._tell)
         try:
             with blows:
@@ -101,90 +84,120 @@ class PlanCampaign:
         finally:
             self.verdict.struck += blows.struck
             self.verdict.problems += blows.problems
-        site = "Beijing" if phase in {"failover", "reverse"} else "Shanghai"
-        if phase in {"failover", "failback"}:
-            self._judge_arrival("Shanghai" if site == "Beijing" else "Beijing", site)
-        self._judge_owners(site)
-        self._judge_journals()
+        self._judge_phase(phase)
         if self.verdict.problems:
             raise JobFailedError(f"stopped after {number}/{phase}")
         self.verdict.runs += 1
-        self._tell(f"{number}/{phase}: right")
+        self._tell(f"{number}/{phase}: right after {self._clock() - began:.0f} s")
 
     def _phase(self, phase: str) -> None:
-        if phase == "failover":
-            self._until("planned_failover", TO_RECOVERY, lambda: self._located("Recovery"))
+        if phase == "drill":
+            self._drill()
+        elif phase == "disaster":
+            self._disaster()
+        elif phase == "failover":
+            direction = {"failoverDirection": TO_RECOVERY}
+            self._runs.until("planned_failover", direction, self._at("Recovery", PLANNED))
         elif phase == "failback":
-            self._until("planned_failover", TO_PRIMARY, lambda: self._located("Primary"))
+            direction = {"failoverDirection": TO_PRIMARY}
+            self._runs.until("planned_failover", direction, self._at("Primary", PLANNED))
         else:
-            self._until("failover_commit", "", lambda: self._all_in("CommitFailoverCompleted"))
-            self._until("reprotect", "", self._lab.all_protected, rests=STATE_LIMIT_SECONDS)
+            self._runs.until("failover_commit", {}, self._all_in("CommitFailoverCompleted"))
+            self._runs.until("reprotect", {}, self._lab.all_protected, rests=STATE_LIMIT_SECONDS)
             self._replicates()
 
-    # A run of the plan
+    def _judge_phase(self, phase: str) -> None:
+        if phase == "failover":
+            self._judge.planned_arrival("Shanghai", "Beijing")
+        elif phase == "failback":
+            self._judge.planned_arrival("Beijing", "Shanghai")
+        elif phase == "disaster":
+            self._judge.unplanned_arrival("Shanghai", "Beijing")
+        elif phase == "drill":
+            self._judge.no_test_machines()
+        self._judge.owners(RUN_AT[phase])
+        self._judge.scripts(self._runs.asked, needed=phase in {"drill", "failover"})
+        self._judge.journals()
 
-    def _until(
-        self, verb: str, direction: str, done: Callable[[], bool], *, rests: float = 10.0
-    ) -> None:
-        """Runs the plan and has it go on, as a person would, until its machines are there."""
-        operator = self._lab.operator
-        for _ in range(RESTARTS):
-            begun = operator.when_free(lambda: operator.run_plan(verb, direction))
-            job = self._end(begun)
-            try:
-                wait_for(f"{verb} of every machine", done, rests)
-            except WaitTimeoutError:
-                states = {n: i.protection_state for n, i in operator.protected().items()}
-                self._tell(f"{verb} ended {job}, machines are {states}: run again")
-                self.verdict.jobs_restarted += 1
-            else:
+    # Phases
+
+    def _drill(self) -> None:
+        """Test machines beside production, all of them once, and nothing left of them."""
+        network = self._lab.operator.network_id("TestNetwork-Beijing")
+        wanted = {
+            "failoverDirection": TO_RECOVERY,
+            "networkType": "VmNetworkAsInput",
+            "networkId": network,
+        }
+        for _ in range(TRIES):
+            whole = self._runs.once("test_failover", wanted, self._tested("Active"))
+            if not self._tested("None")():
+                comments = {"comments": "Seen."}
+                self._runs.until("test_failover_cleanup", comments, self._tested("None"))
+            if whole:
                 return
-        raise JobFailedError(f"{verb}: {RESTARTS} runs did not bring every machine there")
-
-    def _end(self, job: str) -> str:
-        """Follows a job to its end; one that failed and can go on is restarted."""
-        operator = self._lab.operator
-
-        def ended() -> str | None:
-            state = operator.job(job).state
-            return str(state) if state in ENDED else None
-
-        for _ in range(RESTARTS):
-            state = wait_for(f"job {job}", ended, JOB_LIMIT_SECONDS)
-            seen = operator.job(job)
-            if state == "Succeeded":
-                return state
-            texts = "; ".join(error_text(error) for error in seen.errors or [])
-            self._tell(f"{seen.friendly_name} {state}: {texts}")
-            if "Restart" not in (seen.allowed_actions or []):
-                return state
             self.verdict.jobs_restarted += 1
-            operator.when_free(lambda: operator.restart(job))
-        raise JobFailedError(f"job {job} failed {RESTARTS} times")
+        raise JobFailedError(f"test_failover: {TRIES} runs did not test every machine")
+
+    def _disaster(self) -> None:
+        """A site is lost; the plan runs without it; it comes back and its copies are held."""
+        self._sites.kill(LOST_SITE)
+        wanted = {"failoverDirection": TO_RECOVERY, "sourceSiteOperations": "NotRequired"}
+        self._runs.until("unplanned_failover", wanted, self._at("Recovery", UNPLANNED))
+        self._sites.start(LOST_SITE)
+        server = self._lab.stage.topology.site(LOST_SITE).fabric_name
+        wait_for(
+            f"{server} to be connected",
+            lambda: self._lab.operator.server_state(server) == "Connected",
+            STATE_LIMIT_SECONDS,
+        )
 
     # States
 
-    def _located(self, location: str) -> bool:
-        items = self._lab.operator.protected()
-        return all(
-            items[name].active_location == location
-            and items[name].protection_state == "PlannedFailoverCommitPendingStatesBegin"
-            for name in self._lab.names
-        )
+    def _at(self, location: str, state: str) -> Callable[[], bool]:
+        def there() -> bool:
+            items = self._lab.operator.protected()
+            return all(
+                (items[name].active_location, items[name].protection_state) == (location, state)
+                for name in self._lab.names
+            )
 
-    def _all_in(self, state: str) -> bool:
-        items = self._lab.operator.protected()
-        return all(items[name].protection_state == state for name in self._lab.names)
+        return there
+
+    def _all_in(self, state: str) -> Callable[[], bool]:
+        def there() -> bool:
+            items = self._lab.operator.protected()
+            return all(items[name].protection_state == state for name in self._lab.names)
+
+        return there
+
+    def _tested(self, state: str) -> Callable[[], bool]:
+        def there() -> bool:
+            items = self._lab.operator.protected()
+            return all(items[name].test_failover_state == state for name in self._lab.names)
+
+        return there
 
     def _replicates(self) -> None:
-        """Every machine replicates at the lab; what asks for a comparison gets it, once."""
+        """Every machine replicates at the lab."""
+        self._settle(lambda machine: machine.replication_state != "Replicating")
+
+    def _compare(self) -> None:
+        """What has to be compared before it can fail over is: a host went down under it."""
+        self._settle(lambda machine: machine.replication_state in COMPARING)
+
+    def _settle(self, unsettled: Callable[[MachineStatus], bool]) -> None:
+        """Waits for copies of protected machines; what asks for a comparison gets it, once."""
         asked: set[str] = set()
 
-        def replicate() -> bool:
+        def settled() -> bool:
+            items = self._lab.operator.protected()
             rest = [
                 machine
                 for machine in self._sites.machines()
-                if machine.name in self._lab.names and machine.replication_state != "Replicating"
+                if machine.name in self._lab.names
+                and items[machine.name].protection_state == "Protected"
+                and unsettled(machine)
             ]
             for machine in rest:
                 waits = machine.replication_state == RESYNCHRONIZE
@@ -192,7 +205,7 @@ class PlanCampaign:
                     asked.add(machine.name)
             return not rest
 
-        wait_for("every machine to replicate", replicate, STATE_LIMIT_SECONDS)
+        wait_for("every machine to replicate", settled, STATE_LIMIT_SECONDS)
 
     def _resynchronized(self, name: str) -> bool:
         """Has a machine compared anew; False while the product has not seen that it waits."""
@@ -206,52 +219,3 @@ class PlanCampaign:
             return False
         self.verdict.resynchronized += 1
         return True
-
-    # Judgement
-
-    def _judge_arrival(self, origin: str, destination: str) -> None:
-        """What left is what arrived: disks of one recovery point, no record lost."""
-        left = {
-            effect.target: effect.details["digests"]
-            for effect in self._sites.effects()
-            if effect.effect == "failover.started" and effect.site == destination
-        }
-        here, there = self._sites.admin(origin), self._sites.admin(destination)
-        for name, vm_id in self._lab.vm_ids().items():
-            if here.digest(name).digests != left.get(vm_id):
-                self.verdict.wrong_disks += 1
-                self.verdict.problems.append(f"disks of {name} are not what left {origin}")
-            written, found = here.ledger(name).last_written, there.ledger(name).boot_last_found
-            lost = max(0, written - (found or 0))
-            self.verdict.records_lost += lost
-            if lost:
-                self.verdict.problems.append(f"{name} lost {lost} of {written} records")
-
-    def _judge_owners(self, site: str) -> None:
-        expected = dict.fromkeys(self._lab.vm_ids().values(), site)
-
-        def wrong() -> dict[str, list[judge.Copy]]:
-            return judge.owners_wrong(self._sites.effects(), expected)
-
-        try:
-            # A site that lost its power starts its machines after their delay.
-            wait_for("owners", lambda: not wrong(), 60.0)
-        except WaitTimeoutError:
-            found = wrong()
-            self.verdict.owners_wrong += len(found)
-            self.verdict.problems.append(f"owners at {site} are wrong: {found}")
-
-    def _judge_journals(self) -> None:
-        effects: list[Effect] = self._sites.effects()
-        verdict = self.verdict
-        verdict.duplicate_effects = self._sites.duplicate_effects()
-        verdict.double_running_seconds = judge.double_running_seconds(effects, datetime.now(UTC))
-        unknown = judge.started_from_unknown_disks(effects)
-        for effect in unknown:
-            text = f"{effect.target} started at {effect.site} from disks of no recovery point"
-            if text not in verdict.problems:
-                verdict.wrong_disks += 1
-                verdict.problems.append(text)
-        if verdict.duplicate_effects or verdict.double_running_seconds:
-            text = "effects happened twice, or machines ran twice"
-            verdict.problems += [] if text in verdict.problems else [text]

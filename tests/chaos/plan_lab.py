@@ -1,24 +1,21 @@
-"""The lab a recovery plan is played on: machines in three tiers, links that can be cut."""
+"""The lab a recovery plan is played on: machines in three tiers, an action between them."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from azure.core.exceptions import HttpResponseError
 from azure.mgmt.recoveryservicessiterecovery import models
 
-from agent.private_files import write_private
 from coordinator.config.waiting import wait_for
 from deploy.lab.control.connection import Connection
 from deploy.lab.control.operator import Operator
 from deploy.lab.control.sites import Sites
-from deploy.lab.control.stage import Stage, StageOptions, agent_program
+from deploy.lab.control.stage import Stage, StageOptions
 from deploy.lab.site.topology import TOPOLOGIES
 from deploy.story.story import Cast, Narrator, Story
-from tests.chaos.relay import Relay
 
 T = TypeVar("T")
 
@@ -32,6 +29,28 @@ FABRICS = "replicationFabrics"
 CONTAINERS = "replicationProtectionContainers"
 ITEMS = "replicationProtectedItems"
 NETWORKS = "replicationNetworks"
+SCRIPT = "RPScripts/told.ps1"
+SCRIPT_TEXT = """param([string] $Context)
+Start-Sleep -Seconds 5
+Write-Output 'told'
+"""
+DIRECTIONS = ["PrimaryToRecovery"]
+ACTIONS = [
+    models.RecoveryPlanAction(
+        action_name="Tell",
+        failover_types=["TestFailover", "PlannedFailover", "UnplannedFailover"],
+        failover_directions=DIRECTIONS,
+        custom_details=models.RecoveryPlanScriptActionDetails(
+            fabric_location="Recovery", path=SCRIPT.replace("/", "\\"), timeout="PT5M"
+        ),
+    ),
+    models.RecoveryPlanAction(
+        action_name="Look",
+        failover_types=["PlannedFailover"],
+        failover_directions=DIRECTIONS,
+        custom_details=models.RecoveryPlanManualActionDetails(description="Look at the databases."),
+    ),
+]
 CAST = Cast(source_cloud=CLOUD, target_cloud="ShopCloud2")
 
 
@@ -55,9 +74,7 @@ class PlanOperator(Operator):
 
     def map_networks(self, source: str, target: str) -> None:
         """Connects replicas to the network that belongs to their machines'."""
-        networks = self.recovery.replication_networks.list(*self._where)
-        known = {str(n.properties.friendly_name): n for n in networks if n.properties}
-        here, there = str(known[source].id), str(known[target].id)
+        here, there = self.network_id(source), self.network_id(target)
         body = models.CreateNetworkMappingInput(
             properties=models.CreateNetworkMappingInputProperties(
                 recovery_fabric_name=word_after(there, FABRICS),
@@ -70,7 +87,11 @@ class PlanOperator(Operator):
         self.wait_for_job(self._begin(begin, *where, PLAN, body), LIMIT_SECONDS)
 
     def make_plan(self, groups: Sequence[Sequence[str]]) -> None:
-        """A plan with a boot group for each list of item ids."""
+        """A plan with a boot group for each list of item ids.
+
+        After the first group a script runs at the recovery site whenever the plan goes there; in
+        planned failovers somebody then has to look before it goes on.
+        """
         fabrics = {name: str(fabric.id) for name, fabric in self.fabrics().items()}
         body = models.CreateRecoveryPlanInput(
             properties=models.CreateRecoveryPlanInputProperties(
@@ -82,23 +103,24 @@ class PlanOperator(Operator):
                         replication_protected_items=[
                             models.RecoveryPlanProtectedItem(id=item) for item in items
                         ],
+                        end_group_actions=[] if number else ACTIONS,
                     )
-                    for items in groups
+                    for number, items in enumerate(groups)
                 ],
             )
         )
         plans = self.recovery.replication_recovery_plans
         plans.begin_create(*self._where, PLAN, body).result()
 
-    def run_plan(self, verb: str, direction: str = "") -> str:
+    def run_plan(self, verb: str, properties: Mapping[str, str]) -> str:
         """Begins an operation of the plan; gives the job's name.
 
         Args:
-            verb: "planned_failover", "failover_commit" or "reprotect".
-            direction: Of a failover.
+            verb: The SDK's, for example "planned_failover".
+            properties: Of the request; empty for operations that take none.
         """
         begin = getattr(self.recovery.replication_recovery_plans, f"begin_{verb}")
-        body: list[Any] = [{"properties": {"failoverDirection": direction}}] if direction else []
+        body: list[Any] = [{"properties": dict(properties)}] if properties else []
         return self._begin(begin, PLAN, *body)
 
     def when_free(self, begin: Callable[[], T]) -> T:
@@ -118,6 +140,20 @@ class PlanOperator(Operator):
     def restart(self, job: str) -> None:
         """Has a failed job go on where it failed."""
         self._begin(self.recovery.replication_jobs.begin_restart, job)
+
+    def resume(self, job: str) -> None:
+        """Has a job go on that waits for somebody."""
+        body = {"properties": {"comments": "Looked at it."}}
+        self._begin(self.recovery.replication_jobs.begin_resume, job, body)
+
+    def network_id(self, name: str) -> str:
+        """Id of a VM network."""
+        networks = self.recovery.replication_networks.list(*self._where)
+        return next(
+            str(network.id)
+            for network in networks
+            if network.properties and network.properties.friendly_name == name
+        )
 
     def resynchronize(self, item_id: str) -> None:
         """Has a machine compare its disks with the replica's."""
@@ -143,7 +179,6 @@ class PlanLab:
         topology = TOPOLOGIES / "plan.toml"
         self.stage = Stage(StageOptions(state=folder, topology=topology, speed=speed))
         self._wanted = machines
-        self.relays: dict[str, Relay] = {}
         self.names: list[str] = []
         self._operator: PlanOperator | None = None
 
@@ -156,8 +191,6 @@ class PlanLab:
     def up(self, tell: Callable[[str], None]) -> None:
         """Everything up to a plan whose machines replicate."""
         self.stage.up(tell)
-        for site in self.stage.topology.sites:
-            self._relay(site.name)
         tell("protecting the machines")
         story = Story(self.stage, Narrator(), CAST)
         story.pair_clouds()
@@ -167,8 +200,6 @@ class PlanLab:
 
     def down(self) -> None:
         self.stage.down()
-        for relay in self.relays.values():
-            relay.close()
 
     def sites(self) -> Sites:
         return Sites(self.stage)
@@ -176,18 +207,6 @@ class PlanLab:
     def vm_ids(self) -> dict[str, str]:
         """Ids of the plan's machines by name."""
         return {m.name: m.vm_id for m in self.sites().machines() if m.name in self.names}
-
-    def _relay(self, site: str) -> None:
-        """From now on the agent reaches the gateway over a link that can be cut."""
-        file = self.stage.agent_folder(site) / "identity.json"
-        identity = json.loads(file.read_text(encoding="utf-8"))
-        relay = Relay(identity["endpoint"])
-        relay.start()
-        self.relays[site] = relay
-        identity["endpoint"] = f"127.0.0.1:{relay.port}"
-        write_private(file, json.dumps(identity, ensure_ascii=False, indent=1).encode())
-        self.stage.group().kill_program(agent_program(site))
-        self.stage.start_program(agent_program(site))
 
     def _protect(self, policy: str) -> None:
         cloud = self.operator.clouds()[CLOUD]
@@ -206,6 +225,9 @@ class PlanLab:
         return all(items[name].protection_state == "Protected" for name in self.names)
 
     def _make_plan(self) -> None:
+        script = self.stage.state / "sites" / "Beijing" / "library" / SCRIPT
+        script.parent.mkdir(parents=True, exist_ok=True)
+        script.write_text(SCRIPT_TEXT, encoding="utf-8")
         ids = self.operator.item_ids()
         tiers = ([ids[n] for n in self.names if n.startswith(tier)] for tier in TIERS)
         self.operator.make_plan([tier for tier in tiers if tier])

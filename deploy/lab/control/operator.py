@@ -69,6 +69,7 @@ class Operator:
             "retry_total": 40,
             "retry_connect": 40,
             "retry_read": 40,
+            "retry_status": 40,
             "retry_backoff_max": 2,
             "polling_interval": 1,
         }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from datetime import UTC, datetime
 from coordinator.config.waiting import wait_for
 from deploy.lab.control.links import link_program
 from deploy.lab.control.stage import Stage, agent_program, site_program
+from deploy.lab.judge import duplicate_effects
 from deploy.lab.site.admin import SiteAdmin, SiteDownError
 from deploy.lab.site.admin_records import Condition, HostStatus, MachineStatus
 from deploy.lab.site.effects import Effect
@@ -131,12 +131,7 @@ class Sites:
 
     def duplicate_effects(self) -> int:
         """How many effects one command had on one target more than once."""
-        seen = Counter(
-            (effect.command_id, effect.effect, effect.site, effect.host, effect.target)
-            for effect in self.effects()
-            if effect.command_id is not None
-        )
-        return sum(count - 1 for count in seen.values())
+        return duplicate_effects(self.effects())
 
     def bytes_replicated(self) -> int:
         """What went from host to host, as it was sent, since the sites booted."""

@@ -24,7 +24,7 @@ from deploy.lab.control.links import link_ports, link_programs, put_on_link
 from deploy.lab.control.operator import Operator, write_key
 from deploy.lab.site.topology import DEFAULT_TOPOLOGY, Topology, load_topology
 
-START_LIMIT_SECONDS = 120.0
+START_LIMIT_SECONDS = 300.0
 DISCOVERY_LIMIT_SECONDS = 60.0
 RESOURCE_GROUP = "lab"
 VAULT = "Contoso"
