@@ -17,7 +17,7 @@ from deploy.lab.site.environment import Environment
 from deploy.lab.site.model import VirtualMachine
 from deploy.lab.site.power import boot, open_site, shut_down
 from deploy.lab.site.site import Site
-from deploy.lab.site.topology import parse_topology
+from deploy.lab.site.topology import find_topology, load_topology, parse_topology
 from tests.integration.agent.lab_powershell import LabPowerShells
 
 pytestmark = pytest.mark.spec("DI-2", "DI-1")
@@ -152,3 +152,32 @@ async def test_a_look_without_changes_reads_no_machine(site: Site, reader: Fabri
     }
     assert len(kept) == 2
     assert app(site).vm_id in {second[key].virtual_machine.vm_id for key in kept}
+
+
+async def test_a_machine_made_highly_available_is_the_same_and_may_move_in_its_cluster(
+    tmp_path: Path,
+) -> None:
+    environment = Environment(state_dir=tmp_path, random=random.Random(1))
+    site = open_site(load_topology(find_topology("clusters")), "Shanghai", environment)
+    await boot(site)
+    pool = PowerShellPool(LabPowerShells(site).start)
+    try:
+        table = {
+            "name": "Plain",
+            "host": "sh-node-1.contoso.com",
+            "running": False,
+            "disks": [{"path": r"C:\ClusterStorage\Volume1", "mib": 3}],
+        }
+        [vm] = await machine_operations.add(site, table, "ClusterCloud1")
+        reader = FabricReader(Vmm(pool))
+        before = (await machines(reader))[vm.vm_id]
+        assert not before.highly_available
+        await machine_operations.make_highly_available(site, vm)
+        after = (await machines(reader))[vm.vm_id]
+        assert (after.highly_available, after.id) == (True, before.id)
+        await live_migration.migrate(site, vm, site.host("sh-node-2.contoso.com"), None)
+        moved = (await machines(reader))[vm.vm_id]
+        assert (moved.host_fqdn, moved.id) == ("sh-node-2.contoso.com", before.id)
+    finally:
+        await pool.close()
+        await shut_down(site)

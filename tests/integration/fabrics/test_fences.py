@@ -8,7 +8,15 @@ import pytest
 from opensiterecovery.provider.v1 import inventory_pb2 as wire
 
 from coordinator.fabrics.inventory import InventoryOutcome
-from coordinator.fabrics.models import Cloud, Fabric, FabricObject, Host, Provider, VirtualMachine
+from coordinator.fabrics.models import (
+    Cloud,
+    Fabric,
+    FabricObject,
+    Host,
+    Provider,
+    SettledMachine,
+    VirtualMachine,
+)
 from coordinator.fabrics.services import (
     ProviderIdentity,
     SessionOpening,
@@ -16,6 +24,7 @@ from coordinator.fabrics.services import (
     apply_inventory,
     open_session,
     register_provider,
+    settle_machine,
     unregister_provider,
 )
 from coordinator.vaults.models import Vault
@@ -78,8 +87,9 @@ def test_what_is_kept_about_a_server_goes_when_it_is_unregistered(
     provider: Provider, now: datetime
 ) -> None:
     apply_inventory(provider.fabric_id, [whole(5)], now, begin(provider, now))
+    settle_machine("00000000-0000-0000-0000-000000000001", {provider.fabric_id: now}, now)
     unregister_provider(provider.id, now)
-    for table in (Cloud, Host, VirtualMachine, FabricObject):
+    for table in (Cloud, Host, VirtualMachine, FabricObject, SettledMachine):
         assert not table.objects.exists()
     fabric = Fabric.objects.get()
     assert (fabric.vmm_fqdn, fabric.vmm_product_version) == ("", "")
