@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from django.db import transaction
 from opensiterecovery.provider.v1 import command_pb2
 
 from coordinator.fabrics.models import Provider
-from coordinator.jobs.models import Job
+from coordinator.jobs.models import Job, Step
 from coordinator.jobs.queries import job_view
 from coordinator.jobs.states import JobState
 from coordinator.protection import services as protection
@@ -211,3 +211,14 @@ def _draft(name: str, details: dict[str, object], changes: dict[str, object]) ->
         details=details,
         failure_rule=changes.get("rule"),  # type: ignore[arg-type]  # a text or None
     )
+
+
+def step_of(job: Job, key: str) -> Step:
+    """A step of a run's own job."""
+    return Step.objects.get(job=job, key=key)
+
+
+def failure_of(job: Job, key: str) -> Mapping[str, object]:
+    """Why a step of a run's own job failed; empty when it did not."""
+    found: Mapping[str, object] = step_of(job, key).failure or {}
+    return found
