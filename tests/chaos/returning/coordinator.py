@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce
+from opensiterecovery.provider.v1.command_pb2 import CommandResult
 from opensiterecovery.provider.v1.replication_pb2 import ReplicationState
 from opensiterecovery.provider.v1.role_pb2 import HeldCopy, RoleAssignment
 
@@ -119,6 +120,8 @@ class ChaosCoordinator:
         self._fences: dict[str, int] = {}
         # Sites whose sessions live.
         self._live: set[str] = set()
+        # When hosts started, by their clocks and by this one.
+        self._boots: dict[tuple[str, int], datetime] = {}
         self._registry = Registry(
             records={**protection_steps.records(folder), **recovery_steps.RECORDS},
             conditions={**protection_steps.CONDITIONS, **recovery_steps.CONDITIONS},
@@ -253,12 +256,19 @@ class ChaosCoordinator:
         return list(assignments_of(roles_of([fabric_id])[fabric_id]).assignments)
 
     def take_result(self, site: str, body: bytes) -> None:
-        store_result(read_arrival(self._providers[site], body), self.clock())
+        result = CommandResult.FromString(body)
+        result.finished_at.FromDatetime(self.clock())
+        arrival = read_arrival(self._providers[site], result.SerializeToString())
+        store_result(arrival, self.clock())
 
-    def take_replication(self, site: str, states: Iterable[ReplicationState]) -> None:
+    def take_replication(self, site: str, states: Sequence[ReplicationState]) -> None:
+        for state in states:
+            if state.HasField("host_booted_at"):
+                booted = (site, state.host_booted_at.ToMicroseconds())
+                state.host_booted_at.FromDatetime(self._boots.setdefault(booted, self.clock()))
         now = self.clock()
         with transaction.atomic():
-            ingest_replication(self._fabric(site).id, list(states), now, now)
+            ingest_replication(self._fabric(site).id, states, now, now)
 
     def take_roles(self, site: str, copies: Iterable[HeldCopy]) -> None:
         with transaction.atomic():
