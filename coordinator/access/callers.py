@@ -8,23 +8,26 @@ from datetime import datetime
 from uuid import UUID
 
 from coordinator.access.models import ServicePrincipal
+from coordinator.access.role_assignments import PrincipalType
 
 
 @dataclass(frozen=True)
 class Caller:
-    """An authenticated program.
+    """An authenticated program or person.
 
     Attributes:
-        principal_id: Id of its service principal.
+        principal_id: Id of its service principal, or of the person.
         tenant_id: Tenant it signed in to.
-        subscription_id: The one subscription whose vaults it sees.
+        subscription_id: The one subscription it can have roles in.
         name: What jobs and audit say it is called.
+        principal_type: "ServicePrincipal" or "User", as ARM says.
     """
 
     principal_id: UUID
     tenant_id: UUID
     subscription_id: UUID
     name: str
+    principal_type: PrincipalType = "ServicePrincipal"
 
 
 def authenticate_bearer(authorization: str, now: datetime) -> Caller | None:

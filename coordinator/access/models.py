@@ -7,6 +7,8 @@ import uuid
 from django.conf import settings
 from django.db import models
 
+from coordinator.vaults.models import Vault
+
 
 class ServicePrincipal(models.Model):
     """A program that may ask for tokens: an OAuth 2.0 client of one tenant."""
@@ -17,9 +19,41 @@ class ServicePrincipal(models.Model):
         settings.OAUTH2_PROVIDER_APPLICATION_MODEL, on_delete=models.CASCADE, related_name="+"
     )
     display_name = models.CharField(max_length=200)
-    # What it may do everything in; roles per vault come on top.
+    # The one subscription it can have roles in.
     subscription_id = models.UUIDField()
     created_at = models.DateTimeField()
 
     def __str__(self) -> str:
         return self.display_name
+
+
+class RoleAssignment(models.Model):
+    """A role that a program or person has: in a vault, a resource group or a subscription."""
+
+    # The client names it; names of assignments are GUIDs.
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    principal_id = models.UUIDField()
+    # ServicePrincipal or User, as ARM says.
+    principal_type = models.CharField(max_length=16)
+    # Of role_definitions.ROLES, which are data of the program, not rows.
+    role_id = models.UUIDField()
+    subscription_id = models.UUIDField()
+    # In small letters; "" with a vault, and for the whole subscription.
+    resource_group = models.CharField(max_length=90, default="")
+    # A vault made anew under the name of a deleted one has no roles of that one.
+    vault = models.ForeignKey(Vault, on_delete=models.CASCADE, null=True, related_name="+")
+    created_at = models.DateTimeField()
+    created_by = models.CharField(max_length=200)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["principal_id", "role_id", "subscription_id", "resource_group", "vault"],
+                nulls_distinct=False,
+                name="role_assigned_once",
+            )
+        ]
+        indexes = [models.Index(fields=["subscription_id"], name="role_assignment_subscription")]
+
+    def __str__(self) -> str:
+        return f"role assignment {self.id}"

@@ -9,12 +9,38 @@ from uuid import UUID, uuid4
 
 from oauth2_provider.models import Application
 
+from coordinator.access.actions import action_of
 from coordinator.access.callers import Caller, authenticate_bearer
 from coordinator.access.client_secrets import SECRET_BYTES, hash_secret
 from coordinator.access.models import ServicePrincipal
+from coordinator.access.role_assignments import Scope, assign_role, remove_assignment
+from coordinator.access.role_definitions import (
+    CONTRIBUTOR,
+    OPERATOR,
+    OWNER,
+    READER,
+    ROLES,
+    RoleDefinition,
+    role_of_name,
+)
 from coordinator.secret import Secret
 
-__all__ = ["Caller", "authenticate_bearer", "create_principal"]
+__all__ = [
+    "CONTRIBUTOR",
+    "OPERATOR",
+    "OWNER",
+    "READER",
+    "ROLES",
+    "Caller",
+    "RoleDefinition",
+    "Scope",
+    "action_of",
+    "assign_role",
+    "authenticate_bearer",
+    "create_principal",
+    "remove_assignment",
+    "role_of_name",
+]
 
 
 def create_principal(
@@ -23,6 +49,7 @@ def create_principal(
     display_name: str,
     now: datetime,
     *,
+    role: RoleDefinition | None = OWNER,
     make_token: Callable[[int], str] = secrets.token_urlsafe,
 ) -> tuple[str, Secret]:
     """Makes a program that may ask for tokens.
@@ -32,6 +59,7 @@ def create_principal(
         subscription_id: Subscription whose vaults it may use.
         display_name: What jobs and audit call it.
         now: Time of making.
+        role: What it may do in the whole subscription; None: nothing until it is given a role.
         make_token: Random text of so many bytes.
 
     Returns:
@@ -48,11 +76,13 @@ def create_principal(
         client_type=Application.CLIENT_CONFIDENTIAL,
         authorization_grant_type=Application.GRANT_CLIENT_CREDENTIALS,
     )
-    ServicePrincipal.objects.create(
+    principal = ServicePrincipal.objects.create(
         tenant_id=tenant_id,
         application=application,
         display_name=display_name,
         subscription_id=subscription_id,
         created_at=now,
     )
+    if role is not None:
+        assign_role(Scope(subscription_id), role.id, principal.id, by="osr-coordinator", now=now)
     return client_id, secret

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from ninja import Schema
 
 
@@ -79,3 +81,11 @@ class JobActionPath(JobPath):
 
 class KeyPath(VaultPath):
     key_name: str
+
+
+def read_uuid(text: str) -> UUID | None:
+    """A UUID, or None: what is none cannot be the id of anything."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

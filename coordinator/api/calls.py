@@ -10,7 +10,6 @@ from datetime import datetime
 from functools import partial, wraps
 from typing import Any, TypeAlias
 from urllib.parse import quote, urlencode
-from uuid import UUID
 
 from django.db import transaction
 from django.http import HttpRequest, JsonResponse
@@ -19,13 +18,13 @@ from django.utils import timezone
 
 from coordinator.access.services import Caller, authenticate_bearer
 from coordinator.api.addresses import VaultPath
+from coordinator.api.api_versions import require_api_version
+from coordinator.api.authorization import authorize, authorized_vault
 from coordinator.api.errors import CLIENT_REQUEST_ID, vault_not_found
 from coordinator.api.paths import VaultId
 from coordinator.api.shapes.vaults import vault_ids
 from coordinator.api.threads import database_threads
-from coordinator.failures import refuse
 from coordinator.protection.services import RequestOrigin
-from coordinator.vaults import queries as vaults
 from coordinator.vaults.models import Vault
 
 LONGEST_CLIENT_REQUEST_ID = 64
@@ -52,9 +51,14 @@ class Call:
     ids: VaultId
     now: datetime
 
+    @property
+    def api_version(self) -> str:
+        """What the client speaks."""
+        return self.request.GET["api-version"]
+
     def absolute(self, path: str) -> str:
         """An address a client can follow as it is, in the API version the client speaks."""
-        version = urlencode({"api-version": self.request.GET["api-version"]})
+        version = urlencode({"api-version": self.api_version})
         return self.request.build_absolute_uri(f"{quote(path)}?{version}")
 
     def origin(self, target_resource: str) -> RequestOrigin:
@@ -67,9 +71,20 @@ class Call:
 
 
 async def authenticate(request: HttpRequest) -> Caller | None:
-    """django-ninja's door: every route is behind it."""
+    """django-ninja's door: every route is behind it, and with it the check of rights.
+
+    Raises:
+        RefusedError: The caller is known and may not do this (`authorization.authorize`).
+    """
+    return await database_threads.run(lambda: _admit(request))
+
+
+def _admit(request: HttpRequest) -> Caller | None:
     header = request.headers.get("Authorization", "")
-    return await database_threads.run(lambda: authenticate_bearer(header, timezone.now()))
+    caller = authenticate_bearer(header, timezone.now())
+    if caller is not None:
+        authorize(request, caller)
+    return caller
 
 
 def caller_of(request: HttpRequest) -> Caller:
@@ -92,26 +107,16 @@ def client_request_id(request: HttpRequest) -> str:
 
 
 def open_vault(request: HttpRequest, path: VaultPath) -> Call:
-    """Finds the vault of an address.
+    """The vault of an address, which the caller may use (AC-3: `authenticate` has seen to it).
 
     Raises:
-        RefusedError: It is not there, or in a subscription that is not the caller's (AC-3).
+        RefusedError: It is not there.
     """
     caller = caller_of(request)
-    vault = None
-    if caller.subscription_id == read_uuid(path.subscription_id):
-        vault = vaults.find_vault(caller.subscription_id, path.resource_group, path.vault_name)
+    vault = authorized_vault(request)
     if vault is None:
         raise vault_not_found(path.vault_name, path.resource_group)
     return Call(request, caller, vault, vault_ids(vault), timezone.now())
-
-
-def read_uuid(text: str) -> UUID | None:
-    """A UUID, or None: what is none cannot be the id of anything."""
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 def served(body: Body) -> Callable[..., Any]:
@@ -136,7 +141,7 @@ def served_in_parts(body: Body) -> Callable[..., Any]:
 
 def _route(body: Body, work: Body) -> Callable[..., Any]:
     def checked(request: HttpRequest, arguments: dict[str, Any]) -> Answer:
-        _require_api_version(request)
+        require_api_version(request.GET.get("api-version", ""))
         return work(request, **arguments)
 
     @wraps(body)
@@ -146,14 +151,3 @@ def _route(body: Body, work: Body) -> Callable[..., Any]:
 
     route.__signature__ = inspect.signature(body, eval_str=True)  # type: ignore[attr-defined] # read by django-ninja
     return route
-
-
-def _require_api_version(request: HttpRequest) -> None:
-    if not request.GET.get("api-version"):
-        raise refuse(
-            "MissingApiVersionParameter",
-            "The api-version query parameter (?api-version=) is required for all requests.",
-            causes=["The client did not say which version of the API it speaks."],
-            action="Add api-version=2025-08-01 to the query.",
-            field="api-version",
-        )

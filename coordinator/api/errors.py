@@ -40,6 +40,29 @@ def vault_not_found(vault_name: str, resource_group: str) -> RefusedError:
     )
 
 
+def subscription_not_found(subscription_id: str) -> RefusedError:
+    """ARM's own refusal: the subscription is not there, or not the caller's."""
+    return refuse(
+        "SubscriptionNotFound",
+        f"The subscription '{subscription_id}' could not be found.",
+        causes=["The id is misspelt.", "The caller has no rights in the subscription."],
+        action="Use the subscription the caller was made for.",
+        status=HTTPStatus.NOT_FOUND,
+    )
+
+
+def not_authorized(name: str, principal_id: str, action: str, scope: str) -> RefusedError:
+    """ARM's own refusal of somebody who has no role for it here."""
+    return refuse(
+        "AuthorizationFailed",
+        f"The client '{name}' with object id '{principal_id}' does not have authorization to"
+        f" perform action '{action}' over scope '{scope}' or the scope is invalid.",
+        causes=["None of the caller's roles in this place allows the action."],
+        action="Ask an Owner for a role that allows it; it counts from the next request on.",
+        status=HTTPStatus.FORBIDDEN,
+    )
+
+
 def refusal_response(request: HttpRequest, refusal: RefusedError) -> JsonResponse:
     """The answer to a request that was refused."""
     return error_response(request, refusal.status, refusal.failure, field=refusal.field)

@@ -7,8 +7,9 @@ from http import HTTPStatus
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from ninja import Path, Router
 
-from coordinator.api.addresses import JobPath
-from coordinator.api.calls import Answer, Call, open_vault, read_uuid, served
+from coordinator.api.addresses import JobPath, read_uuid
+from coordinator.api.api_versions import status_in_job
+from coordinator.api.calls import Answer, Call, open_vault, served
 from coordinator.api.errors import ACTIVITY_ID, NotFoundError
 from coordinator.api.paths import VAULT
 from coordinator.api.shapes.jobs import job_id, operation_error, operation_status
@@ -31,7 +32,10 @@ def accepted(call: Call, resource_id: str, job: Job) -> HttpResponse:
         resource_id: ARM id of what the operation is about.
         job: The job; it may have ended already when the request is a repeated one.
     """
-    status = call.ids.child("/replicationOperationStatus/{name}", name=str(job.id))
+    name = str(job.id)
+    status = call.ids.child("/replicationOperationStatus/{name}", name=name)
+    if status_in_job(call.api_version):
+        status = job_id(call.ids, name)
     return _ask_again(
         call, f"{resource_id}/operationresults/{job.id}", str(job.id), status_path=status
     )
@@ -44,6 +48,20 @@ def get_operation_status(request: HttpRequest, path: Path[JobPath]) -> Answer:
     call = open_vault(request, path)
     job = find_job(call, path.job_name)
     response = JsonResponse(operation_status(call.ids, job))
+    if not job.state.ended:
+        response["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
+
+
+def job_answer(call: Call, job: JobView, resource: dict[str, object]) -> Answer:
+    """A job's own resource; clients of old versions poll it, and find the status in it."""
+    if not status_in_job(call.api_version):
+        return resource
+    status = operation_status(call.ids, job)
+    words = ("status", "startTime", "endTime", "error")
+    response = JsonResponse(
+        {**resource, **{word: status[word] for word in words if word in status}}
+    )
     if not job.state.ended:
         response["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response

@@ -10,9 +10,9 @@ from django.http import HttpRequest, JsonResponse
 from ninja import Path, Router
 from pydantic import StrictInt
 
-from coordinator.api.addresses import KeyPath, VaultPath
+from coordinator.api.addresses import KeyPath, VaultPath, read_uuid
 from coordinator.api.bodies import RequestPart
-from coordinator.api.calls import Answer, Call, open_vault, read_uuid, served
+from coordinator.api.calls import Answer, Call, open_vault, served
 from coordinator.api.errors import NotFoundError
 from coordinator.api.paging import page
 from coordinator.api.paths import REGISTRATION_KEY, VAULT
