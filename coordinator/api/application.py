@@ -18,11 +18,13 @@ from coordinator.api import (
     events,
     fabrics,
     failovers,
+    inapplicable,
     jobs,
     long_operations,
     network_mappings,
     networks,
     offline_copies,
+    operations,
     policies,
     protectable_items,
     protected_items,
@@ -35,6 +37,9 @@ from coordinator.api import (
     storage_classifications,
     storage_mappings,
     test_failovers,
+    vault_health,
+    vault_settings,
+    vault_updates,
     vaults,
 )
 from coordinator.api.calls import authenticate
@@ -79,6 +84,9 @@ ROUTERS = (
     jobs.router,
     events.router,
     long_operations.router,
+    vault_health.router,
+    vault_settings.router,
+    vault_updates.router,
 )
 
 NOT_AUTHENTICATED = Failure(
@@ -100,7 +108,7 @@ def build_api() -> NinjaAPI:
         openapi_url=None,
         urls_namespace="api",
     )
-    for router in ROUTERS:
+    for router in (*ROUTERS, operations.operations_router(ROUTERS), inapplicable.router):
         api.add_router("", router)
     api.exception_handler(RefusedError)(on_refusal)
     api.exception_handler(ValidationError)(on_invalid)

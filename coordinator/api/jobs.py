@@ -18,7 +18,7 @@ from coordinator.api.bodies import RequestPart
 from coordinator.api.calls import Answer, Call, open_vault, served
 from coordinator.api.errors import ACTIVITY_ID
 from coordinator.api.filters import parse_filter, parse_time
-from coordinator.api.long_operations import find_job
+from coordinator.api.long_operations import find_job, job_answer
 from coordinator.api.paging import page
 from coordinator.api.paths import JOB, VAULT
 from coordinator.api.shapes.jobs import job_id, job_resource
@@ -64,9 +64,8 @@ def get_job(request: HttpRequest, path: Path[JobPath]) -> Answer:
     """A job; "childTasks=none" leaves out the members of its groups, of which there may be many."""
     call = open_vault(request, path)
     with_members = request.GET.get("childTasks") != "none"
-    return job_resource(
-        call.ids, find_job(call, path.job_name, with_members=with_members), RESTARTERS
-    )
+    job = find_job(call, path.job_name, with_members=with_members)
+    return job_answer(call, job, job_resource(call.ids, job, RESTARTERS))
 
 
 class ResumeProperties(RequestPart):

@@ -13,6 +13,7 @@ from coordinator.protection.capacity.queries import (
     find_bandwidth_limit,
     limit_standing,
 )
+from coordinator.protection.health_queries import AilingItem, ailing_items, item_healths
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.networks.failover import failover_networks, failover_networks_of
 from coordinator.protection.networks.queries import (
@@ -74,6 +75,7 @@ from coordinator.protection.storage.queries import (
 from coordinator.protection.storage.rules import Location as StoragePlace
 
 __all__ = [
+    "AilingItem",
     "CloudRole",
     "FabricNetwork",
     "ItemSide",
@@ -85,6 +87,7 @@ __all__ = [
     "RoleOfCopy",
     "StoragePlace",
     "adapters_of_items",
+    "ailing_items",
     "availability",
     "bandwidth_limits_of",
     "classifications_of",
@@ -104,6 +107,7 @@ __all__ = [
     "first_copies_to_watch",
     "held_out",
     "hosts_of_pairing",
+    "item_healths",
     "items_of",
     "items_of_machines",
     "limit_standing",

@@ -17,6 +17,10 @@ class Vault(models.Model):
     name = models.CharField(max_length=50)
     location = models.CharField(max_length=64)
     created_at = models.DateTimeField()
+    # Azure Resource Manager's: value by name.
+    tags = models.JSONField(default=dict)
+    # Counts changes.
+    revision = models.PositiveIntegerField(default=1)
 
     class Meta:
         constraints = [

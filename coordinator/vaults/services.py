@@ -42,6 +42,7 @@ from coordinator.vaults.replication_authority import (
     ReplicationAuthority,
     ensure_replication_authority,
 )
+from coordinator.vaults.tags import set_tags
 
 __all__ = [
     "DEFAULT_MAX_USES",
@@ -68,6 +69,7 @@ __all__ = [
     "read_provider_uri",
     "read_request_key",
     "revoke_registration_key",
+    "set_tags",
 ]
 
 log = structlog.get_logger(__name__)

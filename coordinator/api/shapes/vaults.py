@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from coordinator.api.paths import VaultId
-from coordinator.api.shapes.envelope import Resource, resource
+from coordinator.api.shapes.envelope import Resource, resource, written_time
 from coordinator.vaults.models import Vault
 
 
@@ -21,4 +21,15 @@ def vault_resource(vault: Vault) -> Resource:
         },
         vault.location,
     )
-    return {**shape, "sku": {"name": "RS0", "tier": "Standard"}, "etag": str(vault.id)}
+    return {
+        **shape,
+        "sku": {"name": "RS0", "tier": "Standard"},
+        "tags": vault.tags,
+        "etag": vault_etag(vault),
+        "systemData": {"createdAt": written_time(vault.created_at)},
+    }
+
+
+def vault_etag(vault: Vault) -> str:
+    """Changes with the vault; one that was made anew under its name has others."""
+    return f'"{vault.id}-{vault.revision}"'
