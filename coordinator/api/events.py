@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from uuid import UUID
 
@@ -12,13 +12,12 @@ from ninja import Path, Router
 from coordinator.api.addresses import EventPath, VaultPath
 from coordinator.api.calls import Answer, open_vault, served
 from coordinator.api.errors import NotFoundError
-from coordinator.api.filters import parse_filter, parse_time
+from coordinator.api.filters import parse_filter, parse_time, unknown_value
 from coordinator.api.paging import page
 from coordinator.api.paths import EVENT, VAULT
 from coordinator.api.shapes.events import event_id, event_resource
 from coordinator.events.queries import EventFilters, events_of, find_event
 from coordinator.events.states import EventType, Severity
-from coordinator.failures import refuse
 
 router = Router()
 
@@ -85,21 +84,11 @@ def _one_of(values: type[StrEnum], name: str, given: Mapping[str, str]) -> str:
     known = {value.lower(): value.value for value in values}
     if not word or word.lower() in known:
         return known.get(word.lower(), "")
-    raise _unknown(name, word, known.values())
+    raise unknown_value(name, word, known.values())
 
 
 def _truth(word: str) -> bool:
     known = {"true": True, "false": False}
     if word.lower() not in known:
-        raise _unknown("isOpen", word, known)
+        raise unknown_value("isOpen", word, known)
     return known[word.lower()]
-
-
-def _unknown(name: str, word: str, known: Iterable[str]) -> Exception:
-    return refuse(
-        "InvalidFilter",
-        f"{name} in $filter cannot be '{word}'.",
-        causes=[f"Known values: {', '.join(known)}."],
-        action="Use one of the known values, or leave it out.",
-        field="$filter",
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 
 from coordinator.failures import refuse
@@ -46,7 +46,7 @@ def parse_filter(text: str, known: Collection[str]) -> Mapping[str, str]:
     return values
 
 
-def parse_time(name: str, text: str) -> datetime:
+def parse_time(name: str, text: str, place: str = "$filter") -> datetime:
     """Reads a time of a filter; without a zone it is UTC, as ASR's clients mean it.
 
     Raises:
@@ -59,10 +59,10 @@ def parse_time(name: str, text: str) -> datetime:
     except ValueError:
         raise refuse(
             "InvalidFilter",
-            f"{name} in $filter is no time: '{text}'.",
+            f"{name} in the {place} is no time: '{text}'.",
             causes=["The time is not written as ISO 8601, for example 2026-07-01T10:00:00Z."],
             action="Write the time as ISO 8601.",
-            field="$filter",
+            field=place,
         ) from None
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
@@ -77,5 +77,16 @@ def _unreadable(text: str, known: Collection[str]) -> Exception:
             f"It uses a name this list is not filtered by. Known names: {names}.",
         ],
         action="Correct the $filter parameter or leave it out.",
+        field="$filter",
+    )
+
+
+def unknown_value(name: str, word: str, known: Iterable[str]) -> Exception:
+    """The refusal of a value that its name cannot have."""
+    return refuse(
+        "InvalidFilter",
+        f"{name} in $filter cannot be '{word}'.",
+        causes=[f"Known values: {', '.join(known)}."],
+        action="Use one of the known values, or leave it out.",
         field="$filter",
     )

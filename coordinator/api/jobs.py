@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
@@ -17,30 +15,22 @@ from coordinator.api.addresses import JobActionPath, JobPath, VaultPath
 from coordinator.api.bodies import RequestPart
 from coordinator.api.calls import Answer, Call, open_vault, served
 from coordinator.api.errors import ACTIVITY_ID
-from coordinator.api.filters import parse_filter, parse_time
-from coordinator.api.long_operations import find_job, job_answer
+from coordinator.api.export_links import with_file
+from coordinator.api.filters import parse_filter
+from coordinator.api.job_filters import FILTERS, read_filters
+from coordinator.api.long_operations import find_job, job_answer, operation_result
 from coordinator.api.paging import page
 from coordinator.api.paths import JOB, VAULT
+from coordinator.api.shapes.envelope import Resource
 from coordinator.api.shapes.jobs import job_id, job_resource
-from coordinator.failures import refuse
 from coordinator.jobs.models import Job
-from coordinator.jobs.queries import JobFilters, list_jobs
+from coordinator.jobs.queries import EXPORT_SCENARIO, JobView, list_jobs
 from coordinator.jobs.services import cancel_job, restart_job, resume_job
-from coordinator.jobs.states import JobState
 from coordinator.recovery.steps import RESTARTERS
 
 router = Router()
 
 LONGEST_COMMENT = 1024
-
-FILTERS = (
-    "startTime",
-    "endTime",
-    "fabricId",
-    "affectedObjectTypes",
-    "jobStatus",
-    "jobName",
-)
 
 
 @router.get(f"{VAULT}/replicationJobs")
@@ -65,7 +55,7 @@ def get_job(request: HttpRequest, path: Path[JobPath]) -> Answer:
     call = open_vault(request, path)
     with_members = request.GET.get("childTasks") != "none"
     job = find_job(call, path.job_name, with_members=with_members)
-    return job_answer(call, job, job_resource(call.ids, job, RESTARTERS))
+    return job_answer(call, job, _resource(call, job))
 
 
 class ResumeProperties(RequestPart):
@@ -105,9 +95,19 @@ def resume(request: HttpRequest, path: Path[JobPath], body: ResumeInput) -> Answ
 @router.get(f"{JOB}/operationresults/{{action_name}}")
 @served
 def get_action_result(request: HttpRequest, path: Path[JobActionPath]) -> Answer:
-    """The job after an action on it: the action itself is over at once."""
+    """The job after an action on it, which is over at once; of an export, once that has ended."""
     call = open_vault(request, path)
-    return job_resource(call.ids, find_job(call, path.job_name), RESTARTERS)
+    job = find_job(call, path.job_name)
+    if job.scenario == EXPORT_SCENARIO:
+        return operation_result(
+            call, job_id(call.ids, str(job.id)), str(job.id), _resource(call, job)
+        )
+    return _resource(call, job)
+
+
+def _resource(call: Call, job: JobView) -> Resource:
+    shown = job_resource(call.ids, job, RESTARTERS)
+    return with_file(call, job, shown) if job.scenario == EXPORT_SCENARIO else shown
 
 
 def _id_of(call: Call, path: JobPath) -> UUID:
@@ -124,50 +124,3 @@ def _acted(call: Call, job: Job) -> Answer:
     response["Retry-After"] = "0"
     response[ACTIVITY_ID] = path
     return response
-
-
-def read_filters(given: Mapping[str, str]) -> JobFilters:
-    """What the filter's words mean; values may be several, by commas.
-
-    Raises:
-        RefusedError: A time or a state is none.
-    """
-    end = _time(given, "endTime")
-    return JobFilters(
-        created_from=_time(given, "startTime"),
-        created_before=None if end is None else _just_after(end),
-        states=[_state(word) for word in _words(given.get("jobStatus", ""))],
-        target_types=_words(given.get("affectedObjectTypes", "")),
-        friendly_name=given.get("jobName", ""),
-        fabric_name=given.get("fabricId", "").rstrip("/").rpartition("/")[2],
-    )
-
-
-def _time(given: Mapping[str, str], name: str) -> datetime | None:
-    return parse_time(name, given[name]) if name in given else None
-
-
-def _just_after(end: datetime) -> datetime | None:
-    """The end of the window belongs to it; after the last moment there is comes no other."""
-    try:
-        return end + timedelta(microseconds=1)
-    except OverflowError:
-        return None
-
-
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
-
-
-def _state(word: str) -> JobState:
-    states = {state.value.lower(): state for state in JobState}
-    if word.lower() in states:
-        return states[word.lower()]
-    names = ", ".join(state.value for state in JobState)
-    raise refuse(
-        "InvalidFilter",
-        f"jobStatus in $filter is no state of a job: '{word}'.",
-        causes=[f"The states are {names}."],
-        action="Use one or several of the states, separated by commas.",
-        field="$filter",
-    )

@@ -11,7 +11,7 @@ from coordinator.api.addresses import ContainerPath, ProtectableItemPath
 from coordinator.api.calls import Answer, Call, open_vault, served
 from coordinator.api.containers import require_cloud
 from coordinator.api.errors import NotFoundError
-from coordinator.api.filters import parse_filter
+from coordinator.api.filters import parse_filter, unknown_value
 from coordinator.api.paging import page
 from coordinator.api.paths import CONTAINER, PROTECTABLE_ITEM, PROVIDER
 from coordinator.api.shapes.envelope import Resource
@@ -23,6 +23,8 @@ from coordinator.protection.queries import items_of_machines, readiness_of
 
 router = Router()
 
+STATES = {state.lower(): state for state in ("Protected", "Unprotected")}
+
 
 @router.get(f"{CONTAINER}/replicationProtectableItems")
 @served
@@ -30,11 +32,13 @@ def list_protectable_items(request: HttpRequest, path: Path[ContainerPath]) -> A
     """Machines of a cloud; `$filter=state eq 'Unprotected'` leaves out the protected ones."""
     call = open_vault(request, path)
     cloud = require_cloud(call, path.fabric_name, path.container_name)
-    wanted = parse_filter(request.GET.get("$filter", ""), ["state"]).get("state", "").lower()
+    wanted = parse_filter(request.GET.get("$filter", ""), ["state"]).get("state", "")
+    if wanted and wanted.lower() not in STATES:
+        raise unknown_value("state", wanted, STATES.values())
     rows = queries.machines_of_cloud(cloud)
-    if wanted in {"protected", "unprotected"}:
+    if wanted:
         protected = items_of_machines(call.vault.id, [row.vm_id for row in rows])
-        rows = [row for row in rows if (row.vm_id in protected) == (wanted == "protected")]
+        rows = [row for row in rows if (row.vm_id in protected) == (wanted.lower() == "protected")]
 
     def fetch(start: int, end: int) -> Iterable[Resource]:
         return _resources(call, cloud, rows[start:end])

@@ -69,6 +69,12 @@ FILTERS = (
 )
 
 
+# Of those, what only items in Azure or from VMware have.
+NOWHERE = frozenset(
+    {"sourceFabricLocation", "targetFabricLocation", "vCenterName", "multiVmGroupCreateOption"}
+)
+
+
 class OperationPath(ItemPath):
     job_name: str
 
@@ -224,7 +230,7 @@ def _narrowed(rows: QuerySet[ProtectedItem], wanted: Mapping[str, str]) -> Query
         rows = rows.filter(pairing__policy__instance_type__iexact=wanted["instanceType"])
     if "recoveryPlanName" in wanted:
         rows = rows.filter(plan_members__plan__name__iexact=wanted["recoveryPlanName"])
-    if wanted.keys() & {"vCenterName", "multiVmGroupCreateOption"}:
+    if wanted.keys() & NOWHERE:
         return rows.none()
     return rows
 
@@ -241,6 +247,7 @@ def _resources(call: Call, items: Sequence[ProtectedItem]) -> list[Resource]:
     running = running_jobs([item.id for item in items])
     adapters = adapters_of_items([item.id for item in items])
     plans = plans_with([item.id for item in items])
+    sizes = fabrics.disk_sizes_bytes(call.vault.id, [item.vm_id for item in items])
     providers = {
         provider.fabric_id: call.ids.child(
             PROVIDER, fabric_name=provider.fabric.name, provider_name=provider.name
@@ -254,7 +261,11 @@ def _resources(call: Call, items: Sequence[ProtectedItem]) -> list[Resource]:
             replace(
                 _context(item, running, providers.get(item.pairing.primary_fabric_id)),
                 adapters=adapters[item.id],
-                running=running_details(item, call.now),
+                running=running_details(
+                    item,
+                    call.now,
+                    sizes.get((item.pairing.primary_fabric_id, item.vm_id), {}),
+                ),
                 recovery_plans=plans.get(item.id, ()),
             ),
         )

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from coordinator.config.configuration import Configuration
 from coordinator.events import steps as events
+from coordinator.jobs import services as jobs
 from coordinator.jobs.domain_tasks import DomainTask
 from coordinator.jobs.registry import Registry
 from coordinator.protection import steps as protection
@@ -17,7 +18,7 @@ def build_registry(configuration: Configuration) -> Registry:
     """Everything the engine may call, from every domain."""
     authority_folder = configuration.state / "ca"
     return Registry(
-        records={**protection.records(authority_folder), **recovery.RECORDS},
+        records={**jobs.RECORDS, **protection.records(authority_folder), **recovery.RECORDS},
         conditions={**protection.CONDITIONS, **recovery.CONDITIONS},
         finishers={**protection.FINISHERS, **recovery.FINISHERS},
         escalations=recovery.ESCALATIONS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ntpath
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -152,6 +153,26 @@ def machines_with_vm_id(fabric_id: UUID, vm_id: str) -> list[VirtualMachine]:
     """Machines of a server with Hyper-V's id: one, or more while VMM sees a move."""
     machines = VirtualMachine.objects.filter(fabric_id=fabric_id, vm_id=vm_id.lower(), gone_at=None)
     return list(machines.order_by("id"))
+
+
+def disk_sizes_bytes(
+    vault_id: UUID, vm_ids: Collection[str]
+) -> dict[tuple[UUID, str], dict[str, int]]:
+    """How large the disks of machines may become.
+
+    Returns:
+        By server and Hyper-V's id of the machine the sizes, by the name of the disk's file in lower
+        case; of a machine that is not there, or has no disks, nothing.
+    """
+    rows = VirtualMachine.objects.filter(vault_id=vault_id, vm_id__in=vm_ids, gone_at=None)
+    found: dict[tuple[UUID, str], dict[str, int]] = {}
+    for fabric_id, vm_id, disks in rows.values_list("fabric_id", "vm_id", "details__disks"):
+        sizes = found.setdefault((fabric_id, vm_id), {})
+        for disk in disks or ():
+            name = ntpath.basename(str(disk.get("path", ""))).lower()
+            # protobuf's JSON writes 64-bit numbers as text.
+            sizes[name] = int(disk.get("maximum_size_bytes") or disk.get("size_bytes") or 0)
+    return found
 
 
 def list_objects(fabric_id: UUID, kind: str) -> list[FabricObject]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from opensiterecovery.provider.v1.command_pb2 import CommandResult
 
 from coordinator.failures import Failure
@@ -25,9 +25,11 @@ from coordinator.jobs.stored_failures import read_failure
 from coordinator.jobs.task_views import StepProgress, TaskView, summarise_tasks
 
 __all__ = [
+    "EXPORT_SCENARIO",
     "GroupView",
     "JobAction",
     "JobError",
+    "JobExport",
     "JobFilters",
     "JobView",
     "MemberView",
@@ -36,6 +38,8 @@ __all__ = [
     "StepView",
     "TaskView",
     "command_results",
+    "count_jobs",
+    "find_export",
     "find_job",
     "job_view",
     "last_finished",
@@ -47,6 +51,10 @@ __all__ = [
     "running_job_for",
     "step_lengths",
 ]
+
+
+# ASR's name of the job that exports others.
+EXPORT_SCENARIO = "ExportJobs"
 
 
 @dataclass(frozen=True)
@@ -190,6 +198,14 @@ def find_job(vault_id: UUID, job_id: UUID, *, with_members: bool = False) -> Job
 def list_jobs(vault_id: UUID, filters: JobFilters | None = None) -> tuple[JobView, ...]:
     """The vault's jobs, newest first; empty when none fits."""
     wanted = filters or JobFilters()
+    jobs = _rows(vault_id, wanted)
+    page = jobs.order_by("-created_at", "-id")[wanted.offset : wanted.offset + wanted.limit]
+    jobs_with_steps = [(job, list(job.steps.all())) for job in page.prefetch_related("steps")]
+    tell_waiting_steps([step for _, steps in jobs_with_steps for step in steps])
+    return tuple(_view(job, steps) for job, steps in jobs_with_steps)
+
+
+def _rows(vault_id: UUID, wanted: JobFilters) -> QuerySet[Job]:
     conditions = {
         "created_at__gte": wanted.created_from,
         "created_at__lt": wanted.created_before,
@@ -205,11 +221,40 @@ def list_jobs(vault_id: UUID, filters: JobFilters | None = None) -> tuple[JobVie
         **{name: value for name, value in conditions.items() if value}
     )
     if not (wanted.target_types or wanted.target_ids):
-        jobs = jobs.filter(root=None)
-    page = jobs.order_by("-created_at", "-id")[wanted.offset : wanted.offset + wanted.limit]
-    jobs_with_steps = [(job, list(job.steps.all())) for job in page.prefetch_related("steps")]
-    tell_waiting_steps([step for _, steps in jobs_with_steps for step in steps])
-    return tuple(_view(job, steps) for job, steps in jobs_with_steps)
+        return jobs.filter(root=None)
+    return jobs
+
+
+def count_jobs(vault_id: UUID, filters: JobFilters) -> int:
+    """How many jobs fit, whatever the filters' limit and offset."""
+    return _rows(vault_id, filters).count()
+
+
+@dataclass(frozen=True)
+class JobExport:
+    """What the file of an export is made of.
+
+    Attributes:
+        words: What the request named, by its own names.
+        output: What kind of file.
+        offset_minutes: Of the clock times are written in, east of UTC.
+        asked_at: Jobs of later are not in it.
+    """
+
+    words: Mapping[str, str]
+    output: str
+    offset_minutes: int
+    asked_at: datetime
+
+
+def find_export(vault_id: UUID, job_id: UUID) -> JobExport | None:
+    """The export that a job is, once it has succeeded; None when it is none."""
+    jobs = Job.objects.filter(vault_id=vault_id, scenario=EXPORT_SCENARIO)
+    job = jobs.filter(id=job_id, state=JobState.SUCCEEDED).first()
+    if job is None:
+        return None
+    told = job.arguments
+    return JobExport(told["filters"], told["output"], told["offset_minutes"], job.created_at)
 
 
 def results_of_steps(target_id: str, action: str) -> list[Mapping[str, object]]:

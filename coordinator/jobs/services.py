@@ -14,6 +14,7 @@ from coordinator.jobs.cancelling import (
 from coordinator.jobs.claims import ClaimedCommand, claim_commands, commands_to_resend
 from coordinator.jobs.delivery import acknowledge_commands, record_progress
 from coordinator.jobs.engine import Announce, announce_nothing
+from coordinator.jobs.exports.services import RECORDS, ExportRequest, begin_export
 from coordinator.jobs.intake import (
     Arrival,
     Engine,
@@ -32,17 +33,20 @@ from coordinator.jobs.restarting import restart_job
 from coordinator.jobs.steps import JobTarget
 
 __all__ = [
+    "RECORDS",
     "Announce",
     "Arrival",
     "BeginJob",
     "ClaimedCommand",
     "Engine",
+    "ExportRequest",
     "Intake",
     "JobTarget",
     "Listener",
     "QueueName",
     "acknowledge_commands",
     "announce_nothing",
+    "begin_export",
     "begin_job",
     "begun_job",
     "cancel_job",

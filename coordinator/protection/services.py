@@ -17,6 +17,7 @@ from coordinator.protection.networks.services import map_networks, unmap_network
 from coordinator.protection.offline.services import export_first_copy_again, import_first_copy
 from coordinator.protection.offline.watching import ingest_first_copies
 from coordinator.protection.pairing.renewal import renew_certificates
+from coordinator.protection.pairing.server_renewal import renew_server_certificates
 from coordinator.protection.pairing.services import create_pairing
 from coordinator.protection.pairing.unpairing_services import (
     remove_pairing,
@@ -107,6 +108,7 @@ __all__ = [
     "remove_pairing",
     "remove_pairing_from_vault",
     "renew_certificates",
+    "renew_server_certificates",
     "repair_replication",
     "report_absent",
     "resume_replication",

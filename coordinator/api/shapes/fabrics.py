@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from coordinator.api.paths import FABRIC, PROVIDER, VaultId
 from coordinator.api.shapes.envelope import Resource, resource, written_time
+from coordinator.api.shapes.health import health_error
 from coordinator.fabrics.models import Fabric, Provider
 
 FABRIC_TYPE = "VMM"
@@ -40,7 +41,7 @@ def fabric_resource(ids: VaultId, fabric: Fabric, *, connected: bool) -> Resourc
                 "inventoryRevision": fabric.inventory_revision,
                 "inventoryTime": written_time(fabric.inventory_at),
             },
-            "healthErrorDetails": [] if connected else [NOT_CONNECTED],
+            "healthErrorDetails": [] if connected else [health_error(NOT_CONNECTED)],
             "health": "Normal" if connected else "Critical",
         },
     )
@@ -65,16 +66,26 @@ def provider_resource(
             "friendlyName": fabric.friendly_name,
             "fabricFriendlyName": fabric.friendly_name,
             "providerVersion": provider.agent_version,
-            "providerVersionDetails": {"version": provider.agent_version, "status": "Supported"},
+            "providerVersionDetails": {
+                "version": provider.agent_version,
+                "expiryDate": None,
+                "status": "Supported",
+            },
             "providerVersionState": "Latest",
+            "providerVersionExpiryDate": None,
             "serverVersion": fabric.vmm_product_version,
             "lastHeartBeat": written_time(provider.last_heartbeat_at),
             "connectionStatus": "Connected" if connected else "NotConnected",
             "protectedItemCount": protected_items,
             "allowedScenarios": [],
-            "healthErrorDetails": [] if connected else [NOT_CONNECTED],
+            "healthErrorDetails": [] if connected else [health_error(NOT_CONNECTED)],
             "draIdentifier": str(provider.id),
             "machineId": fabric.installation_id,
             "machineName": fabric.vmm_fqdn,
+            # Of servers that Azure Active Directory knows.
+            "biosId": None,
+            "authenticationIdentityDetails": None,
+            "resourceAccessIdentityDetails": None,
+            "dataPlaneAuthenticationIdentityDetails": None,
         },
     )

@@ -8,6 +8,15 @@ from coordinator.api.shapes.envelope import written_lines
 
 # By the level of a health error.
 HEALTH_OF_LEVEL = {"Error": "Critical", "Warning": "Warning"}
+# What nothing here has, or all have alike.
+NOTHING_MORE: Mapping[str, object] = {
+    "creationTimeUtc": None,
+    "recoveryProviderErrorMessage": None,
+    "entityId": None,
+    "errorId": None,
+    "customerResolvability": "Allowed",
+    "innerHealthErrors": [],
+}
 SEVERITY = ("None", "Normal", "Warning", "Critical")
 
 
@@ -20,9 +29,10 @@ def worst_health(health: str, errors: Iterable[Mapping[str, object]]) -> str:
 def health_error(stored: Mapping[str, object]) -> dict[str, object]:
     """ASR's HealthError of one stored as such, or of a stored failure (Failure.as_json)."""
     if "errorCode" in stored:
-        return {**dict(stored), "customerResolvability": "Allowed", "innerHealthErrors": []}
+        return {**NOTHING_MORE, **dict(stored)}
     causes = stored.get("possibleCauses")
     return {
+        **NOTHING_MORE,
         "errorSource": stored.get("source", "Provider"),
         "errorType": stored.get("type", "VirtualMachine"),
         "errorLevel": stored.get("level", "Error"),
@@ -33,6 +43,10 @@ def health_error(stored: Mapping[str, object]) -> dict[str, object]:
         "possibleCauses": written_lines(causes) if isinstance(causes, list) else "",
         "recommendedAction": stored.get("recommendedAction", ""),
         "creationTimeUtc": stored.get("at"),
-        "customerResolvability": "Allowed",
-        "innerHealthErrors": [],
+        "recoveryProviderErrorMessage": _provider_message(stored.get("providerError")),
     }
+
+
+def _provider_message(error: object) -> object:
+    """What PowerShell wrote, when the failure came out of it."""
+    return error.get("message") if isinstance(error, Mapping) else None

@@ -18,6 +18,7 @@ from coordinator.api.shapes.failovers import failover_of_job
 from coordinator.api.shapes.test_failovers import drill_job_details
 from coordinator.failures import Failure
 from coordinator.jobs.queries import (
+    EXPORT_SCENARIO,
     JobAction,
     JobError,
     JobView,
@@ -256,6 +257,14 @@ def _provider_error(failure: Failure) -> dict[str, object] | None:
 
 
 def _details(job: JobView) -> dict[str, object]:
+    if job.scenario == EXPORT_SCENARIO:
+        # Where the file is, whoever answers a request knows (`job_answer`).
+        return {
+            "instanceType": "ExportJobDetails",
+            "affectedObjectDetails": dict(job.affected_objects),
+            "blobUri": None,
+            "sasToken": None,
+        }
     if job.scenario in TEST_SCENARIOS:
         return drill_job_details(drills_of_job(job.id))
     if job.scenario not in FAILOVER_SCENARIOS:

@@ -141,6 +141,9 @@ def _nic(ids: VaultId, item: ProtectedItem, adapter: ItemAdapter) -> dict[str, o
         "vMNetworkName": adapter.target_network or None,
         "recoveryVMNetworkId": network_id(ids, recovery, target) if target else None,
         "selectionType": "SelectedByDefault" if target else "NotSelected",
+        # A machine's adapter and its replica's are one by Hyper-V's id, and have no ids of Azure.
+        "sourceNicArmId": None,
+        "tfoVMNetworkId": None,
         "ipConfigs": [_ip_configuration(adapter)],
         # Beyond ASR's model.
         "macAddress": adapter.mac_address,

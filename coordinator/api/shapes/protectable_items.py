@@ -83,6 +83,7 @@ def machine_details(machine: VirtualMachine) -> dict[str, object]:
             "oSVersion": None,
             "oSMajorVersion": None,
             "oSMinorVersion": None,
+            "userSelectedOSName": None,
         },
         "diskDetails": [_disk(disk) for disk in disks],
         "hasPhysicalDisk": _present(disks, "pass_through", details.get("pass_through")),

@@ -82,6 +82,9 @@ def protected_item_resource(ids: VaultId, item: ProtectedItem, context: ItemCont
             "activeLocation": item.active_location,
             "testFailoverState": item.test_failover_state,
             "testFailoverStateDescription": DrillState(item.test_failover_state).description,
+            # Of replication from VMware only.
+            "switchProviderState": None,
+            "switchProviderStateDescription": None,
             "allowedOperations": list(context.allowed_operations),
             "replicationHealth": worst_health(item.replication_health, item.fabric_errors),
             "failoverHealth": "Normal",
@@ -94,6 +97,8 @@ def protected_item_resource(ids: VaultId, item: ProtectedItem, context: ItemCont
             "lastSuccessfulTestFailoverTime": written_time(item.last_test_failover_at),
             "currentScenario": current_scenario(ids, context.running_job),
             "failoverRecoveryPointId": _failover_point(ids, item),
+            # By it events and the vault's health name the item.
+            "eventCorrelationId": str(item.id),
             # Beyond ASR's model: what the failover recovered, and what it left behind.
             "failoverDetails": failover_facts(item.failover) if item.failover_type else None,
             # Beyond ASR's model, which filters items by a plan's name instead.

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import ntpath
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from opensiterecovery.provider.v1 import replication_pb2
 
 from coordinator.api.shapes.envelope import written_time
+from coordinator.api.shapes.protectable_items import BYTES_PER_MEGABYTE
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.rules import rpo_seconds
 from coordinator.protection.states import ProtectionState
 
 
-def running_details(item: ProtectedItem, now: datetime) -> dict[str, object]:
+def running_details(
+    item: ProtectedItem, now: datetime, sizes_bytes: Mapping[str, int]
+) -> dict[str, object]:
     """What ASR's details of other replication providers have too, and what is ours.
 
     RPO is named as ASR names it for Azure machines; paths serve as ids of disks, for that is what
     Hyper-V takes.
+
+    Args:
+        item: The item.
+        now: The time.
+        sizes_bytes: How large disks may become, by the name of their files in lower case.
     """
     sender = item.side(item.active_location)
     state = replication_pb2.ReplicationState() if sender is None else sender.wire()
@@ -25,7 +34,7 @@ def running_details(item: ProtectedItem, now: datetime) -> dict[str, object]:
         "rpoInSeconds": rpo_seconds(ProtectionState(item.state), item.last_replicated_at, now),
         "lastRpoCalculatedTime": written_time(now),
         "lastObservedTime": None if sender is None else written_time(sender.observed_at),
-        "vMDiskDetails": [_disk(disk, item) for disk in state.disks],
+        "vMDiskDetails": [_disk(disk, item, sizes_bytes) for disk in state.disks],
         "resynchronizationTime": written_time(item.resynchronize_at),
         "resynchronizationProgressPercentage": (
             state.copy_percent
@@ -37,8 +46,12 @@ def running_details(item: ProtectedItem, now: datetime) -> dict[str, object]:
     }
 
 
-def _disk(disk: replication_pb2.ReplicationDisk, item: ProtectedItem) -> dict[str, object]:
+def _disk(
+    disk: replication_pb2.ReplicationDisk, item: ProtectedItem, sizes_bytes: Mapping[str, int]
+) -> dict[str, object]:
+    size = sizes_bytes.get(ntpath.basename(disk.path).lower())
     return {
+        "maxSizeMB": None if size is None else size // BYTES_PER_MEGABYTE,
         "vhdId": disk.path,
         "vhdName": ntpath.basename(disk.path),
         "vhdType": "DataDisk",
