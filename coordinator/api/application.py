@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import structlog
 from django.core.exceptions import RequestDataTooBig
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
-from ninja import NinjaAPI
+from ninja import NinjaAPI, Router
 from ninja.errors import AuthenticationError, HttpError, ValidationError
+from ninja.operation import PathView
 
 from coordinator.api import (
     bandwidth_limits,
@@ -118,8 +121,8 @@ def build_api() -> NinjaAPI:
         openapi_url=None,
         urls_namespace="api",
     )
-    for router in (*ROUTERS, operations.operations_router(ROUTERS), inapplicable.router):
-        api.add_router("", router)
+    routers = (*ROUTERS, operations.operations_router(ROUTERS), inapplicable.router)
+    api.add_router("", _joined(routers))
     api.exception_handler(RefusedError)(on_refusal)
     api.exception_handler(ValidationError)(on_invalid)
     api.exception_handler(HttpError)(on_unreadable)
@@ -129,6 +132,20 @@ def build_api() -> NinjaAPI:
     api.exception_handler(InterfaceError)(on_database_away)
     api.exception_handler(Exception)(on_fault)
     return api
+
+
+def _joined(routers: Iterable[Router]) -> Router:
+    """All routers as one, with each address once.
+
+    Django asks the first address that fits, whatever the method; so that one must know them all.
+    """
+    joined = Router()
+    for router in routers:
+        for path, view in router.path_operations.items():
+            known = joined.path_operations.setdefault(path, PathView())
+            known.is_async |= view.is_async
+            known.operations += view.clone().operations
+    return joined
 
 
 def on_refusal(request: HttpRequest, refusal: RefusedError) -> HttpResponse:
