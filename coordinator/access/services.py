@@ -12,7 +12,7 @@ from oauth2_provider.models import Application
 from coordinator.access.actions import action_of
 from coordinator.access.callers import Caller, authenticate_bearer
 from coordinator.access.client_secrets import SECRET_BYTES, hash_secret
-from coordinator.access.models import ServicePrincipal
+from coordinator.access.models import RoleAssignment, ServicePrincipal
 from coordinator.access.role_assignments import Scope, assign_role, remove_assignment
 from coordinator.access.role_definitions import (
     CONTRIBUTOR,
@@ -32,6 +32,7 @@ __all__ = [
     "READER",
     "ROLES",
     "Caller",
+    "RoleAssignment",
     "RoleDefinition",
     "Scope",
     "action_of",

@@ -19,6 +19,18 @@ class VaultPath(GroupPath):
     vault_name: str
 
 
+class SubscriptionRolePath(SubscriptionPath):
+    role_name: str
+
+
+class GroupRolePath(GroupPath):
+    role_name: str
+
+
+class VaultRolePath(VaultPath):
+    role_name: str
+
+
 class FabricPath(VaultPath):
     fabric_name: str
 

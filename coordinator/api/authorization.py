@@ -18,6 +18,9 @@ _LISTS = frozenset(
     for place in (SUBSCRIPTION, GROUP)
 )
 
+# What operations there are is no secret of any resource group, though clients ask one of them.
+LIST_OPERATIONS = f"{NAMESPACE}/operations/read"
+
 
 def authorize(request: HttpRequest, caller: Caller) -> None:
     """Lets a request through to its route, or not.
@@ -49,9 +52,9 @@ def authorize(request: HttpRequest, caller: Caller) -> None:
     if vault_name:
         vault = vaults.find_vault(caller.subscription_id, group, vault_name)
         request.authorized_vault = vault  # type: ignore[attr-defined] # read by authorized_vault
-    if request.method == "GET" and match.route in _LISTS:
-        return
     action = action_of(str(request.method), match.route)
+    if action == LIST_OPERATIONS or (request.method == "GET" and match.route in _LISTS):
+        return
     place = (group, vault.id if vault is not None else None)
     rights = access.rights_at(caller.principal_id, caller.subscription_id, *place)
     if not rights.allow(action, *place):

@@ -9,6 +9,8 @@ from typing import TypeVar
 T = TypeVar("T")
 
 NAMESPACE = "Microsoft.RecoveryServices"
+AUTHORIZATION = "Microsoft.Authorization"
+NAMESPACES: Mapping[str, str] = {name.lower(): name for name in (NAMESPACE, AUTHORIZATION)}
 
 # Address patterns of the routes.
 SUBSCRIPTION = "/subscriptions/{subscription_id}"
@@ -44,6 +46,8 @@ WORDS: Mapping[str, str] = {
     for word in (
         "subscriptions",
         "resourceGroups",
+        "roleAssignments",
+        "roleDefinitions",
         "providers",
         "vaults",
         "replicationFabrics",
@@ -161,7 +165,7 @@ def canonical_path(path: str) -> str:
         segments[index] = WORDS.get(segments[index].lower(), segments[index])
         if segments[index] == "providers" and index + 1 < len(segments):
             name = segments[index + 1]
-            segments[index + 1] = NAMESPACE if name.lower() == NAMESPACE.lower() else name
+            segments[index + 1] = NAMESPACES.get(name.lower(), name)
     return "/".join(segments)
 
 

@@ -15,7 +15,7 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from coordinator.access.services import create_principal
+from coordinator.access.services import OWNER, RoleDefinition, create_principal
 from coordinator.config.stack import free_port
 from coordinator.config.waiting import wait_for
 from coordinator.vaults.authority import ensure_server_certificate
@@ -68,9 +68,15 @@ def make_program(
     """Makes programs that may sign in; their clients are closed after the test."""
     with ExitStack() as closing:
 
-        def make(subscription_id: UUID | None = None, vault: str = "Vault-1") -> Program:
+        def make(
+            subscription_id: UUID | None = None,
+            vault: str = "Vault-1",
+            role: RoleDefinition | None = OWNER,
+        ) -> Program:
             tenant, subscription = uuid4(), subscription_id or uuid4()
-            client_id, secret = create_principal(tenant, subscription, "tests", timezone.now())
+            client_id, secret = create_principal(
+                tenant, subscription, "tests", timezone.now(), role=role
+            )
             program = Program(
                 server=server,
                 tenant_id=str(tenant),

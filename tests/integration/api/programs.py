@@ -14,6 +14,7 @@ from typing import Any
 import requests
 from azure.core.exceptions import AzureError
 from azure.identity import ClientSecretCredential
+from azure.mgmt.authorization import AuthorizationManagementClient
 from azure.mgmt.recoveryservices import RecoveryServicesClient
 from azure.mgmt.recoveryservicessiterecovery import SiteRecoveryManagementClient
 
@@ -83,6 +84,15 @@ class Program:
     @cached_property
     def recovery_services(self) -> Any:
         return RecoveryServicesClient(
+            self.credential,
+            self.subscription_id,
+            base_url=self.server.url,
+            connection_verify=str(self.server.ca_file),
+        )
+
+    @cached_property
+    def authorization(self) -> Any:
+        return AuthorizationManagementClient(
             self.credential,
             self.subscription_id,
             base_url=self.server.url,
@@ -162,7 +172,7 @@ class Program:
 
     def close(self) -> None:
         """Closes the clients that were used."""
-        for name in ("site_recovery", "recovery_services", "credential"):
+        for name in ("site_recovery", "recovery_services", "authorization", "credential"):
             if name in self.__dict__:
                 self.__dict__[name].close()
 
