@@ -27,6 +27,58 @@ class ServicePrincipal(models.Model):
         return self.display_name
 
 
+class ClientSecret(models.Model):
+    """One of a program's secrets: it has two while it changes from one to the next."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    principal = models.ForeignKey(
+        ServicePrincipal, on_delete=models.CASCADE, related_name="client_secrets"
+    )
+    # client_secrets.hash_secret's form.
+    secret_hash = models.CharField(max_length=100)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"client secret {self.id}"
+
+
+class Person(models.Model):
+    """Somebody who signs in: a Django user, with what ARM wants to know of one."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="person"
+    )
+    tenant_id = models.UUIDField()
+    # The one subscription it can have roles in.
+    subscription_id = models.UUIDField()
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"person {self.id}"
+
+
+class WrongGuesses(models.Model):
+    """Wrong secrets somebody gave of late; in the database, for a lock outlives every process."""
+
+    # guessing.Subject
+    subject = models.CharField(max_length=16)
+    # A digest: what people type as a name may be long, or be their password.
+    who = models.CharField(max_length=64)
+    count = models.PositiveIntegerField()
+    since = models.DateTimeField(db_index=True)
+    locked_until = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["subject", "who"], name="guesses_counted_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"wrong guesses of {self.subject}"
+
+
 class RoleAssignment(models.Model):
     """A role that a program or person has: in a vault, a resource group or a subscription."""
 

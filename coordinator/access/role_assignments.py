@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import structlog
 from django.db import connection
 
-from coordinator.access.models import RoleAssignment, ServicePrincipal
+from coordinator.access.models import Person, RoleAssignment, ServicePrincipal
 from coordinator.access.role_definitions import OWNER, ROLES
 from coordinator.failures import refuse
 from coordinator.vaults.models import Vault
@@ -40,6 +40,8 @@ def find_principal_type(principal_id: UUID, subscription_id: UUID) -> PrincipalT
     """Whether a program or a person of a subscription has that id; None for nobody."""
     if ServicePrincipal.objects.filter(pk=principal_id, subscription_id=subscription_id).exists():
         return "ServicePrincipal"
+    if Person.objects.filter(pk=principal_id, subscription_id=subscription_id).exists():
+        return "User"
     return None
 
 

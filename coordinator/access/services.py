@@ -10,9 +10,16 @@ from uuid import UUID, uuid4
 from oauth2_provider.models import Application
 
 from coordinator.access.actions import action_of
-from coordinator.access.callers import Caller, authenticate_bearer
-from coordinator.access.client_secrets import SECRET_BYTES, hash_secret
-from coordinator.access.models import RoleAssignment, ServicePrincipal
+from coordinator.access.callers import Caller, authenticate_bearer, authenticate_session
+from coordinator.access.client_secrets import add_secret, find_program, place_of, rotate_secret
+from coordinator.access.command_client import ensure_command_client
+from coordinator.access.guesses import (
+    count_wrong_guess,
+    locked_until,
+    program_guessing,
+)
+from coordinator.access.models import Person, RoleAssignment, ServicePrincipal
+from coordinator.access.people import PersonDraft, create_person, disable_person, reset_password
 from coordinator.access.role_assignments import Scope, assign_role, remove_assignment
 from coordinator.access.role_definitions import (
     CONTRIBUTOR,
@@ -32,15 +39,28 @@ __all__ = [
     "READER",
     "ROLES",
     "Caller",
+    "Person",
+    "PersonDraft",
     "RoleAssignment",
     "RoleDefinition",
     "Scope",
     "action_of",
     "assign_role",
     "authenticate_bearer",
+    "authenticate_session",
+    "count_wrong_guess",
+    "create_person",
     "create_principal",
+    "disable_person",
+    "ensure_command_client",
+    "find_program",
+    "locked_until",
+    "person_of_user",
+    "program_guessing",
     "remove_assignment",
+    "reset_password",
     "role_of_name",
+    "rotate_secret",
 ]
 
 
@@ -66,24 +86,30 @@ def create_principal(
     Returns:
         Client id and secret. The secret cannot be had again: a hash of it is all that is kept.
     """
-    client_id = str(uuid4())
-    secret = Secret(make_token(SECRET_BYTES))
+    client_id, principal_id = str(uuid4()), uuid4()
     application = Application.objects.create(
         name=display_name,
         client_id=client_id,
-        client_secret=hash_secret(secret),
-        # It is a hash already, of our own form (client_secrets.py).
+        client_secret=place_of(principal_id),
+        # It is no secret: those are kept apart (client_secrets.py).
         hash_client_secret=False,
         client_type=Application.CLIENT_CONFIDENTIAL,
         authorization_grant_type=Application.GRANT_CLIENT_CREDENTIALS,
     )
     principal = ServicePrincipal.objects.create(
+        id=principal_id,
         tenant_id=tenant_id,
         application=application,
         display_name=display_name,
         subscription_id=subscription_id,
         created_at=now,
     )
+    secret = add_secret(principal, now, make_token=make_token)
     if role is not None:
         assign_role(Scope(subscription_id), role.id, principal.id, by="osr-coordinator", now=now)
     return client_id, secret
+
+
+def person_of_user(user_id: int) -> Person | None:
+    """The person a Django user is; None for one that was made otherwise."""
+    return Person.objects.filter(user_id=user_id).first()

@@ -11,16 +11,18 @@ from functools import partial, wraps
 from typing import Any, TypeAlias
 from urllib.parse import quote, urlencode
 
+from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
+from ninja.utils import check_csrf
 
-from coordinator.access.services import Caller, authenticate_bearer
+from coordinator.access.services import Caller, authenticate_bearer, authenticate_session
 from coordinator.api.addresses import VaultPath
 from coordinator.api.api_versions import require_api_version
 from coordinator.api.authorization import authorize, authorized_vault
-from coordinator.api.errors import CLIENT_REQUEST_ID, vault_not_found
+from coordinator.api.errors import CLIENT_REQUEST_ID, csrf_failed, vault_not_found
 from coordinator.api.paths import VaultId
 from coordinator.api.shapes.vaults import vault_ids
 from coordinator.api.threads import database_threads
@@ -81,7 +83,14 @@ async def authenticate(request: HttpRequest) -> Caller | None:
 
 def _admit(request: HttpRequest) -> Caller | None:
     header = request.headers.get("Authorization", "")
-    caller = authenticate_bearer(header, timezone.now())
+    session_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
+    if header or not session_key:
+        caller = authenticate_bearer(header, timezone.now())
+    else:
+        caller = authenticate_session(session_key)
+        # A browser sends the cookie along whoever made it ask.
+        if caller is not None and check_csrf(request) is not None:
+            raise csrf_failed()
     if caller is not None:
         authorize(request, caller)
     return caller

@@ -63,6 +63,17 @@ def not_authorized(name: str, principal_id: str, action: str, scope: str) -> Ref
     )
 
 
+def csrf_failed() -> RefusedError:
+    """The refusal of a change that a browser asks for without the token of our pages."""
+    return refuse(
+        "CsrfTokenInvalid",
+        "The request comes from a browser's session, without this session's CSRF token.",
+        causes=["Another site's page made the browser ask.", "The page is from before signing in."],
+        action="Load the page again; programs sign in with a token instead of a session.",
+        status=HTTPStatus.FORBIDDEN,
+    )
+
+
 def refusal_response(request: HttpRequest, refusal: RefusedError) -> JsonResponse:
     """The answer to a request that was refused."""
     return error_response(request, refusal.status, refusal.failure, field=refusal.field)

@@ -20,6 +20,7 @@ from coordinator.api.errors import (
     error_response,
     failure_of_status,
 )
+from coordinator.api.pages import is_page
 from coordinator.api.paths import canonical_path
 from coordinator.api.storable import is_storable
 from coordinator.failures import Failure
@@ -31,7 +32,7 @@ Handler = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
 @async_only_middleware
 def resource_manager(get_response: Handler) -> Handler:
-    """Gives each request an id, understands addresses in any case, never answers in HTML."""
+    """Gives each request an id, understands addresses in any case, answers programs in JSON."""
 
     async def handle(request: HttpRequest) -> HttpResponseBase:
         request.activity_id = str(uuid4())  # type: ignore[attr-defined] # read by api.errors
@@ -85,7 +86,7 @@ def _unanswerable(request: HttpRequest) -> HttpResponseBase | None:
 def _in_words(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Gives an error that some layer answered without a JSON body one."""
     is_json = response.headers.get("Content-Type", "").startswith("application/json")
-    if response.status_code < 400 or is_json:
+    if response.status_code < 400 or is_json or is_page(request.path_info):
         return response
     failure = failure_of_status(response.status_code, request.path)
     return error_response(request, response.status_code, failure)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import include, path
 from django.urls.resolvers import URLPattern, URLResolver
 
 from coordinator.api import sign_in
@@ -15,5 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="openid-configuration",
     ),
     path("<uuid:tenant>/oauth2/v2.0/token", sign_in.token, name="token"),
+    path("<uuid:tenant>/oauth2/v2.0/authorize", sign_in.authorize, name="authorize"),
+    path("account/", include("coordinator.api.people")),
     path("", build_api().urls),
 ]

@@ -26,6 +26,10 @@ class Configuration:
         commands_per_host: How many commands that change something work on a host at once.
         plan_groups: How many groups a recovery plan may have.
         plan_machines: How many machines a recovery plan may have.
+        oidc_issuer: URL of the OpenID Connect provider people may sign in with; "" for none.
+        oidc_client_id, oidc_client_secret_file: Who the coordinator is there. The secret is in a
+            file: an environment is shown in lists of processes.
+        oidc_name: What the provider is called on the sign-in page.
     """
 
     state: Path
@@ -44,6 +48,10 @@ class Configuration:
     commands_per_host: int = 6
     plan_groups: int = 7
     plan_machines: int = 2000
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret_file: Path | None = None
+    oidc_name: str = "Single sign-on"
 
     @property
     def api_url(self) -> str:
@@ -61,6 +69,7 @@ def read_configuration(environment: Mapping[str, str] = os.environ) -> Configura
         ValueError: A number is none, or too small.
     """
     state = Path(environment.get("OSR_STATE", "/var/lib/opensiterecovery"))
+    secret_file = environment.get("OSR_OIDC_CLIENT_SECRET_FILE", "")
     return Configuration(
         state=state,
         database_url=environment.get("OSR_DATABASE_URL", "postgresql:///osr"),
@@ -82,6 +91,10 @@ def read_configuration(environment: Mapping[str, str] = os.environ) -> Configura
         commands_per_host=_at_least_one(environment, "OSR_COMMANDS_PER_HOST", 6),
         plan_groups=_at_least_one(environment, "OSR_PLAN_GROUPS", 7),
         plan_machines=_at_least_one(environment, "OSR_PLAN_MACHINES", 2000),
+        oidc_issuer=environment.get("OSR_OIDC_ISSUER", ""),
+        oidc_client_id=environment.get("OSR_OIDC_CLIENT_ID", ""),
+        oidc_client_secret_file=Path(secret_file) if secret_file else None,
+        oidc_name=environment.get("OSR_OIDC_NAME", "Single sign-on"),
     )
 
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
 from datetime import datetime
-from pathlib import Path
-from uuid import UUID
 
 import psycopg
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import OperationalError
 
@@ -36,6 +32,7 @@ def install(configuration: Configuration, now: datetime) -> None:
     authority.ensure_server_certificate(folder, sorted(set(names)), now)
     wait_for("PostgreSQL", lambda: _database_made(configuration), DATABASE_LIMIT_SECONDS)
     call_command("migrate", interactive=False, verbosity=0)
+    access.ensure_command_client()
 
 
 def wait_until_installed() -> None:
@@ -45,24 +42,6 @@ def wait_until_installed() -> None:
         WaitTimeoutError: They did not come in time.
     """
     wait_for("the database", _migrated, DATABASE_LIMIT_SECONDS)
-
-
-def make_principal(
-    name: str, tenant: UUID, subscription: UUID, output: Path, now: datetime
-) -> None:
-    """Makes a client and writes its id and secret to a file only we can read."""
-    with transaction.atomic():
-        client_id, secret = access.create_principal(tenant, subscription, name, now)
-        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(
-                {
-                    "tenant_id": str(tenant),
-                    "client_id": client_id,
-                    "client_secret": secret.reveal(),
-                },
-                stream,
-            )
 
 
 def _database_made(configuration: Configuration) -> bool:

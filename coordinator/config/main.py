@@ -8,12 +8,12 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
-from uuid import UUID
 
 import typer
 
+from coordinator.config import access_commands
 from coordinator.config.configuration import read_configuration
-from coordinator.config.logs import configure_logs
+from coordinator.config.setting_up import set_up_django, set_up_when_installed
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,6 +21,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="The coordinator of Open Site Recovery: one machine (run), or process by process.",
 )
+
+app.add_typer(access_commands.principal_app, name="principal")
+app.add_typer(access_commands.person_app, name="person")
 
 StateOption = Annotated[
     Path, typer.Option("--state", envvar="OSR_STATE", help="Folder of keys, logs and databases.")
@@ -55,7 +58,7 @@ def status(state: StateOption = Path("/var/lib/opensiterecovery")) -> None:
 @app.command()
 def migrate() -> None:
     """Makes or upgrades the tables, and the certificates in the state folder."""
-    _django()
+    set_up_django()
     from coordinator.config import installation  # noqa: PLC0415 - Django is set up now
 
     installation.install(read_configuration(), datetime.now(UTC))
@@ -64,7 +67,7 @@ def migrate() -> None:
 @app.command()
 def api() -> None:
     """Serves the REST API over HTTPS."""
-    _django_when_installed()
+    set_up_when_installed()
     from coordinator.config import api_server, celery  # noqa: PLC0415 - Django is set up now
 
     celery.make_app(read_configuration())
@@ -74,7 +77,7 @@ def api() -> None:
 @app.command()
 def gateway() -> None:
     """Serves the agents."""
-    _django_when_installed()
+    set_up_when_installed()
     from coordinator.config import celery, work  # noqa: PLC0415 - Django is set up now
     from coordinator.gateway import server  # noqa: PLC0415 - Django is set up now
 
@@ -91,7 +94,7 @@ def worker(
     concurrency: Annotated[int, typer.Option(help="Threads.")] = 4,
 ) -> None:
     """Carries out queued work."""
-    _django_when_installed()
+    set_up_when_installed()
     from coordinator.config import work  # noqa: PLC0415 - Django is set up now
 
     work.run_worker(read_configuration(), queues, concurrency)
@@ -100,39 +103,10 @@ def worker(
 @app.command()
 def beat() -> None:
     """Starts the sweep again and again."""
-    _django_when_installed()
+    set_up_when_installed()
     from coordinator.config import work  # noqa: PLC0415 - Django is set up now
 
     work.run_beat(read_configuration())
-
-
-@app.command()
-def principal(
-    name: Annotated[str, typer.Option(help="What the program is called.")],
-    tenant: Annotated[UUID, typer.Option(help="Tenant id.")],
-    subscription: Annotated[UUID, typer.Option(help="Subscription it may work in.")],
-    output: Annotated[Path, typer.Option(help="File for client id and secret, mode 0600.")],
-) -> None:
-    """Makes a client for a program; its secret is written once and kept as a hash."""
-    _django_when_installed()
-    from coordinator.config import installation  # noqa: PLC0415 - Django is set up now
-
-    installation.make_principal(name, tenant, subscription, output, datetime.now(UTC))
-
-
-def _django() -> None:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "coordinator.config.settings")
-    configure_logs()
-    import django  # noqa: PLC0415 - only processes with a database pay for it
-
-    django.setup()
-
-
-def _django_when_installed() -> None:
-    _django()
-    from coordinator.config import installation  # noqa: PLC0415 - Django is set up now
-
-    installation.wait_until_installed()
 
 
 def main() -> None:
