@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -32,7 +32,13 @@ def server(
     django_db_setup: None, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     """A running API process on the tests' database."""
-    state = tmp_path_factory.mktemp("state")
+    with running_server(tmp_path_factory.mktemp("state"), redis_url) as running:
+        yield running
+
+
+@contextmanager
+def running_server(state: Path, redis_url: str, **settings: str) -> Iterator[Server]:
+    """An API process on the tests' database, with further settings if wanted."""
     ensure_server_certificate(state / "ca", ["localhost"], datetime.now(UTC))
     database = connections["default"].settings_dict
     port = free_port()
@@ -46,6 +52,7 @@ def server(
         "OSR_API_PORT": str(port),
         "OSR_PUBLIC_HOST": GATEWAY.partition(":")[0],
         "DJANGO_SETTINGS_MODULE": "coordinator.config.settings",
+        **settings,
     }
     command = [sys.executable, "-m", "coordinator.config.main", "api"]
     with (
