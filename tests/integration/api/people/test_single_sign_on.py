@@ -84,7 +84,7 @@ def browser(sso_server: Server) -> Iterator[Browser]:
 
 
 def sign_in_at(
-    browser: Browser, provider: str, subject: str, **claims: object
+    browser: Browser, provider: str, subject: str, **claims: str | bool
 ) -> requests.Response:
     """Goes to the provider, signs in there, comes back; the answer to coming back."""
     requests.put(f"{provider}/users/{subject}", json=claims, timeout=30).raise_for_status()
