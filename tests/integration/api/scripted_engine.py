@@ -189,6 +189,8 @@ EFFECTS: Mapping[str, Callable[[Job], None]] = {
     "ChangeAutomaticResynchronization": nothing,
     "PurgeDr": nothing,
     "UnregisterFabric": nothing,
+    "ExportJobs": nothing,
+    "RenewReplicationCertificates": nothing,
     "UpdateRecoveryPlan": nothing,
     "LookBeforeFailover": looked,
     "VmNetworksUpdate": nothing,

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
         "/",
         "/nothing",
         "/subscriptions",
-        "/providers/Microsoft.RecoveryServices/operations",
+        "/providers/Microsoft.RecoveryServices/nothing",
     ],
 )
 def test_an_address_nobody_serves_is_an_arm_error(program: Program, path: str) -> None:
@@ -38,16 +38,16 @@ def test_an_address_nobody_serves_is_an_arm_error(program: Program, path: str) -
     [
         "/replicationvCenters",
         "/replicationFabrics/f/replicationProtectionContainers/c/replicationMigrationItems",
-        "/replicationEligibilityResults/default",
-        "/certificates/x",
+        "/REPLICATIONAPPLIANCES",
+        "/usages",
     ],
 )
 def test_operations_of_other_scenarios_are_arm_errors(
     program: Program, vault: Vault, tail: str
 ) -> None:
     answer = program.send("GET", program.vault_path + tail)
-    assert answer.status_code == 404
-    assert answer.json()["error"]["code"] == "InvalidResourceType"
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "OperationNotSupported"
 
 
 def test_a_method_a_resource_does_not_have_is_an_arm_error(program: Program, vault: Vault) -> None:

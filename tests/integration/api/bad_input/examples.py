@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from tests.integration.api.bad_input.drills import TESTS
 from tests.integration.api.bad_input.dry_runs import DRY_RUNS
 from tests.integration.api.bad_input.example import TOO_LONG, Example, Leaf
+from tests.integration.api.bad_input.roles import IN_OTHER_PLACES, ROLES
+from tests.integration.api.bad_input.vaults import VAULTS
 
 CONTAINER = "/replicationFabrics/{shanghai}/replicationProtectionContainers/{gold1}"
 SILVER = "/replicationFabrics/{shanghai}/replicationProtectionContainers/{silver1}"
@@ -146,12 +148,8 @@ EXAMPLES = (
         body=RECOVERY_NETWORK,
         harmless=OPTIONAL_OF_NETWORKS,
     ),
-    Example(
-        name="make a vault",
-        method="PUT",
-        path="",
-        body={"location": "here"},
-    ),
+    *VAULTS,
+    *ROLES,
     Example(
         name="make a registration key",
         method="POST",
@@ -434,4 +432,7 @@ PROTECTED_ITEM = (
     "/replicationProtectedItems/{item_name}"
 )
 # Routes that take a body because clients of ASR send one, and read nothing of it.
-NOT_READ = frozenset({("POST", f"{MAPPING}/remove"), ("POST", f"{PROTECTED_ITEM}/remove")})
+NOT_READ = IN_OTHER_PLACES | {
+    ("POST", f"{MAPPING}/remove"),
+    ("POST", f"{PROTECTED_ITEM}/remove"),
+}

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 from django.db import connection
 from opensiterecovery.provider.v1.replication_pb2 import ReplicationState
 
+from coordinator.access.models import ServicePrincipal
 from coordinator.access.services import create_principal
 from coordinator.fabrics.models import Cloud, FabricObject
 from coordinator.jobs.engine import advance
@@ -18,6 +19,7 @@ from coordinator.jobs.registry import Registry
 from coordinator.jobs.services import BeginJob, JobTarget, QueueName, begin_job
 from coordinator.jobs.steps import Graph, StepKind, StepSpec, TaskSpec
 from coordinator.protection.models import (
+    ItemAdapter,
     NetworkMapping,
     ProtectedItem,
     RecoveryPoint,
@@ -82,6 +84,7 @@ def make_scene(server: Server, folder: Path, now: datetime) -> Scene:
     path = program.vault_path
     names = {
         "vault": path,
+        "principal": str(ServicePrincipal.objects.get(application__client_id=client_id).id),
         "other": path.replace("Vault-1", "Vault-2"),
         "shanghai": own.shanghai.name,
         "beijing": own.beijing.name,
@@ -126,6 +129,15 @@ def _furnished(subscription: UUID, name: str, now: datetime) -> Sites:
     sites = make_sites(vault, now)
     item = protect(pair(sites, now), sites.machines[0], now)
     _replicate(item, now)
+    ItemAdapter.objects.create(
+        item=item,
+        device_id="nic-1",
+        target_network_id="bj1",
+        target_network="VMNetwork1-Beijing",
+        target_subnet="Frontend",
+        address="10.1.0.15",
+        reserved=True,
+    )
     RecoveryPoint.objects.create(item=item, point_id="point-1", time=now, type="CrashConsistent")
     make_plan(sites, "Plan-1", [[item]], now)
     add_networks(sites)
