@@ -10,7 +10,7 @@ from django.utils import timezone
 from ninja import Path, Router
 
 from coordinator.access import queries as access
-from coordinator.access.services import Caller, action_of
+from coordinator.access.services import action_of
 from coordinator.api.addresses import GroupPath, SubscriptionPath, VaultPath
 from coordinator.api.bodies import RequestPart
 from coordinator.api.calls import Answer, caller_of, open_vault, served
