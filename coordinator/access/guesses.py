@@ -67,6 +67,10 @@ def count_wrong_guess(guesser: Guesser, now: datetime) -> None:
             row.save(update_fields=["count", "since", "locked_until"])
         if state.count == 0:
             log.warning("sign_in.locked", subject=subject.value, until=str(state.locked_until))
+
+
+def forget_old_guesses(now: datetime) -> None:
+    """Deletes counts that lock nobody any more."""
     WrongGuesses.objects.filter(since__lt=now - KEPT).delete()
 
 

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import structlog
 from django.db import connection
+from django.db.models import Q
 
 from coordinator.access.models import Person, RoleAssignment, ServicePrincipal
 from coordinator.access.role_definitions import OWNER, ROLES
@@ -162,7 +163,7 @@ def remove_assignment(assignment: RoleAssignment) -> None:
             resource_group="",
             vault=None,
         )
-        if not owners.exclude(pk=assignment.pk).exists():
+        if not owners.filter(_somebody()).exclude(pk=assignment.pk).exists():
             raise refuse(
                 "LastOwnerCannotBeRemoved",
                 "Cannot delete the last Owner role assignment of the subscription.",
@@ -177,6 +178,13 @@ def remove_assignment(assignment: RoleAssignment) -> None:
         role_id=str(assignment.role_id),
         principal_id=str(assignment.principal_id),
     )
+
+
+def _somebody() -> Q:
+    """Assignments of programs that are there and of people who may sign in."""
+    programs = ServicePrincipal.objects.values("pk")
+    people = Person.objects.filter(user__is_active=True).values("pk")
+    return Q(principal_id__in=programs) | Q(principal_id__in=people)
 
 
 def _is_owner_of_all(assignment: RoleAssignment) -> bool:

@@ -38,8 +38,14 @@ class Pages:
         markcoroutinefunction(self)
 
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        inner = self._around_pages if is_page(request.path_info) else self._get_response
-        response: HttpResponseBase = await inner(request)
+        if not is_page(request.path_info):
+            return await self._get_response(request)
+        response: HttpResponseBase = await self._around_pages(request)
+        # No other site shows a page of ours inside its own, to have people click what it hides.
+        response["X-Frame-Options"] = "DENY"
+        response["Content-Security-Policy"] = (
+            "default-src 'self'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
+        )
         return response
 
     async def process_view(

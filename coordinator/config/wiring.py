@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
+from coordinator.access import steps as access
 from coordinator.config.configuration import Configuration
 from coordinator.events import steps as events
 from coordinator.jobs import services as jobs
@@ -29,10 +30,15 @@ def build_registry(configuration: Configuration) -> Registry:
 def domain_tasks(configuration: Configuration) -> Mapping[str, DomainTask]:
     """Everything an outbox row may name."""
     del configuration
-    return {**protection.TASKS, **recovery.TASKS, **events.TASKS}
+    return {**protection.TASKS, **recovery.TASKS, **events.TASKS, **access.TASKS}
 
 
 def periods(configuration: Configuration) -> Mapping[str, timedelta]:
     """Which of them begin by themselves, and how often."""
     del configuration
-    return {**protection.PERIODIC, **recovery.PERIODIC, **events.PERIODIC}
+    return {
+        **protection.PERIODIC,
+        **recovery.PERIODIC,
+        **events.PERIODIC,
+        **access.PERIODIC,
+    }

@@ -26,6 +26,8 @@ def test_a_person_signs_in_and_reads_with_the_session(
     assert browser.call("GET", program.vault_path).status_code == 401
     page = browser.open("/account/login/")
     assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert page.headers["X-Frame-Options"] == "DENY"
+    assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
     answer = browser.sign_in("ADA", ada.password)
     assert (answer.status_code, answer.headers["Location"]) == (302, "/account/")
     assert "Signed in as ada" in browser.open("/account/").text
