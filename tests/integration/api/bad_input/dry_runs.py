@@ -56,6 +56,34 @@ DRY_RUNS = (
         harmless={("properties", "failoverDirection"): [None]},
     ),
     Example(
+        name="check a test of a machine in a network",
+        method="POST",
+        path=f"{ITEM}/dryRun",
+        body={
+            "properties": {
+                "failoverType": "TestFailover",
+                "networkType": "VmNetworkAsInput",
+                "networkId": "bj2",
+            }
+        },
+        harmless={
+            ("properties", "networkType"): [None],
+            ("properties", "networkId"): [None, TOO_LONG],
+        },
+    ),
+    Example(
+        name="check a failover of a machine without counting on the source",
+        method="POST",
+        path=f"{ITEM}/dryRun",
+        body={
+            "properties": {
+                "failoverType": "UnplannedFailover",
+                "sourceSiteOperations": "Required",
+            }
+        },
+        harmless={("properties", "sourceSiteOperations"): [None]},
+    ),
+    Example(
         name="look at the servers of a plan",
         method="POST",
         path="/replicationRecoveryPlans/Plan-1/lookBeforeFailover",
