@@ -16,7 +16,7 @@ from coordinator.config.logs import configure_logs
 from coordinator.config.stack import configuration_environment, prepare_stack
 from deploy.lab.control.stage import Stage, StageOptions
 from deploy.story.story import Narrator, Story
-from tests.bench import cmdlet_latency, powershell_cost
+from tests.bench import cmdlet_latency, forecast_error, powershell_cost
 from tests.bench.figures import Figure, describe_machine, measure, write_page
 from tests.runner import ROOT
 
@@ -25,6 +25,13 @@ PAGE = ROOT / "deploy/docs/benchmarks.md"
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests/bench/run", description=__doc__)
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=["all", "forecast"],
+        default="all",
+        help="forecast: only how far forecasts are off; it has labs of its own",
+    )
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="runs of each (3)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
     parser.add_argument("--write", action="store_true", help=f"keep them in {PAGE.name}")
@@ -141,7 +148,8 @@ def measure_all(runs: int) -> dict[str, list[Figure]]:
 def main() -> int:
     options = arguments()
     configure_logs()
-    sections = measure_all(options.runs)
+    sections = {} if options.what == "forecast" else measure_all(options.runs)
+    sections[forecast_error.TITLE] = measure(options.runs, forecast_error.measure_once)
     print(describe_machine())
     for title, figures in sections.items():
         print(f"\n{title}")
