@@ -31,10 +31,15 @@ class Figure:
     def median(self) -> float:
         return statistics.median(self.values)
 
+    @property
+    def digits(self) -> int:
+        """After the point."""
+        return 3 if self.unit == "ratio" else 2
+
     def row(self) -> str:
-        low, high = min(self.values), max(self.values)
+        low, high, digits = min(self.values), max(self.values), self.digits
         return (
-            f"| {self.name} | {self.median:,.2f} | {low:,.2f} - {high:,.2f}"
+            f"| {self.name} | {self.median:,.{digits}f} | {low:,.{digits}f} - {high:,.{digits}f}"
             f" | {len(self.values)} | {self.unit} |"
         )
 
