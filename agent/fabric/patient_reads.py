@@ -31,6 +31,8 @@ class Answer(Generic[Question, Found]):
 class _Read(Generic[Question, Found]):
     question: Question
     began: asyncio.Event = field(default_factory=asyncio.Event)
+    # Looks that wait for it: a look at everything may be under way beside the usual one.
+    waiting: int = 0
     task: asyncio.Task[Found] | None = None
 
 
@@ -76,8 +78,14 @@ class PatientReads(Generic[Place, Question, Found]):
             for place, read in reads.items()
             if read.task is not None and (patience_seconds is None or place not in self._silent)
         ]
-        if awaited:
-            await asyncio.wait(awaited, timeout=patience_seconds)
+        for read in reads.values():
+            read.waiting += 1
+        try:
+            if awaited:
+                await asyncio.wait(awaited, timeout=patience_seconds)
+        finally:
+            for read in reads.values():
+                read.waiting -= 1
         return dict(self._ended(reads))
 
     def cancel(self) -> None:
@@ -117,15 +125,22 @@ class PatientReads(Generic[Place, Question, Found]):
             if not task.done():
                 if read.began.is_set():
                     self._silent.add(place)
-                elif place not in self._silent:
+                elif place not in self._silent and not read.waiting:
                     # Its turn did not come: the next look asks it.
                     task.cancel()
-                    del self._reads[place]
+                    self._forget(place, read)
                 continue
-            del self._reads[place]
+            # Another look that waited for it may have taken it in before, or have given it up.
+            self._forget(place, read)
+            if task.cancelled():
+                continue
             error = task.exception()
             if error is None:
                 self._silent.discard(place)
             else:
                 self._silent.add(place)
             yield place, Answer(read.question, task.result() if error is None else error)
+
+    def _forget(self, place: Place, read: _Read[Question, Found]) -> None:
+        if self._reads.get(place) is read:
+            del self._reads[place]

@@ -224,7 +224,7 @@ class RoleKeeper:
 
     def _is_settled(self, copy: KnownCopy, seen: SeenCopy | None) -> bool:
         if not copy.assigned:
-            return False
+            return _was_the_machine(copy) and seen is not None and not seen.runs
         if seen is None:
             # The replica is not made yet, or the copy is on its way to another host.
             return True
@@ -306,13 +306,17 @@ class RoleKeeper:
     ) -> None:
         """The machine is protected no more: its host starts it as its owner had it.
 
-        Only the copy that was the machine: any other one that is left must not start.
+        Only the copy that was the machine: any other one that is left must not start. One that does
+        not run may have been failed over while this server was away, and nobody can be asked any
+        more: it is given back when it is seen to run, because somebody started it.
         """
-        if copy.role is CopyRole.ACTIVE and copy.start_action:
+        if _was_the_machine(copy):
             try:
                 seen = await read_copy(context, vm)
             except CommandError:
                 seen = None
+            if seen is not None and not seen.runs:
+                return
             if seen is not None:
                 await set_automatic_start(context, vm, copy.start_action)
             log.info("automatic_start.given_back", vm_id=copy.vm_id, action=copy.start_action)
@@ -354,3 +358,8 @@ class RoleKeeper:
             command_id=NO_COMMAND,
             deadline=self._clock() + self._settings.limit,
         )
+
+
+def _was_the_machine(copy: KnownCopy) -> bool:
+    """Of a copy that is assigned no more: whether there is something to give back."""
+    return copy.role is CopyRole.ACTIVE and copy.start_action != ""

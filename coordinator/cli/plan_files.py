@@ -1,4 +1,4 @@
-"""Recovery plans in files: JSON that names machines and servers as people do."""
+"""Recovery plans in files, JSON or YAML, that name machines and servers as people do."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from coordinator.cli.failures import CommandError, ExitCode
 from coordinator.cli.plan_edits import AFTER, BEFORE, MACHINES, Groups, machine_name, machines_of
@@ -29,28 +31,32 @@ class PlanFile:
     groups: Groups
 
 
-def write_plan_file(plan: Any) -> str:
+def write_plan_file(plan: Any, *, as_yaml: bool = False) -> str:
     """A plan as the text of a file."""
     properties = as_plain(plan)["properties"]
-    return json.dumps(
-        {
-            "format": FORMAT,
-            "name": properties["friendlyName"],
-            "primaryServer": properties["primaryFabricFriendlyName"],
-            "recoveryServer": properties["recoveryFabricFriendlyName"],
-            "groups": [
-                {
-                    "type": group["groupType"],
-                    "machines": [machine_name(machine) for machine in machines_of(group)],
-                    "before": group.get(BEFORE) or [],
-                    "after": group.get(AFTER) or [],
-                }
-                for group in properties["groups"]
-            ],
-        },
-        indent=2,
-        ensure_ascii=False,
-    )
+    document = {
+        "format": FORMAT,
+        "name": properties["friendlyName"],
+        "primaryServer": properties["primaryFabricFriendlyName"],
+        "recoveryServer": properties["recoveryFabricFriendlyName"],
+        "groups": [
+            {
+                "type": group["groupType"],
+                "machines": [machine_name(machine) for machine in machines_of(group)],
+                "before": group.get(BEFORE) or [],
+                "after": group.get(AFTER) or [],
+            }
+            for group in properties["groups"]
+        ],
+    }
+    if as_yaml:
+        return yaml.safe_dump(document, sort_keys=False, allow_unicode=True).rstrip()
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def is_yaml(file: Path) -> bool:
+    """Whether a file is YAML, by its name."""
+    return file.suffix.lower() in {".yaml", ".yml"}
 
 
 def read_plan_file(
@@ -66,8 +72,9 @@ def read_plan_file(
         CommandError: It cannot be read, is no such file, or names what is not there.
     """
     try:
-        told = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        text = file.read_text(encoding="utf-8")
+        told = yaml.safe_load(text) if is_yaml(file) else json.loads(text)
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise _unreadable(file, str(error)) from error
     if not isinstance(told, dict) or told.get("format") != FORMAT:
         raise _unreadable(file, f'it has no "format": "{FORMAT}"')

@@ -27,7 +27,7 @@ from coordinator.cli.plan_access import (
 )
 from coordinator.cli.plan_access import show as show_plan
 from coordinator.cli.plan_edits import MACHINES, Groups
-from coordinator.cli.plan_files import read_plan_file, write_plan_file
+from coordinator.cli.plan_files import is_yaml, read_plan_file, write_plan_file
 from coordinator.cli.plan_views import COLUMNS, HISTORY_COLUMNS
 from coordinator.cli.session import Session, command
 
@@ -159,11 +159,12 @@ def export(
     session: Session,
     name: PlanArgument,
     file: Annotated[
-        Path | None, typer.Argument(help="JSON file; default: standard output.")
+        Path | None, typer.Argument(help="JSON or YAML file; default: JSON on standard output.")
     ] = None,
 ) -> None:
     """Writes a plan as a file that names machines and servers by their names."""
-    text = write_plan_file(find_plan(session.clients, name))
+    plan = find_plan(session.clients, name)
+    text = write_plan_file(plan, as_yaml=file is not None and is_yaml(file))
     if file is None:
         print(text)
         return
@@ -174,7 +175,7 @@ def export(
 @command(app, "import")
 def import_plan(
     session: Session,
-    file: Annotated[Path, typer.Argument(help="JSON file as osr plan export writes it.")],
+    file: Annotated[Path, typer.Argument(help="JSON or YAML file as osr plan export writes it.")],
     name: Annotated[str | None, typer.Option(help="Name of the plan, if not the file's.")] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Give a plan of that name these groups.")

@@ -158,9 +158,10 @@ class CommandIntake:
             await self._store_one_by_one(given)
             return
         self._behind = intake.behind
+        # Machines wait for their next command, nobody for the answer.
+        self._send(intake)
         for each in given:
             self._answer(each, known=each.arrival.command_id in intake.known)
-        self._send(intake)
 
     def _listener(self, provider_id: UUID) -> Listener | None:
         session = self._find(provider_id)

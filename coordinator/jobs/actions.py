@@ -7,11 +7,17 @@ from collections.abc import Collection
 from coordinator.jobs.decisions import Decision
 from coordinator.jobs.execution import escalate, look_at, start_steps
 from coordinator.jobs.family import FAILED_MEMBERS, Family, members_failed, remember_failed
+from coordinator.jobs.family_graph import members_of
 from coordinator.jobs.models import Command
 from coordinator.jobs.overdue import give_up
 from coordinator.jobs.run import Run
 from coordinator.jobs.states import CommandState
 from coordinator.jobs.steps import StepKind
+
+# A light advance begins none of these: something of a domain is asked at once.
+HEAVY = frozenset({StepKind.RECORD, StepKind.WAIT})
+# More members than so many a group opens for are not begun by a light advance: results wait for it.
+LIGHT_MEMBERS = 30
 
 
 def act(family: Family, run: Run, decision: Decision) -> bool:
@@ -41,12 +47,12 @@ def act(family: Family, run: Run, decision: Decision) -> bool:
 
 def _too_much(run: Run, decision: Decision) -> bool:
     """Whether a light advance must leave it: it may take long, or call a function of a domain."""
-    heavy = {StepKind.RECORD, StepKind.GROUP}
-    return (
-        decision.halt_children
-        or bool(decision.escalate)
-        or any(run.snapshots[key].kind in heavy for key in decision.start)
-    )
+    kinds = {run.snapshots[key].kind for key in decision.start}
+    if decision.halt_children or decision.escalate or not HEAVY.isdisjoint(kinds):
+        return True
+    groups = [key for key in decision.start if run.snapshots[key].kind is StepKind.GROUP]
+    run.load(groups)
+    return sum(len(members_of(run.rows[key].inputs)) for key in groups) > LIGHT_MEMBERS
 
 
 def _end_what_is_over(run: Run, decision: Decision) -> bool:

@@ -33,6 +33,8 @@ def end_job(family: Family, run: Run, outcome: JobOutcome) -> None:
         job.state_description = PARTIALLY
         if family.none_well():
             job.state, job.state_description = JobState.FAILED, "Failed"
+            if not job.errors:
+                run.add_error(_none_well(job.friendly_name).as_json(), None, job.finished_at)
     if job.state == JobState.FAILED and job.halt == Halt.STOP and job.root_id is not None:
         run.add_error(_left_behind(job.target_name).as_json(), None, job.finished_at)
     _call_finisher(run)
@@ -79,6 +81,19 @@ def _call_finisher(run: Run) -> None:
         run.add_error(error.failure.as_json(), None, job.finished_at or run.now)
         job.state = JobState.FAILED
         job.state_description = "Failed"
+
+
+def _none_well(name: str) -> Failure:
+    return Failure(
+        "NoneSucceeded",
+        f"{name}: the job of no virtual machine succeeded.",
+        (
+            "They had failed before, and other operations have worked on the machines since.",
+            "They were cancelled.",
+        ),
+        "Look at the jobs of the virtual machines, then repeat the operation for those it is still "
+        "wanted for.",
+    )
 
 
 def _left_behind(name: str) -> Failure:

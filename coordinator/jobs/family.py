@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from coordinator.failures import Failure
+from coordinator.jobs import job_rows
 from coordinator.jobs.family_graph import gate_of, members_of
 from coordinator.jobs.job_rows import written_columns
 from coordinator.jobs.models import Job
@@ -142,6 +143,8 @@ class Family:
         return not well.exclude(state_description=SKIPPED).exclude(id__in=list(self.runs)).exists()
 
     def _members(self, keys: Collection[str]) -> list[Job]:
+        if self.shared.light:
+            return self._current(job_rows.members_of(self.root.id, keys))
         return self._current(Job.objects.filter(root_id=self.root.id, child_key__in=list(keys)))
 
     def _current(self, read: Iterable[Job]) -> list[Job]:

@@ -45,6 +45,7 @@ SELECT job.* FROM (
 WHERE job.root_id = %s AND job.state = ANY(%s::text[])
 """
 JOBS = f"{SELECT} WHERE id = ANY(%s::uuid[])"
+MEMBERS = f"{SELECT} WHERE root_id = %s AND child_key = ANY(%s::text[])"
 WRITTEN_COLUMNS = 15
 UPDATE = """
 UPDATE jobs_job AS job
@@ -112,6 +113,11 @@ def due_children(root_id: UUID, now: datetime, asked_for: Collection[UUID]) -> l
 def jobs_of(job_ids: Collection[UUID]) -> list[Job]:
     """These jobs, without their tasks and arguments."""
     return [_job(row) for row in fetch(JOBS, [list(job_ids)])]
+
+
+def members_of(root_id: UUID, keys: Collection[str]) -> list[Job]:
+    """The children of these keys, without their tasks and arguments."""
+    return [_job(row) for row in fetch(MEMBERS, [root_id, list(keys)])]
 
 
 def written_columns(job: Job) -> tuple[object, ...]:

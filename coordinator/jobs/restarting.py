@@ -74,9 +74,9 @@ def restart_job(job_id: UUID, by: str, now: datetime, restarters: Mapping[str, R
     """
     job = lock_job(job_id)
     refuse_unless_allowed(JobAction.RESTART, job, restarters)
-    _refuse_if_followed(job)
+    _refuse_if_followed(job, restarters)
     badly = Job.objects.filter(root_id=job.id, state__in=ENDED_BADLY).prefetch_related("steps")
-    followed = _followed(job, [child.target_id for child in badly])
+    followed = _followed(job, [child.target_id for child in badly], restarters)
     children = [
         child for child in badly if child.scenario in restarters and child.target_id not in followed
     ]
@@ -102,19 +102,24 @@ def restart_job(job_id: UUID, by: str, now: datetime, restarters: Mapping[str, R
     return job
 
 
-def _followed(job: Job, target_ids: Collection[str]) -> frozenset[str]:
-    """What later operations have worked on, by themselves or in another family."""
+def _followed(job: Job, target_ids: Collection[str], operations: Collection[str]) -> frozenset[str]:
+    """What later operations have worked on, by themselves or in another family.
+
+    Only those that decide what their object is, which are the ones that can be restarted: a machine
+    that was started again after its host went down is where the job left it.
+    """
     later = Job.objects.filter(
         vault_id=job.vault_id,
         queue=QueueName.FAILOVER,
+        scenario__in=list(operations),
         target_id__in=list(target_ids),
         created_at__gt=job.finished_at or job.created_at,
     )
     return frozenset(later.exclude(root_id=job.id).values_list("target_id", flat=True))
 
 
-def _refuse_if_followed(job: Job) -> None:
-    if _followed(job, [job.target_id]):
+def _refuse_if_followed(job: Job, operations: Collection[str]) -> None:
+    if _followed(job, [job.target_id], operations):
         raise refuse(
             "RestartNotPossible",
             f'The job "{job.friendly_name}" of {job.target_name} cannot be restarted.',

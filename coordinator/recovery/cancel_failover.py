@@ -44,11 +44,13 @@ def plan_cancel_failover(machine: MachineSnapshot, *, failed_over: bool) -> Grap
         (
             *_at_source(machine, source, after=(), rule=FailureRule.STOP),
             *_at_copy(machine, copy, after=("source/start",)),
+            *_replicate(machine.once_decided(), source, after="cancel/record"),
         )
         if source_first
         else (
             *_at_copy(machine, copy, after=()),
             *_at_source(machine.once_decided(), source, after=("cancel/record",)),
+            *_replicate(machine.once_decided(), source, after="source/start"),
         )
     )
     return Graph(
@@ -142,3 +144,23 @@ def _at_source(
     )
     for step in steps:
         yield machine.on(source, replace(step, on_failure=rule))
+
+
+def _replicate(machine: MachineSnapshot, source: Side, *, after: str) -> Iterator[StepSpec]:
+    """A source that ran meanwhile could not send to a copy that was failed over, and gave up."""
+    if not source.connected:
+        return
+    yield machine.on(
+        source,
+        StepSpec(
+            key="source/replicate",
+            task=SOURCE,
+            kind=StepKind.COMMAND,
+            action="resume_replication",
+            after=(after,),
+            time_limit_seconds=300,
+            on_failure=FailureRule.WARN,
+            gate=Gate.BOOT,
+            expected_seconds=5,
+        ),
+    )

@@ -31,10 +31,15 @@ class Figure:
     def median(self) -> float:
         return statistics.median(self.values)
 
+    @property
+    def digits(self) -> int:
+        """After the point."""
+        return 3 if self.unit == "ratio" else 2
+
     def row(self) -> str:
-        low, high = min(self.values), max(self.values)
+        low, high, digits = min(self.values), max(self.values), self.digits
         return (
-            f"| {self.name} | {self.median:,.2f} | {low:,.2f} - {high:,.2f}"
+            f"| {self.name} | {self.median:,.{digits}f} | {low:,.{digits}f} - {high:,.{digits}f}"
             f" | {len(self.values)} | {self.unit} |"
         )
 
@@ -73,18 +78,27 @@ def describe_machine() -> str:
 
 
 def write_page(page: Path, sections: Mapping[str, Sequence[Figure]], now: datetime) -> None:
-    """Replaces the figures between the marks of the page."""
-    lines = [START, "", f"{now:%Y-%m-%d}, {describe_machine()}.", ""]
+    """Replaces the sections between the marks of the page; those that are not given stay."""
+    text = page.read_text(encoding="utf-8")
+    before, _, rest = text.partition(START)
+    kept, _, after = rest.partition(END)
+    written = _sections(kept)
     for title, figures in sections.items():
-        lines += [
-            f"### {title}",
+        lines = [
+            f"{now:%Y-%m-%d}, {describe_machine()}.",
             "",
             "| what | median | min - max | runs | unit |",
             "|---|---|---|---|---|",
         ]
-        lines += [figure.row() for figure in figures]
-        lines.append("")
-    text = page.read_text(encoding="utf-8")
-    before, _, rest = text.partition(START)
-    _, _, after = rest.partition(END)
-    page.write_text(before + "\n".join([*lines, END]) + after, encoding="utf-8")
+        written[title] = "\n".join([*lines, *(figure.row() for figure in figures)])
+    parts = [f"### {title}\n\n{body}\n\n" for title, body in written.items()]
+    page.write_text(f"{before}{START}\n\n{''.join(parts)}{END}{after}", encoding="utf-8")
+
+
+def _sections(text: str) -> dict[str, str]:
+    """What stands under each title."""
+    found = {}
+    for part in text.split("### ")[1:]:
+        title, _, body = part.partition("\n")
+        found[title.strip()] = body.strip()
+    return found

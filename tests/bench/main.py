@@ -16,8 +16,9 @@ from coordinator.config.logs import configure_logs
 from coordinator.config.stack import configuration_environment, prepare_stack
 from deploy.lab.control.stage import Stage, StageOptions
 from deploy.story.story import Narrator, Story
-from tests.bench import cmdlet_latency, powershell_cost
+from tests.bench import cmdlet_latency, forecast_error, powershell_cost
 from tests.bench.figures import Figure, describe_machine, measure, write_page
+from tests.bench.plan import compare
 from tests.runner import ROOT
 
 PAGE = ROOT / "deploy/docs/benchmarks.md"
@@ -25,6 +26,22 @@ PAGE = ROOT / "deploy/docs/benchmarks.md"
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests/bench/run", description=__doc__)
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=["all", "forecast", "plan"],
+        default="all",
+        help="forecast: only how far forecasts are off; plan: only plans beside the bare skeleton; "
+        "both have stacks of their own",
+    )
+    parser.add_argument(
+        "--machines",
+        type=int,
+        nargs="+",
+        default=compare.SIZES,
+        metavar="N",
+        help="sizes of the plans (100 500 2000)",
+    )
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="runs of each (3)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
     parser.add_argument("--write", action="store_true", help=f"keep them in {PAGE.name}")
@@ -141,14 +158,19 @@ def measure_all(runs: int) -> dict[str, list[Figure]]:
 def main() -> int:
     options = arguments()
     configure_logs()
-    sections = measure_all(options.runs)
+    sections = measure_all(options.runs) if options.what == "all" else {}
+    if options.what in {"all", "forecast"}:
+        sections[forecast_error.TITLE] = measure(options.runs, forecast_error.measure_once)
+    if options.what in {"all", "plan"}:
+        sections |= compare.measure_plans(options.runs, sorted(options.machines))
     print(describe_machine())
     for title, figures in sections.items():
         print(f"\n{title}")
         for figure in figures:
-            low, high = min(figure.values), max(figure.values)
+            low, high, digits = min(figure.values), max(figure.values), figure.digits
             print(
-                f"  {figure.name:<62} {figure.median:10.2f} {figure.unit}  ({low:.2f}-{high:.2f})"
+                f"  {figure.name:<62} {figure.median:10.{digits}f} {figure.unit}"
+                f"  ({low:.{digits}f}-{high:.{digits}f})"
             )
     if options.json:
         document = {

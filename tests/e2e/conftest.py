@@ -15,6 +15,16 @@ from deploy.story.story import Cast, Narrator, Story
 
 # Replication every 1.5 seconds.
 SPEED = 20.0
+LIMIT_SECONDS = 240.0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test's time is its own: bringing up the lab, which has deadlines, counts for nobody."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            given = item.get_closest_marker("timeout")
+            seconds = given.args[0] if given is not None else LIMIT_SECONDS
+            item.add_marker(pytest.mark.timeout(seconds, func_only=True), append=False)
 
 
 @pytest.fixture(scope="session")

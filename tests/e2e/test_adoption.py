@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -96,7 +98,7 @@ def frequency(sites: Sites) -> int:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.spec("RE-6", "RE-7")
+@pytest.mark.spec("RE-6", "RE-7", "PV-1")
 def test_a_replication_made_by_hand_is_taken_over_and_later_its_copy_is_used(
     story: Story, stage: Stage, sites: Sites
 ) -> None:
@@ -129,12 +131,46 @@ def test_a_replication_made_by_hand_is_taken_over_and_later_its_copy_is_used(
     assert sites.bytes_replicated() - sent < DISK_MIB * MIB // 2
     assert sites.ledger(MACHINE, site="Beijing").last_found >= written
 
+    # Machines' bytes go from host to host: none is with the coordinator or the agents.
+    [content] = {end_of_disk(stage, site) for site in HOSTS}
+    assert any(content)
+    assert files_with(content, stage, beside="sites") == []
+
     # Whole: every byte that left is there.
     story.planned_failover(TO_RECOVERY, "Shanghai", "Beijing")
     story.commit()
     disabled = osr(stage, "protect", "disable", MACHINE, "--yes")
     assert disabled.returncode == 0, disabled.stdout + disabled.stderr
     assert sites.duplicate_effects() == duplicates
+
+
+def end_of_disk(stage: Stage, site: str) -> bytes:
+    """The last bytes of the machine's disk at a site, random ones from the start."""
+    machine = Sites(stage).machine(MACHINE, site=site)
+    host = stage.state / "sites" / site / "hosts" / machine.host
+    [disk] = host.glob(f"vms/{machine.vm_id}/disks/*.vhdx")
+    return disk.read_bytes()[-32:]
+
+
+def files_with(content: bytes, stage: Stage, beside: str) -> list[Path]:
+    """Files of the stage that hold bytes as they are, in hexadecimal or in base 64."""
+    forms = [content, content.hex().encode()]
+    forms += [base64.b64encode(content[start : start + 27]) for start in range(3)]
+    files = [path for path in stage.state.rglob("*") if path.is_file()]
+    return [
+        path
+        for path in files
+        if beside not in path.relative_to(stage.state).parts
+        and any(form in content_of(path) for form in forms)
+    ]
+
+
+def content_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        # PostgreSQL has renamed or removed it since.
+        return b""
 
 
 def effects(sites: Sites) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from coordinator.config.waiting import wait_for
@@ -10,16 +12,19 @@ from deploy.lab.control.sites import Sites
 from deploy.lab.control.stage import agent_program
 from deploy.lab.site.faults import Fault, FaultKind
 from deploy.story.story import TO_PRIMARY, TO_RECOVERY, Cast, Story
+from tests.e2e.test_osr import osr
 
 JOB_LIMIT_SECONDS = 120.0
 
 
-@pytest.fixture(scope="session")
-def protected(paired: Story) -> Story:
+@pytest.fixture(scope="module")
+def protected(paired: Story) -> Iterator[Story]:
     """The story of a machine that is protected and stays at Shanghai between the tests."""
     story = paired.of(Cast(machine="VM3"))
     story.protect_machine()
-    return story
+    yield story
+    cloud = story.operator.clouds()[story.cast.source_cloud]
+    story.operator.wait_for_job(story.operator.disable(cloud, story.item), JOB_LIMIT_SECONDS)
 
 
 def fail_over(story: Story) -> str:
@@ -150,22 +155,41 @@ def test_a_recovery_site_that_lost_its_power_comes_back_and_goes_on_receiving(
     wait_for(f"record {written} at Beijing", arrived, JOB_LIMIT_SECONDS)
 
 
-@pytest.mark.timeout(120)
-@pytest.mark.spec("PO-3")
-def test_replication_stops_without_the_replica_hosts_certificate_which_pairing_again_renews(
+@pytest.mark.timeout(300)
+@pytest.mark.spec("PO-3", "RE-8", "RE-5")
+def test_replication_stops_without_certificates_and_goes_on_without_loss_with_new_ones(
     protected: Story, sites: Sites
 ) -> None:
-    machine = sites.machine("VM3", site="Beijing")
-    sites.admin("Beijing").forget_certificates(machine.host)
-    sites.write("VM3", 1)
+    duplicates = sites.duplicate_effects()
+    hosts = {sites.machine("VM3", site=site).host: site for site in ("Shanghai", "Beijing")}
+    for host, site in hosts.items():
+        sites.admin(site).forget_certificates(host)
+    written = sites.write("VM3", 3)
     sites.admin("Shanghai").replicate_now("VM3")
 
-    def noticed() -> bool:
-        return sites.machine("VM3", site="Shanghai").replication_health == "Critical"
+    def broken() -> bool:
+        cloud = protected.operator.clouds()[protected.cast.source_cloud]
+        item = protected.operator.item(cloud, protected.item)
+        assert item is not None
+        # Beside it cycles may count as missed, which says more about the machine of the tests.
+        codes = {each.error_code for each in item.health_errors or []}
+        assert item.replication_health == "Critical" or "67501" not in codes
+        return "67501" in codes
 
-    wait_for("replication to fail", noticed, JOB_LIMIT_SECONDS)
-
+    wait_for("the item to say that replication does not work", broken, JOB_LIMIT_SECONDS)
     before = len(sites.effects())
-    protected.pair_clouds()
-    renewed = sites.effects()[before:]
-    assert ("certificate.installed", machine.host) in {(e.effect, e.host) for e in renewed}
+    renewed = osr(protected.stage, "pair", "renew-certificates", "GoldCloud1")
+    assert renewed.returncode == 0, renewed.stdout + renewed.stderr
+    repaired = osr(protected.stage, "protect", "repair", "VM3")
+    assert repaired.returncode == 0, repaired.stdout + repaired.stderr
+    wait_for(
+        "what was written meanwhile to arrive",
+        lambda: sites.ledger("VM3", site="Beijing").last_found >= written,
+        JOB_LIMIT_SECONDS,
+    )
+    wait_for("the error to go", lambda: not broken(), JOB_LIMIT_SECONDS)
+    done = sites.effects()[before:]
+    assert {e.host for e in done if e.effect == "certificate.installed"} >= set(hosts)
+    assert not [e for e in done if "resynchroni" in e.effect]
+    assert sites.ledger("VM3", site="Beijing").gaps == 0
+    assert sites.duplicate_effects() == duplicates

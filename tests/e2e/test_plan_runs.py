@@ -75,18 +75,14 @@ def test_a_plan_goes_there_with_a_script_and_a_manual_action_and_comes_home(
     Story(stage, Narrator()).pair_clouds()
     done(stage, "protect", "enable", *MACHINES)
     all_in(stage, "Protected")
-    library = stage.state / "sites" / "Beijing" / "library"
-    file = library / SCRIPT
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(
-        "param([string] $Context)\n"
-        "Write-Output 'told'\n"
-        "Add-Content -Path 'runs.log' -Value $Context\n",
-        encoding="utf-8",
-    )
+    library, at_home = put_script(stage, "Beijing"), put_script(stage, "Shanghai")
     done(stage, "plan", "create", PLAN, "--group", MACHINES[0], "--group", MACHINES[1])
-    script = ("--script", SCRIPT.replace("/", "\\"), "--side", "Recovery")
-    done(stage, "plan", "action", "add", PLAN, "Tell", "--group", "1", "--when", "after", *script)
+    script = ("--script", SCRIPT.replace("/", "\\"), "--side")
+    add = ("plan", "action", "add", PLAN)
+    done(stage, *add, "Tell", "--group", "1", "--when", "after", *script, "Recovery")
+    both_ways = ("--way", "there", "--way", "back")
+    first = ("--group", "shutdown", "--when", "before")
+    done(stage, *add, "Warn", *first, *both_ways, *script, "Primary")
     manual = ("--manual", "Look at it.")
     done(stage, "plan", "action", "add", PLAN, "Look", "--group", "2", *manual)
 
@@ -100,7 +96,7 @@ def test_a_plan_goes_there_with_a_script_and_a_manual_action_and_comes_home(
     assert sites.machine(MACHINES[1], site="Beijing").state == "Off"
     done(stage, "job", "resume", begun["name"], "--comments", "Seen.", "--wait")
     assert sites.machine(MACHINES[1], site="Beijing").state == "Running"
-    [context] = [json.loads(line) for line in (library / "runs.log").read_text().splitlines()]
+    [context] = contexts(library)
     assert (context["RecoveryPlanName"], context["FailoverType"]) == (PLAN, "Planned")
     assert [each["Name"] for each in context["VmMap"].values()] == [MACHINES[0]]
     shown = done(stage, "job", "show", begun["name"])
@@ -112,8 +108,12 @@ def test_a_plan_goes_there_with_a_script_and_a_manual_action_and_comes_home(
         done(stage, "plan", command, PLAN, *more)
     all_in(stage, "Protected")
     assert all(sites.machine(machine).site == "Shanghai" for machine in MACHINES)
-    # The actions were for the way there only.
-    assert len((library / "runs.log").read_text().splitlines()) == 1
+    # Two of the actions were for the way there only; the third ran at home whichever way it was.
+    assert len(contexts(library)) == 1
+    assert [(each["FailoverDirection"], each["GroupId"]) for each in contexts(at_home)] == [
+        ("PrimaryToRecovery", "Shutdown"),
+        ("RecoveryToPrimary", "Shutdown"),
+    ]
 
     refused = osr(stage, "plan", "commit", PLAN, "--yes")
     assert refused.returncode != 0
@@ -122,6 +122,26 @@ def test_a_plan_goes_there_with_a_script_and_a_manual_action_and_comes_home(
     for machine in MACHINES:
         done(stage, "protect", "disable", machine, "--yes")
     assert sites.duplicate_effects() == 0
+
+
+def put_script(stage: Stage, site: str) -> Path:
+    """A script that notes what it is told, in the library of a site; gives the library."""
+    library = stage.state / "sites" / site / "library"
+    file = library / SCRIPT
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(
+        "param([string] $Context)\n"
+        "Write-Output 'told'\n"
+        "Add-Content -Path 'runs.log' -Value $Context\n",
+        encoding="utf-8",
+    )
+    return library
+
+
+def contexts(library: Path) -> list[dict[str, Any]]:
+    """What the scripts of a library were told, run by run."""
+    lines = (library / "runs.log").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
 
 
 def done_json(stage: Stage, *arguments: str) -> str:

@@ -44,9 +44,12 @@ class DisablingSnapshot:
         delete_replica: The copy on the passive side is known to be a replica and is to go.
         clear_mark: VMM requires the machine's protection and would go on doing so.
         releases: Addresses that are kept for the copy on the passive side.
+        role_epoch: Of the item: an agent that was not told yet that the copy is a replica again,
+            as right after a cancelled failover, learns it from the commands.
     """
 
     vm_id: str
+    role_epoch: int
     active: DisablingSide
     passive: DisablingSide | None
     complete_failover: bool
@@ -56,7 +59,7 @@ class DisablingSnapshot:
 
     def at(self, side: DisablingSide) -> dict[str, object]:
         """The wire's VirtualMachineRef of the machine on a side."""
-        return {"vm_id": self.vm_id, "host": side.host}
+        return {"vm_id": self.vm_id, "host": side.host, "role_epoch": self.role_epoch}
 
 
 def plan_disabling(snapshot: DisablingSnapshot) -> Graph:

@@ -170,6 +170,7 @@ def _snapshot(item: ProtectedItem, aims: dict[str, object]) -> DisablingSnapshot
     active = ActiveLocation(item.active_location)
     return DisablingSnapshot(
         vm_id=item.vm_id,
+        role_epoch=item.role_epoch,
         active=_side(item, active),
         passive=_side(item, active.other) if host_of_side(item, active.other) else None,
         complete_failover=bool(aims["complete_failover"]),
@@ -192,7 +193,8 @@ def _enter(seen: ProtectedItem, aims: dict[str, object]) -> None:
         RefusedError: Another operation has come and gone since the item was read.
     """
     item = lock_item(seen.id)
-    if (item.state, item.active_location) != (seen.state, seen.active_location):
+    before = (seen.state, seen.active_location, seen.role_epoch)
+    if (item.state, item.active_location, item.role_epoch) != before:
         raise refuse(
             "OperationNotAllowed",
             f"{seen.friendly_name} changed while disabling its protection was asked for.",

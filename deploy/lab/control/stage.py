@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import socket
 import ssl
 import subprocess
 import sys
@@ -19,13 +20,14 @@ from coordinator.config.configuration import Configuration
 from coordinator.config.process_group import ProcessGroup, Program
 from coordinator.config.stack import Stack, configuration_environment, prepare_stack
 from coordinator.config.waiting import wait_for
+from coordinator.vaults.authority import REGISTRATION_NAME
 from deploy.lab.control.connection import CONNECTION_FILE, Connection
 from deploy.lab.control.links import link_ports, link_programs, put_on_link
 from deploy.lab.control.operator import Operator, write_key
 from deploy.lab.site.topology import DEFAULT_TOPOLOGY, Topology, load_topology
 
 START_LIMIT_SECONDS = 300.0
-DISCOVERY_LIMIT_SECONDS = 60.0
+DISCOVERY_LIMIT_SECONDS = 300.0
 RESOURCE_GROUP = "lab"
 VAULT = "Contoso"
 OPTIONS_FILE = "lab.json"
@@ -48,6 +50,21 @@ def answers(connection: Connection) -> bool:
     try:
         with urllib.request.urlopen(connection.endpoint + path, context=trust, timeout=5) as answer:  # noqa: S310 - https, our own
             return bool(answer.status == HTTPStatus.OK)
+    except OSError:
+        return False
+
+
+def takes_registrations(connection: Connection) -> bool:
+    """Whether the gateway answers agents that want to register."""
+    trust = ssl.create_default_context(cafile=connection.ca_file)
+    trust.set_alpn_protocols(["h2"])
+    host, _, port = connection.gateway.rpartition(":")
+    try:
+        with (
+            socket.create_connection((host, int(port)), timeout=5) as raw,
+            trust.wrap_socket(raw, server_hostname=REGISTRATION_NAME) as secured,
+        ):
+            return secured.selected_alpn_protocol() == "h2"
     except OSError:
         return False
 
@@ -98,7 +115,7 @@ class Stage:
     # Up
 
     def start_processes(self) -> None:
-        """Starts coordinator and sites, and waits until the API answers. Idempotent."""
+        """Starts coordinator and sites, and waits until both its doors open. Idempotent."""
         stack = self._stack()
         self.options.save()
         links = link_programs(self.state, self._site_names(), stack.configuration.gateway_endpoint)
@@ -110,6 +127,7 @@ class Stage:
             self._make_connection(stack.configuration)
         connection = Connection.load(self.state)
         wait_for("the API", lambda: answers(connection), START_LIMIT_SECONDS)
+        wait_for("the gateway", lambda: takes_registrations(connection), START_LIMIT_SECONDS)
 
     def make_vault(self) -> None:
         """Makes the lab's vault. Idempotent."""

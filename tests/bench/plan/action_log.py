@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.plan.workload import ACTIONS, Machine
+from tests.bench.plan.workload import ACTIONS, SLOTS, Machine
 
 START, END = "start", "end"
 
@@ -47,7 +47,8 @@ def read_log(path: Path, machines: Sequence[Machine]) -> Record:
     """Reads a log and checks it.
 
     Raises:
-        WrongRunError: Actions were left out, done twice, or done in a wrong order.
+        WrongRunError: Actions were left out, done twice, done in a wrong order, or too many at once
+            on a host.
     """
     times: dict[tuple[str, int, int], float] = {}
     for line in path.read_text(encoding="ascii").splitlines():
@@ -66,7 +67,15 @@ def read_log(path: Path, machines: Sequence[Machine]) -> Record:
     if min(gaps) < 0:
         raise WrongRunError("an action began before the one before it had ended")
     _check_groups(times, machines)
-    return Record(min(times.values()), max(times.values()), _most_at_once(times, machines), gaps)
+    most = _most_at_once(times, machines)
+    if most > SLOTS:
+        raise WrongRunError(f"{most} actions at once on a host that may have {SLOTS}")
+    return Record(min(times.values()), max(times.values()), most, gaps)
+
+
+def is_complete(path: Path, machines: Sequence[Machine]) -> bool:
+    """Whether everything has begun and ended."""
+    return path.read_bytes().count(b"\n") == 2 * ACTIONS * len(machines)
 
 
 def _check_groups(times: dict[tuple[str, int, int], float], machines: Sequence[Machine]) -> None:

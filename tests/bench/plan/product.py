@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -45,13 +46,13 @@ from coordinator.vaults.services import (
     create_vault,
     generate_registration_key,
 )
-from tests.bench.plan.action_log import Record, read_log
+from tests.bench.plan.action_log import Record, is_complete, read_log
 from tests.bench.plan.processor import used_seconds
 from tests.bench.plan.stub_agent import ACTION_VERBS
 from tests.bench.plan.workload import GROUPS, HOSTS, Machine, host_name, machine_id, make_machines
 
 AGENTS = 2
-START_LIMIT_SECONDS = 60.0
+START_LIMIT_SECONDS = 300.0
 RUN_LIMIT_SECONDS = 600.0
 # Programs of the stack whose processor time counts.
 COUNTED = ("postgres", "redis", "api", "gateway", "worker-failover", "worker", "beat")
@@ -67,13 +68,15 @@ class PlanRun:
 
     Attributes:
         record: Of the actions.
-        asked_at: When the plan's job had been written, by the monotonic clock.
+        begin_seconds: How long it took to write the plan's job.
+        asked_at: When that was committed, by the monotonic clock.
         processor_seconds: By program.
         redis_bytes: Sent to Redis.
     """
 
     machines: Sequence[Machine]
     record: Record
+    begin_seconds: float
     asked_at: float
     ended_at: float
     processor_seconds: Mapping[str, float]
@@ -104,6 +107,7 @@ class Bench:
             key = generate_registration_key(self.vault, issuer, "bench", utc_now(), AGENTS)
         key_file = self._folder / "registration.key"
         key_file.write_text(key.file.reveal(), encoding="utf-8")
+        wait_for("the gateway", _gateway_listens, START_LIMIT_SECONDS)
         try:
             for number in range(AGENTS):
                 self._start_agent(number, key_file)
@@ -119,6 +123,7 @@ class Bench:
         """One plan of so many machines, from its job's commit to its end."""
         os.truncate(self._log, 0)
         machines = make_machines(count)
+        began_at = time.monotonic()
         with transaction.atomic():
             job = begin_job(self._request(machines), utc_now())
         asked_at, used, sent = time.monotonic(), self._used(), self._redis_bytes()
@@ -126,6 +131,8 @@ class Bench:
         def ended() -> bool:
             return Job.objects.filter(id=job.id).exclude(finished_at=None).exists()
 
+        # The database is not asked while it is measured.
+        wait_for("the actions", lambda: is_complete(self._log, machines), RUN_LIMIT_SECONDS)
         wait_for("the plan", ended, RUN_LIMIT_SECONDS)
         ended_at, after = time.monotonic(), self._used()
         job.refresh_from_db()
@@ -134,6 +141,7 @@ class Bench:
         return PlanRun(
             machines,
             read_log(self._log, machines),
+            asked_at - began_at,
             asked_at,
             ended_at,
             {name: after[name] - used[name] for name in used},
@@ -241,6 +249,15 @@ class Bench:
             graph=Graph((TaskSpec("Actions", "Actions"),), steps),
             locks=(f"bench:{uuid4()}",),
         )
+
+
+def _gateway_listens() -> bool:
+    address = settings.CONFIGURATION.gateway_host, settings.CONFIGURATION.gateway_port
+    try:
+        with socket.create_connection(address, timeout=1):
+            return True
+    except OSError:
+        return False
 
 
 def _say(message: str, *, err: bool = False) -> None:

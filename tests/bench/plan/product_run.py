@@ -40,6 +40,7 @@ def main() -> int:
             run = bench.run(count)
             found = facts(run.machines, run.record, run.asked_at, run.processor_seconds)
             found["redis_bytes_an_action"] = run.redis_bytes / (5 * count)
+            found["begin_seconds"] = run.begin_seconds
             found["to_the_job_s_end"] = run.ended_at - run.asked_at
             sys.stdout.write(json.dumps(found) + "\n")
             sys.stdout.flush()

@@ -36,6 +36,11 @@ CREATE TABLE IF NOT EXISTS skeleton_event (
 TRUNCATE skeleton_machine, skeleton_event;
 """
 CHANGE = "UPDATE skeleton_machine SET action = %s, running = %s WHERE number = %s"
+# Its own backends and what all have in common; another one's backends are not its cost.
+BACKENDS = """
+SELECT pid FROM pg_stat_activity
+WHERE pid = ANY(%s) OR backend_type NOT IN ('client backend', 'autovacuum worker')
+"""
 NOTE = "INSERT INTO skeleton_event (machine, action, event) VALUES (%s, %s, %s)"
 
 
@@ -55,6 +60,8 @@ class Skeleton:
         self._arrivals = 0
         self._group_over = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        # Of PostgreSQL, working for this.
+        self.backends: list[int] = []
 
     async def prepare(self) -> None:
         """Tables and connections."""
@@ -69,6 +76,12 @@ class Skeleton:
                     )
                 await connection.commit()
             self._connections.put_nowait(connection)
+            self.backends.append(connection.info.backend_pid)
+        connection = await self._connections.get()
+        found = await connection.execute(BACKENDS, [self.backends])
+        self.backends = [pid for (pid,) in await found.fetchall()]
+        await connection.commit()
+        self._connections.put_nowait(connection)
 
     async def connect(self, port: int) -> None:
         """An agent, which listens: the bare minimum has no session."""
@@ -144,9 +157,9 @@ async def run(options: argparse.Namespace, log: Path) -> dict[str, float]:
     try:
         for agent in agents:
             await skeleton.connect(await asyncio.to_thread(_port, agent))
-        before, asked_at = _used(options.postgres, agents), time.monotonic()
+        before, asked_at = _used(skeleton, agents), time.monotonic()
         await skeleton.run()
-        after = _used(options.postgres, agents)
+        after = _used(skeleton, agents)
     finally:
         for agent in agents:
             agent.terminate()
@@ -167,10 +180,10 @@ def _port(agent: subprocess.Popen[bytes]) -> int:
     return int(agent.stdout.readline())
 
 
-def _used(postgres: int, agents: list[subprocess.Popen[bytes]]) -> dict[str, float]:
+def _used(skeleton: Skeleton, agents: list[subprocess.Popen[bytes]]) -> dict[str, float]:
     return {
         "skeleton": time.process_time(),
-        "postgres": used_seconds([postgres]),
+        "postgres": used_seconds(skeleton.backends),
         "agents": used_seconds(agent.pid for agent in agents),
     }
 
@@ -178,7 +191,6 @@ def _used(postgres: int, agents: list[subprocess.Popen[bytes]]) -> dict[str, flo
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("database", help="URL")
-    parser.add_argument("postgres", type=int, help="process id of the server")
     parser.add_argument("machines", type=int)
     parser.add_argument("order", choices=["forecast", "fifo"])
     parser.add_argument("log", type=Path)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from agent.powershell.errors import PowerShellGone
 from agent.powershell.transport import EndHandler, LineHandler, StartTransport
+from deploy.lab.powershell.backends import Backend
 from deploy.lab.powershell.in_process import InProcessPowerShell
 from deploy.lab.powershell.site_backend import SiteBackend
 from deploy.lab.site.site import Site
@@ -57,14 +59,17 @@ class LabTransport:
 class LabPowerShells:
     """Starts PowerShells on a site and can kill the one that runs."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, backend: Callable[[Site], Backend] = SiteBackend) -> None:
         self._site = site
+        self._backend = backend
         self.started: list[LabTransport] = []
 
     @property
     def start(self) -> StartTransport:
         async def start(on_line: LineHandler, on_end: EndHandler) -> LabTransport:
-            transport = LabTransport(InProcessPowerShell(SiteBackend(self._site)), on_line, on_end)
+            transport = LabTransport(
+                InProcessPowerShell(self._backend(self._site)), on_line, on_end
+            )
             self.started.append(transport)
             return transport
 

@@ -122,6 +122,31 @@ def test_a_plan_is_exported_cloned_brought_back_and_deleted(
     assert list(names) == ["Shop 50", "Shop again"]
 
 
+@pytest.mark.parametrize("suffix", ["json", "yaml"])
+def test_what_is_exported_and_imported_is_the_same_plan(
+    program: Program, tmp_path: Path, suffix: str
+) -> None:
+    run(program, "create", "Shop", "--group", "db-1", "--group", "app-*")
+    action = ("action", "add", "Shop")
+    script = ("--script", "RPScripts\\Start.ps1", "--side", "Recovery", "--sha256", "5e" * 32)
+    when = ("--time-limit", "00:05:00", "--on-failure", "Continue", "--way", "back")
+    run(program, *action, "Start", "--group", "1", "--when", "after", *script, *when)
+    run(
+        program, *action, "告诉", "--group", "shutdown", "--manual", "先通知用户。", "--run", "test"
+    )
+    first, second = tmp_path / f"first.{suffix}", tmp_path / f"second.{suffix}"
+    run(program, "export", "Shop", str(first))
+    run(program, "import", str(first), "--name", "Other")
+    run(program, "export", "Other", str(second))
+    text = first.read_text(encoding="utf-8")
+    assert "告诉" in text
+    assert second.read_text(encoding="utf-8") == text.replace("Shop", "Other")
+    # And onto itself: there is nothing to save.
+    revision = RecoveryPlan.objects.get(name="Shop").groups
+    run(program, "import", str(first), "--replace")
+    assert RecoveryPlan.objects.get(name="Shop").groups == revision
+
+
 def test_whoever_ends_a_machine_s_protection_is_told_of_its_plans(program: Program) -> None:
     run(program, "create", "Shop", "--group", "db-1,app-1")
     done = program.osr("protect", "disable", "app-1", typed="app-1\n")

@@ -10,13 +10,14 @@ from django.db import transaction
 from opensiterecovery.provider.v1 import command_pb2
 
 from coordinator.fabrics.models import Provider
+from coordinator.jobs.actions import LIGHT_MEMBERS
 from coordinator.jobs.engine import advance
 from coordinator.jobs.models import Command, Job, OperationLock, Step
-from coordinator.jobs.registry import FinishedJob, Registry
+from coordinator.jobs.registry import ConditionState, FinishedJob, Registry
 from coordinator.jobs.services import Engine, begin_job
 from coordinator.jobs.states import JobState
 from coordinator.jobs.step_rows import SHORT_JOB_STEPS
-from coordinator.jobs.steps import Graph, StepSpec, host_slot
+from coordinator.jobs.steps import Graph, StepKind, StepSpec, host_slot
 from tests.integration.jobs.dying import ProcessDied, counting, dying_at
 from tests.integration.jobs.fake_provider import FakeProvider, fail
 from tests.integration.jobs.families_for_tests import Plan, group, machine
@@ -133,6 +134,59 @@ def test_many_results_of_a_plan_take_as_many_statements_as_one(
             provider.hand_in(some, engine)
         counted.append(len(statements))
     assert counted == [STATEMENTS, STATEMENTS]
+
+
+def two_groups(provider: FakeProvider, clock: Clock, members: int) -> Plan:
+    plan = Plan(provider, clock)
+    keys = [f"vm{number}" for number in range(members)]
+    chain = (command("start", provider.id, gate="boot"),)
+    children = [
+        machine(key, provider.id, scenario="Bench", graph=Graph(TASKS, chain))
+        for key in ("first", *keys)
+    ]
+    groups = [group("g1", ["first"], gate="boot"), group("g2", keys, "g1", gate="boot")]
+    plan.begin(groups, *children)
+    return plan
+
+
+def test_a_small_group_is_opened_with_the_last_result_of_the_one_before(
+    provider: FakeProvider, clock: Clock, engine: Engine
+) -> None:
+    plan = two_groups(provider, clock, LIGHT_MEMBERS)
+    provider.hand_in(list(plan.fetch().values()), engine)
+    assert len(provider.received) == 20 + 1, "as many as are claimed at once"
+    assert plan.states() == {"g1": "Succeeded", "g2": "InProgress"}
+    provider.fetch()
+    provider.hand_in(provider.received[1:], engine)
+    plan.advance()
+    assert plan.job.state == JobState.SUCCEEDED
+    assert {child.state for child in Job.objects.filter(root=plan.job)} == {JobState.SUCCEEDED}
+
+
+def test_a_large_group_is_left_to_a_worker(
+    provider: FakeProvider, clock: Clock, engine: Engine
+) -> None:
+    plan = two_groups(provider, clock, LIGHT_MEMBERS + 1)
+    provider.hand_in(list(plan.fetch().values()), engine)
+    assert plan.states() == {"g1": "Succeeded", "g2": "NotStarted"}
+    plan.job.refresh_from_db()
+    assert plan.job.asked_at == clock()
+    plan.advance()
+    assert plan.states()["g2"] == "InProgress"
+
+
+def test_a_condition_is_looked_at_by_a_worker_at_once(
+    provider: FakeProvider, clock: Clock, engine: Engine
+) -> None:
+    wait = record("seen", "a", kind=StepKind.WAIT, action="seen")
+    job = begin(provider, clock, command("a", provider.id), wait)
+    provider.hand_in(provider.fetch(), engine)
+    job.refresh_from_db()
+    assert (job.wake_at, job.asked_at) == (clock(), clock())
+    met = Registry(conditions={"seen": lambda _: ConditionState.MET})
+    advance(job.id, met, clock)
+    job.refresh_from_db()
+    assert job.state == JobState.SUCCEEDED
 
 
 def test_a_failed_command_ends_its_job_s_way_and_says_why(

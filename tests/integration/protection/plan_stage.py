@@ -72,8 +72,11 @@ class PlanStage:
 
     @property
     def plan(self) -> RecoveryPlan:
+        return self.plan_named("Shop")
+
+    def plan_named(self, name: str) -> RecoveryPlan:
         rows = RecoveryPlan.objects.select_related("primary_fabric", "recovery_fabric")
-        return rows.get(vault=self.world.vault, name="Shop")
+        return rows.get(vault=self.world.vault, name=name)
 
     def make_plan(
         self,
@@ -82,6 +85,7 @@ class PlanStage:
         start: dict[int, tuple[ActionDraft, ...]] | None = None,
         end: dict[int, tuple[ActionDraft, ...]] | None = None,
         after_shutdown: tuple[ActionDraft, ...] = (),
+        name: str = "Shop",
     ) -> RecoveryPlan:
         """A plan whose groups hold these machines, counted from 1."""
         drafts = [
@@ -99,7 +103,7 @@ class PlanStage:
         ]
         request = PlanRequest(
             vault=self.world.vault,
-            name="Shop",
+            name=name,
             primary_fabric=self.world.fabric("vmm-shanghai"),
             recovery_fabric=self.world.fabric("vmm-beijing"),
             groups=drafts,
@@ -107,12 +111,18 @@ class PlanStage:
         with transaction.atomic():
             create_plan(request, ORIGIN, self.world.now)
         self.world.turn()
-        return self.plan
+        return self.plan_named(name)
 
-    def begin(self, operation: Operation, origin: RequestOrigin = ORIGIN, **options: Any) -> Job:
+    def begin(
+        self,
+        operation: Operation,
+        origin: RequestOrigin = ORIGIN,
+        plan: str = "Shop",
+        **options: Any,
+    ) -> Job:
         with transaction.atomic():
             return run_plan(
-                self.plan,
+                self.plan_named(plan),
                 RunOptions(operation=operation, **options),
                 origin,
                 self.world.now,

@@ -8,10 +8,12 @@ import pytest
 from django.db import transaction
 from opensiterecovery.provider.v1 import script_pb2
 
+from coordinator.fabrics.models import Provider
 from coordinator.jobs.models import OperationLock
 from coordinator.jobs.services import restart_job
 from coordinator.jobs.states import JobState
 from coordinator.protection.models import ProtectedItem
+from coordinator.protection.roles.starting import start_machines, want_started
 from coordinator.protection.rules import Operation
 from coordinator.protection.states import FailoverDirection, ProtectionState
 from coordinator.recovery import steps as recovery_steps
@@ -181,3 +183,28 @@ def test_a_script_that_is_gone_is_a_failure_like_any_other(
     assert (job.state == JobState.SUCCEEDED) is goes_on
     assert failure_of(job, "group-1/start/1/run")["code"] == "PlanScriptNotFound"
     assert bool(plan_stage.hyperv.order("start_virtual_machine")) is goes_on
+
+
+@pytest.mark.spec("JB-2", "FO-7")
+def test_machines_whose_host_went_down_after_the_failure_are_part_of_the_restart(
+    plan_stage: PlanStage,
+) -> None:
+    plan_stage.make_plan([[1, 2]])
+    plan_stage.hyperv.broken["read_replication"] = broken()
+    job = plan_stage.run(PLANNED)
+    assert job.state == JobState.FAILED
+    plan_stage.hyperv.broken.clear()
+    world = plan_stage.world
+    with transaction.atomic():
+        for item in ProtectedItem.objects.all():
+            want_started(item.id, world.now)
+    world.pass_(60)
+    Provider.objects.update(last_heartbeat_at=world.now)
+    start_machines(world.now)
+    world.turn()
+    with transaction.atomic():
+        restart_job(job.id, "operator", world.now, recovery_steps.RESTARTERS)
+    world.turn()
+    job.refresh_from_db()
+    assert job.state == JobState.SUCCEEDED
+    assert {child.state for child in plan_stage.children(job).values()} == {JobState.SUCCEEDED}

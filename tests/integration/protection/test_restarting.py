@@ -5,12 +5,15 @@ from __future__ import annotations
 import pytest
 from django.db import transaction
 
+from coordinator.fabrics.models import Provider
 from coordinator.failures import RefusedError
 from coordinator.jobs.models import Job
 from coordinator.jobs.services import restart_job
 from coordinator.jobs.states import JobState
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.operations import Operation
+from coordinator.protection.roles.starting import SCENARIO as START_AGAIN
+from coordinator.protection.roles.starting import start_machines, want_started
 from coordinator.recovery.steps import RESTARTERS
 from tests.integration.protection.test_failover import run, run_with
 from tests.integration.protection.world import World
@@ -78,6 +81,22 @@ def test_a_reversal_goes_on_where_it_failed(protected: World, verb: str, committ
     job = run_with(protected, Operation.REVERSE_REPLICATE, verb)
     assert restart(protected, job).state == JobState.SUCCEEDED
     assert protected.item().state == "Protected"
+
+
+@pytest.mark.spec("JB-2", "FO-7")
+def test_a_machine_that_was_started_again_meanwhile_is_where_the_job_left_it(
+    protected: World,
+) -> None:
+    job = run_with(protected, Operation.PLANNED_FAILOVER, "read_replication")
+    with transaction.atomic():
+        want_started(protected.item().id, protected.now)
+    protected.pass_(60)
+    Provider.objects.update(last_heartbeat_at=protected.now)
+    start_machines(protected.now)
+    protected.turn()
+    assert Job.objects.filter(scenario=START_AGAIN, state=JobState.SUCCEEDED).count() == 1
+    assert restart(protected, job).state == JobState.SUCCEEDED
+    assert protected.item().active_location == "Recovery"
 
 
 def test_a_job_that_another_operation_has_followed_is_not_restarted(protected: World) -> None:

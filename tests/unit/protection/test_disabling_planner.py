@@ -27,6 +27,7 @@ SHANGHAI = DisablingSide(str(UUID(int=1)), "hv1.sh")
 BEIJING = DisablingSide(str(UUID(int=2)), "hv1.bj")
 SNAPSHOT = DisablingSnapshot(
     vm_id="6f9e0c1a",
+    role_epoch=3,
     active=SHANGHAI,
     passive=BEIJING,
     complete_failover=False,
@@ -66,7 +67,15 @@ def test_only_the_copy_that_the_machine_does_not_run_on_is_deleted(
     graph = plan_disabling(replace(SNAPSHOT, active=active, passive=passive))
     [deletion] = [s for s in graph.steps if s.action == "delete_replica"]
     assert deletion.provider == passive.provider_id
-    assert deletion.inputs == {"vm": {"vm_id": "6f9e0c1a", "host": passive.host}}
+    assert deletion.inputs == {"vm": {"vm_id": "6f9e0c1a", "host": passive.host, "role_epoch": 3}}
+
+
+def test_every_command_about_the_machine_says_in_which_epoch_it_was_planned() -> None:
+    """An agent whose news of a cancelled failover is under way learns of it from the command."""
+    graph = plan_disabling(replace(SNAPSHOT, complete_failover=True, clear_mark=True))
+    machines = [step.inputs["vm"] for step in graph.steps if "vm" in step.inputs]
+    assert len(machines) == 6
+    assert [machine["role_epoch"] for machine in machines if isinstance(machine, dict)] == [3] * 6
 
 
 def test_a_policy_that_keeps_replicas_deletes_nothing() -> None:

@@ -123,7 +123,7 @@ def test_what_comes_after_the_epoch_is_raised_bears_the_new_one() -> None:
         if isinstance(vm, dict)
     }
     raised = {key for key, epoch in epochs.items() if epoch == 5}
-    assert raised == {"start", "source/resume", "source/start"}
+    assert raised == {"start", "source/resume", "source/start", "source/replicate"}
     assert set(epochs.values()) == {4, 5}
 
 
@@ -295,6 +295,7 @@ def test_a_cancellation_turns_the_copy_off_before_the_source_is_started(
         ("recovery.failover_cancelled", "coordinator"),
         ("cancel_failover", source),
         ("start_virtual_machine", source),
+        ("resume_replication", source),
     ]
     assert in_a_row(
         graph,
@@ -303,6 +304,7 @@ def test_a_cancellation_turns_the_copy_off_before_the_source_is_started(
         "cancel/record",
         "source/resume",
         "source/start",
+        "source/replicate",
     )
 
 

@@ -56,6 +56,18 @@ DRY_RUNS = (
         harmless={("properties", "failoverDirection"): [None]},
     ),
     Example(
+        name="check a failover of a machine without counting on the source",
+        method="POST",
+        path=f"{ITEM}/dryRun",
+        body={
+            "properties": {
+                "failoverType": "UnplannedFailover",
+                "sourceSiteOperations": "NotRequired",
+            }
+        },
+        harmless={("properties", "sourceSiteOperations"): [None]},
+    ),
+    Example(
         name="check a test of a machine in a network",
         method="POST",
         path=f"{ITEM}/dryRun",
@@ -66,22 +78,11 @@ DRY_RUNS = (
                 "networkId": "bj2",
             }
         },
+        # A network that there is not is found by the check, not refused.
         harmless={
             ("properties", "networkType"): [None],
             ("properties", "networkId"): [None, TOO_LONG],
         },
-    ),
-    Example(
-        name="check a failover of a machine without counting on the source",
-        method="POST",
-        path=f"{ITEM}/dryRun",
-        body={
-            "properties": {
-                "failoverType": "UnplannedFailover",
-                "sourceSiteOperations": "Required",
-            }
-        },
-        harmless={("properties", "sourceSiteOperations"): [None]},
     ),
     Example(
         name="look at the servers of a plan",

@@ -2,31 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from django.core.management import call_command
-from django.utils import timezone
-from pytest_django import DjangoDbBlocker
 
 from tests.integration.api.bad_input.example import BadRequest, bad_requests
 from tests.integration.api.bad_input.examples import EXAMPLES
-from tests.integration.api.bad_input.scene import Scene, fingerprint, make_scene
-from tests.integration.api.programs import Server
-
-
-@pytest.fixture(scope="module")
-def scene(
-    server: Server,
-    django_db_setup: None,
-    django_db_blocker: DjangoDbBlocker,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Scene]:
-    with django_db_blocker.unblock():
-        made = make_scene(server, tmp_path_factory.mktemp("program"), timezone.now())
-        yield made
-        made.program.close()
-        call_command("flush", interactive=False, verbosity=0)
+from tests.integration.api.bad_input.scene import Scene, fingerprint
 
 
 @pytest.mark.django_db

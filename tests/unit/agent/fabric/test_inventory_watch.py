@@ -152,7 +152,13 @@ async def test_what_the_coordinator_did_not_store_is_sent_again(
 async def test_a_machine_that_a_command_touched_is_told_by_the_next_look_that_begins(
     powershell: Any, record: Record, watch: InventoryWatch, coordinator: FakeCoordinator
 ) -> None:
-    machine = record(ID=UUID(int=7), VMId=str(UUID(int=8)), Name="VM1", HostName="hv1.example")
+    machine = record(
+        ID=UUID(int=7),
+        VMId=str(UUID(int=8)),
+        Name="VM1",
+        HostName="hv1.example",
+        VirtualMachineState="Running",
+    )
     powershell.answer("Get-SCVirtualMachine", [machine])
     assert await watch.look()
     watch.touched("HV1.example", str(UUID(int=8)).upper())

@@ -17,9 +17,11 @@ class Places:
     def __init__(self, *hanging: str) -> None:
         self.hanging = {place: asyncio.Event() for place in hanging}
         self.asked: dict[str, int] = {}
+        self.first = asyncio.Event()
 
     async def read(self, place: str, question: int) -> tuple[int, int]:
         self.asked[place] = self.asked.get(place, 0) + 1
+        self.first.set()
         if place in self.hanging:
             await self.hanging[place].wait()
         if question < 0:
@@ -70,3 +72,25 @@ async def test_what_came_while_nobody_asked_is_old_and_dropped() -> None:
     assert await look(reads, None, h2=1) == {"h2": (1, 1)}
     assert await look(reads, None, h2=1) == {"h2": (1, 2)}
     assert await look(reads, None, h1=2) == {"h1": (2, 2)}
+
+
+async def test_two_looks_at_the_same_time_have_the_same_answers() -> None:
+    places = Places("h1", "h2")
+    reads = PatientReads(places.read, at_once=1)
+    usual = asyncio.create_task(look(reads, 5, h1=1, h2=1))
+    everything = asyncio.create_task(look(reads, None, h1=1, h2=1))
+    await places.first.wait()
+    for hanging in places.hanging.values():
+        hanging.set()
+    assert await usual == await everything == {"h1": (1, 1), "h2": (1, 1)}
+    assert await look(reads, 5, h1=2) == {"h1": (2, 2)}
+
+
+async def test_a_look_that_gives_up_takes_no_turn_from_one_that_waits() -> None:
+    places = Places("h1")
+    reads = PatientReads(places.read, at_once=1)
+    patient = asyncio.create_task(look(reads, None, h1=1, h2=1))
+    await places.first.wait()
+    assert await look(reads, 0.01, h1=1, h2=1) == {}
+    places.hanging["h1"].set()
+    assert await patient == {"h1": (1, 1), "h2": (1, 1)}

@@ -183,6 +183,22 @@ async def test_a_copy_whose_release_broke_off_is_held_again_wholly(
     assert kept.copies[0].switches == {"A1": "Front", "A2": "Back"}
 
 
+async def test_what_is_protected_no_more_and_is_off_is_given_back_when_it_runs(
+    made: Callable[..., Kept],
+) -> None:
+    """It may have been failed over, and its protection ended, while this server was away."""
+    kept = made(FakeCopy(VM))
+    await kept.assign(ROLE_ACTIVE, epoch=1)
+    await kept.keeper.assigned([])
+    for _ in range(2):
+        await kept.keeper.keep()
+        assert kept.copies[0].start_action == "Nothing"
+    kept.copies[0].state = "Running"
+    await kept.keeper.keep()
+    assert kept.copies[0].start_action == "Start"
+    assert kept.store.copies() == []
+
+
 async def test_of_many_copies_those_that_run_are_held_first(made: Callable[..., Kept]) -> None:
     kept = made(FakeCopy(VM), FakeCopy(SECOND, "Running"))
     await kept.assign(ROLE_HELD)
