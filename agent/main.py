@@ -230,13 +230,22 @@ def _ask(question: str) -> bool:
 
 
 def _configure_logging() -> None:
-    """One line an event on standard error, key=value; no arguments of psrpcore or grpc."""
+    """One line an event on standard error, key=value or, if OSR_LOG_FORMAT says so, JSON.
+
+    Nothing that psrpcore or grpc log: they log arguments.
+    """
+    lines: structlog.typing.Processor = structlog.processors.LogfmtRenderer(
+        key_order=("timestamp", "level", "event")
+    )
+    if os.environ.get("OSR_LOG_FORMAT") == "json":
+        lines = structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
     structlog.configure(
         processors=[
+            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            structlog.processors.LogfmtRenderer(key_order=("timestamp", "level", "event")),
+            lines,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

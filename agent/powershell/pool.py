@@ -149,16 +149,18 @@ class PowerShellPool:
         long = any(one.name in self._long_cmdlets for one in pipeline)
         async with self._free_for_long if long else nullcontext(), share, self._free:
             runspaces = await self._opened()
-            started = self._clock()
+            # What the agent does of itself never ends; what commands do is told whole.
+            tell = log.bind(cmdlets=describe(pipeline), pipeline_id=str(pipeline_id))
+            tell = tell.info if urgent else tell.debug
+            started, outcome = self._clock(), "succeeded"
             try:
                 return await runspaces.run(pipeline_id, pipeline, time_limit_seconds)
+            except BaseException as error:
+                outcome = type(error).__name__
+                raise
             finally:
-                log.debug(
-                    "pipeline.ended",
-                    cmdlets=describe(pipeline),
-                    pipeline_id=str(pipeline_id),
-                    seconds=round(self._clock() - started, 3),
-                )
+                seconds = round(self._clock() - started, 3)
+                tell("pipeline.ended", outcome=outcome, seconds=seconds)
 
     async def close(self) -> None:
         """Lets PowerShell leave; what still runs fails with PowerShellGone. For good."""

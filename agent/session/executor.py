@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 from opensiterecovery.provider.v1.command_pb2 import Command, CommandResult
 from opensiterecovery.provider.v1.failure_pb2 import Failure
 from opensiterecovery.provider.v1.session_pb2 import CommandProgress
+from structlog.contextvars import bind_contextvars
 
 from agent.clock import Clock, to_timestamp
 from agent.failures import CommandError, failure
@@ -228,6 +229,10 @@ class CommandExecutor:
 
     async def _carry_out(self, entry: JournalledCommand) -> None:
         command = entry.command
+        # Each command is a task of its own: whatever is logged in it carries them.
+        bind_contextvars(
+            correlation_id=command.correlation_id, job=command.job_id, step=command.step_key
+        )
         started_at = self._clock()
         try:
             await self._until_wanted(entry)
@@ -375,6 +380,7 @@ def _named(command: Command) -> dict[str, Any]:
         "verb": command.WhichOneof("verb"),
         "job": command.job_id,
         "step": command.step_key,
+        "correlation_id": command.correlation_id,
     }
 
 

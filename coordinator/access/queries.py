@@ -6,10 +6,18 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from coordinator.access.models import RoleAssignment
+from coordinator.access.models import Person, RoleAssignment
 from coordinator.access.rights import Grant, Rights
+from coordinator.access.role_definitions import OWNER
 
-__all__ = ["Rights", "find_assignment", "list_assignments", "rights_at", "rights_in"]
+__all__ = [
+    "Rights",
+    "find_assignment",
+    "list_assignments",
+    "owners_addresses",
+    "rights_at",
+    "rights_in",
+]
 
 
 def rights_at(
@@ -66,3 +74,15 @@ def list_assignments(
 def find_assignment(subscription_id: UUID, assignment_id: UUID) -> RoleAssignment | None:
     rows = RoleAssignment.objects.filter(subscription_id=subscription_id, pk=assignment_id)
     return rows.select_related("vault").first()
+
+
+def owners_addresses(subscription_id: UUID, resource_group: str, vault_id: UUID) -> list[str]:
+    """E-mail addresses of the people who own a vault, by a role in it or above it."""
+    owners = list_assignments(subscription_id, resource_group, vault_id, below=False).filter(
+        role_id=OWNER.id
+    )
+    people = Person.objects.filter(
+        id__in=owners.order_by().values("principal_id"), user__is_active=True
+    )
+    found = people.exclude(user__email="").order_by("user__email")
+    return list(found.values_list("user__email", flat=True))

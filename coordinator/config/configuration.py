@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,14 @@ class Configuration:
         oidc_client_id, oidc_client_secret_file: Who the coordinator is there. The secret is in a
             file: an environment is shown in lists of processes.
         oidc_name: What the provider is called on the sign-in page.
+        smtp_host: Mail server that takes alerts; "" for none.
+        smtp_port, smtp_security: How it is reached: "starttls", "tls" or "none".
+        smtp_user, smtp_password_file: Who the coordinator is there; "" for nobody.
+        smtp_from: From whom alerts are; "": opensiterecovery at the public host.
+        alert_mail_seconds: Between two mails about one vault to one address.
+        alert_ca_file: Certificates trusted in mail servers and webhooks beside the system's.
+        webhook_networks: Networks webhooks may reach beside public addresses, by commas.
+        log_format: "logfmt" or "json".
     """
 
     state: Path
@@ -52,6 +62,16 @@ class Configuration:
     oidc_client_id: str = ""
     oidc_client_secret_file: Path | None = None
     oidc_name: str = "Single sign-on"
+    smtp_host: str = ""
+    smtp_port: int = 587
+    smtp_security: str = "starttls"
+    smtp_user: str = ""
+    smtp_password_file: Path | None = None
+    smtp_from: str = ""
+    alert_mail_seconds: float = 300.0
+    alert_ca_file: str = ""
+    webhook_networks: str = ""
+    log_format: str = "logfmt"
 
     @property
     def api_url(self) -> str:
@@ -95,7 +115,36 @@ def read_configuration(environment: Mapping[str, str] = os.environ) -> Configura
         oidc_client_id=environment.get("OSR_OIDC_CLIENT_ID", ""),
         oidc_client_secret_file=Path(secret_file) if secret_file else None,
         oidc_name=environment.get("OSR_OIDC_NAME", "Single sign-on"),
+        **_of_alerts(environment),
+        log_format=_one_of(environment, "OSR_LOG_FORMAT", ("logfmt", "json")),
     )
+
+
+def _of_alerts(environment: Mapping[str, str]) -> dict[str, Any]:
+    password_file = environment.get("OSR_SMTP_PASSWORD_FILE", "")
+    networks = environment.get("OSR_WEBHOOK_NETWORKS", "")
+    for network in networks.split(","):
+        if network.strip():
+            ip_network(network.strip())
+    return {
+        "smtp_host": environment.get("OSR_SMTP_HOST", ""),
+        "smtp_port": int(environment.get("OSR_SMTP_PORT", "587")),
+        "smtp_security": _one_of(environment, "OSR_SMTP_SECURITY", ("starttls", "tls", "none")),
+        "smtp_user": environment.get("OSR_SMTP_USER", ""),
+        "smtp_password_file": Path(password_file) if password_file else None,
+        "smtp_from": environment.get("OSR_SMTP_FROM", ""),
+        "alert_mail_seconds": float(environment.get("OSR_ALERT_MAIL_SECONDS", "300")),
+        "alert_ca_file": environment.get("OSR_ALERT_CA_FILE", ""),
+        "webhook_networks": networks,
+    }
+
+
+def _one_of(environment: Mapping[str, str], name: str, values: tuple[str, ...]) -> str:
+    """A word of a few; the first when nothing is said."""
+    word = environment.get(name, values[0])
+    if word not in values:
+        raise ValueError(f"{name} is {word!r} and must be one of {', '.join(values)}")
+    return word
 
 
 def _at_least_one(environment: Mapping[str, str], name: str, default: int) -> int:

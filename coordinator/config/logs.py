@@ -1,4 +1,4 @@
-"""One line an event, key=value, on standard error."""
+"""One line an event, key=value or JSON, on standard error."""
 
 from __future__ import annotations
 
@@ -26,7 +26,14 @@ def _escaped(text: str) -> str:
     )
 
 
-def configure_logs(level: int = logging.INFO) -> None:
+def renderer(log_format: str) -> structlog.typing.Processor:
+    """What makes a line of an event: "json", or else key=value."""
+    if log_format == "json":
+        return structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
+    return structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"])
+
+
+def configure_logs(level: int = logging.INFO, log_format: str = "logfmt") -> None:
     """Sets up structlog, and sends what libraries log the same way."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -38,7 +45,7 @@ def configure_logs(level: int = logging.INFO) -> None:
             *shared,
             structlog.processors.format_exc_info,
             printable,
-            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
+            renderer(log_format),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
@@ -49,7 +56,7 @@ def configure_logs(level: int = logging.INFO) -> None:
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             printable,
-            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
+            renderer(log_format),
         ],
     )
     handler = logging.StreamHandler(sys.stderr)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 
+from coordinator.config.configuration import read_configuration
 from coordinator.config.logs import configure_logs
 
 
 def set_up_django() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "coordinator.config.settings")
-    configure_logs()
+    configure_logs(log_format=read_configuration().log_format)
     import django  # noqa: PLC0415 - only processes with a database pay for it
 
     django.setup()

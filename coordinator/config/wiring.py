@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from coordinator.access import steps as access
+from coordinator.config import alerts
 from coordinator.config.configuration import Configuration
 from coordinator.events import steps as events
 from coordinator.jobs import services as jobs
@@ -29,8 +30,10 @@ def build_registry(configuration: Configuration) -> Registry:
 
 def domain_tasks(configuration: Configuration) -> Mapping[str, DomainTask]:
     """Everything an outbox row may name."""
-    del configuration
-    return {**protection.TASKS, **recovery.TASKS, **events.TASKS, **access.TASKS}
+    alerting = events.tasks(
+        lambda: alerts.telling(configuration), lambda: alerts.sending(configuration)
+    )
+    return {**protection.TASKS, **recovery.TASKS, **alerting, **access.TASKS}
 
 
 def periods(configuration: Configuration) -> Mapping[str, timedelta]:

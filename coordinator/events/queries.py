@@ -8,7 +8,17 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from coordinator.events.counts import open_events, undelivered_alerts
 from coordinator.events.models import Event
+
+__all__ = [
+    "EVERYTHING",
+    "EventFilters",
+    "events_of",
+    "find_event",
+    "open_events",
+    "undelivered_alerts",
+]
 
 
 @dataclass(frozen=True, kw_only=True)

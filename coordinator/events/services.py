@@ -11,16 +11,18 @@ import structlog
 from django.db.models import Q
 
 from coordinator.events.models import Event
-from coordinator.events.states import EventType, Severity
+from coordinator.events.states import HEALTH_CHANGED, EventType, Severity
 from coordinator.failures import Failure
 
 log = structlog.get_logger(__name__)
 
 # Events that are over are kept so long, and those of which nobody ever says that they are over.
 KEPT = timedelta(days=90)
+WARNINGS_KEPT = timedelta(days=14)
 PRUNE_TASK = "events.prune"
 PRUNE_PERIOD = timedelta(hours=6)
 AT_ONCE = 5000
+MOST_TIMES = 20
 CODE_LENGTH = 64
 NAME_LENGTH = 255
 KEY_LENGTH = 200
@@ -92,16 +94,24 @@ def raise_events(drafts: Iterable[EventDraft], now: datetime) -> list[Event]:
     for event in new:
         stored = opened[event.vault_id, event.key]
         if stored.id == event.id:
-            log.info(
-                "event.raised",
-                vault_id=str(event.vault_id),
-                event_type=event.type,
-                severity=event.severity,
-                code=event.code,
-                affected_id=event.affected_id,
-                key=event.key,
-            )
+            _log(event)
     return [opened[event.vault_id, event.key] for event in new]
+
+
+def note_event(draft: EventDraft, now: datetime) -> Event:
+    """Notes what happened and is over with it: it stays on the list, and never stands open.
+
+    Args:
+        draft: What to tell; its key may be used again.
+        now: When it happened.
+
+    Source: SPEC EV-1.
+    """
+    event = _event(draft, now)
+    event.cleared_at = event.clearing_told_at = now
+    event.save(force_insert=True)
+    _log(event)
+    return event
 
 
 def clear_event(vault_id: UUID, key: str, now: datetime) -> bool:
@@ -140,11 +150,23 @@ def forget_fabric_events(vault_id: UUID, fabric_name: str) -> None:
 
 
 def prune_events(now: datetime) -> None:
-    """Deletes events that have been over for long; jobs' failures are never said to be over."""
+    """Deletes events that have been over for long; jobs' failures are never said to be over.
+
+    Warnings of machines' health are many, and of no use after some days.
+    """
     before = now - KEPT
-    over = Q(cleared_at__lt=before) | Q(type=EventType.JOB_STATUS, occurred_at__lt=before)
+    passing = Q(code=HEALTH_CHANGED, severity=Severity.WARNING)
+    over = (
+        Q(cleared_at__lt=before)
+        | Q(type=EventType.JOB_STATUS, occurred_at__lt=before)
+        | Q(passing, cleared_at__lt=now - WARNINGS_KEPT)
+    )
     old = Event.objects.filter(over).order_by("occurred_at").values_list("id", flat=True)
-    Event.objects.filter(id__in=list(old[:AT_ONCE])).delete()
+    for _ in range(MOST_TIMES):
+        found = list(old[:AT_ONCE])
+        Event.objects.filter(id__in=found).delete()
+        if len(found) < AT_ONCE:
+            return
 
 
 def _event(draft: EventDraft, now: datetime) -> Event:
@@ -160,4 +182,16 @@ def _event(draft: EventDraft, now: datetime) -> Event:
         fabric_name=draft.fabric_name,
         key=draft.key[:KEY_LENGTH],
         occurred_at=now,
+    )
+
+
+def _log(event: Event) -> None:
+    log.info(
+        "event.raised",
+        vault_id=str(event.vault_id),
+        event_type=event.type,
+        severity=event.severity,
+        code=event.code,
+        affected_id=event.affected_id,
+        key=event.key,
     )

@@ -18,6 +18,10 @@ class EventType(StrEnum):
     JOB_STATUS = "JobStatus"
 
 
+# ASR's code of the events of machines whose health changed, which are the most there are.
+HEALTH_CHANGED = "SRSVMHealthChanged"
+
+
 class Severity(StrEnum):
     """How much an event matters."""
 

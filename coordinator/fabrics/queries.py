@@ -34,6 +34,11 @@ def list_providers(vault_id: UUID, fabric_id: UUID | None = None) -> list[Provid
     return list(providers.select_related("fabric").order_by("registered_at", "id"))
 
 
+def registered_providers() -> list[Provider]:
+    """Registered providers of all vaults, with their fabrics: for metrics."""
+    return list(Provider.objects.filter(unregistered_at=None).select_related("fabric"))
+
+
 def find_provider(vault_id: UUID, name: str) -> Provider | None:
     """The registered provider of that name in resource ids."""
     providers = Provider.objects.filter(vault_id=vault_id, unregistered_at=None)

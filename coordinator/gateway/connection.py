@@ -201,6 +201,7 @@ class Connection:
             vault_id=str(self.identity.vault_id),
             provider_id=str(self.identity.provider_id),
             job_id=command.job_id,
+            correlation_id=command.correlation_id,
             step=command.step_key,
             command_id=command.command_id,
             verb=command.WhichOneof("verb"),

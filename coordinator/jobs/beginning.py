@@ -40,6 +40,7 @@ class BeginJob:
         queue: Which queue its work goes to.
         started_by: Who asked, for the record.
         client_request_id: x-ms-client-request-id; a repeated one finds its job again.
+        correlation_id: What logs of all it causes are found by; empty: one of its own.
         arguments: JSON, handed to record functions, conditions and the finisher.
     """
 
@@ -52,6 +53,7 @@ class BeginJob:
     queue: QueueName
     started_by: str
     client_request_id: str = ""
+    correlation_id: str = ""
     arguments: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -110,6 +112,7 @@ def begin_job(request: BeginJob, now: datetime) -> Job:
         "job.begun",
         vault_id=str(job.vault_id),
         job_id=str(job.id),
+        correlation_id=job.correlation_id,
         scenario=job.scenario,
         target_id=job.target_id,
         steps=len(steps),
@@ -142,6 +145,7 @@ def _job_fields(request: BeginJob, now: datetime) -> dict[str, object]:
         "queue": request.queue,
         "lock_keys": sorted(set(request.locks)),
         "arguments": dict(request.arguments),
+        "correlation_id": request.correlation_id or str(uuid4()),
         "children_left": len(begun),
         "children_seconds": sum(
             work_seconds(step.kind, step.expected_seconds, step.undoes)
@@ -163,6 +167,7 @@ def _child(root: Job, child: ChildJob, now: datetime) -> Job:
         root=root,
         child_key=child.key,
         lock_keys=sorted(set(child.locks)),
+        correlation_id=root.correlation_id,
         **_fields(child.friendly_name, child.target, child.graph, now),
     )
     if child.skipped_reason:

@@ -10,7 +10,6 @@ from coordinator.jobs.execution import guarded
 from coordinator.jobs.failure_events import tell_failure
 from coordinator.jobs.family import Family
 from coordinator.jobs.overdue_events import clear_overdue
-from coordinator.jobs.queues import QueueName
 from coordinator.jobs.registry import FinishedJob, StepFailedError
 from coordinator.jobs.run import Run
 from coordinator.jobs.states import Halt, JobState
@@ -40,12 +39,13 @@ def end_job(family: Family, run: Run, outcome: JobOutcome) -> None:
     _call_finisher(run)
     asked = [step.key for step in run.snapshots.values() if step.kind is StepKind.MANUAL]
     clear_overdue(job.vault_id, job.id, asked, run.now)
-    if job.queue == QueueName.FAILOVER and job.root_id is None:
+    if job.root_id is None:
         tell_failure(job, run.now)
     log.info(
         "job.ended",
         vault_id=str(job.vault_id),
         job_id=str(job.id),
+        correlation_id=job.correlation_id,
         scenario=job.scenario,
         state=str(job.state),
         seconds=(job.finished_at - job.created_at).total_seconds(),

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import structlog
 from django.db import transaction
+from structlog.contextvars import bound_contextvars
 
 from coordinator.jobs.actions import act
 from coordinator.jobs.command_rows import write_commands
@@ -72,16 +73,21 @@ def advance(
         root = lock_root(job_id)
         if root is None or JobState(root.state).ended:
             return
-        shared = Advance(registry, clock, clock(), new_id)
-        family = Family(shared, root)
-        if not _take_up(family, look if root.id == job_id else (*look, job_id)):
-            return
-        root.asked_at = None
-        carry_on(family)
-        _save(family)
-        if shared.commands:
-            providers = frozenset(command.provider_id for command in shared.commands)
-            transaction.on_commit(partial(announce, providers), robust=True)
+        family = Family(Advance(registry, clock, clock(), new_id), root)
+        # Also what domains log in functions that are called here.
+        with bound_contextvars(correlation_id=root.correlation_id):
+            _advance(family, look if root.id == job_id else (*look, job_id), announce)
+
+
+def _advance(family: Family, look: Collection[UUID], announce: Announce) -> None:
+    if not _take_up(family, look):
+        return
+    family.root.asked_at = None
+    carry_on(family)
+    _save(family)
+    if family.shared.commands:
+        providers = frozenset(command.provider_id for command in family.shared.commands)
+        transaction.on_commit(partial(announce, providers), robust=True)
 
 
 def by_job(results: Collection[Result]) -> dict[UUID, list[Result]]:

@@ -31,7 +31,7 @@ from coordinator.jobs.registry import (
 from coordinator.jobs.run import Run
 from coordinator.jobs.step_rows import StepRow
 from coordinator.jobs.steps import StepKind
-from coordinator.jobs.verbs import VerbError, build_command
+from coordinator.jobs.verbs import CommandCause, VerbError, build_command
 
 log = structlog.get_logger(__name__)
 
@@ -136,7 +136,8 @@ def _write_command(run: Run, row: StepRow, inputs: Mapping[str, object]) -> None
     command_id = UUID(int=run.shared.new_id().int & ~PIPELINE_BITS)
     time_limit = timedelta(seconds=row.time_limit_seconds)
     try:
-        body = build_command(command_id, run.job.id, row.key, time_limit, (row.action, inputs))
+        cause = CommandCause(run.job.id, row.key, run.job.correlation_id)
+        body = build_command(command_id, cause, time_limit, (row.action, inputs))
     except VerbError as error:
         raise StepFailedError(_unfit(row, str(error))) from error
     if row.patience_seconds:

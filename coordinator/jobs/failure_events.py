@@ -1,13 +1,14 @@
-"""The event of a job of the failover family that failed."""
+"""The event of a job that failed."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from coordinator.events.services import EventDraft, clear_event, raise_event
+from coordinator.events.services import EventDraft, clear_event, note_event, raise_event
 from coordinator.events.states import EventType, Severity
 from coordinator.failures import Failure
 from coordinator.jobs.models import Job
+from coordinator.jobs.queues import QueueName
 from coordinator.jobs.states import JobState
 from coordinator.jobs.stored_failures import read_failure
 
@@ -15,12 +16,19 @@ from coordinator.jobs.stored_failures import read_failure
 def tell_failure(job: Job, now: datetime) -> None:
     """Raises the event of a job that failed; one that was restarted and succeeded clears it.
 
+    A failover that failed stands open until then. Of others it is noted that they failed: what is
+    wrong now their objects say themselves, and many are begun anew instead of restarted.
+
+    Args:
+        job: It has ended, and is no part of another.
+        now: The time.
+
     Source: SPEC EV-1.
     """
     key = f"job:{job.id}"
-    if job.state == JobState.SUCCEEDED:
+    urgent = job.queue == QueueName.FAILOVER
+    if job.state == JobState.SUCCEEDED and urgent:
         clear_event(job.vault_id, key, now)
-        return
     if job.state != JobState.FAILED:
         return
     why = (
@@ -28,11 +36,12 @@ def tell_failure(job: Job, now: datetime) -> None:
     )
     causes = why.possible_causes or ("The job's tasks tell which one failed.",)
     action = why.recommended_action or "Remove the cause, then restart the job."
-    raise_event(
+    tell = raise_event if urgent else note_event
+    tell(
         EventDraft(
             vault_id=job.vault_id,
             type=EventType.JOB_STATUS,
-            severity=Severity.CRITICAL,
+            severity=Severity.CRITICAL if urgent else Severity.WARNING,
             code="JobFailed",
             failure=Failure(
                 why.code,

@@ -23,6 +23,7 @@ WANTED = JSON_COLUMNS | {
     "state_description", "target_type", "target_id", "target_name", "halt", "left_text",
     "failure_told", "wake_at", "asked_at", "created_at", "started_at", "finished_at",
     "children_left", "children_suspended", "children_seconds", "children_seconds_done",
+    "correlation_id",
 }  # fmt: skip
 # In the model's order, which `from_db` relies on.
 COLUMNS = tuple(

@@ -75,6 +75,9 @@ class Job(models.Model):
     children_suspended = models.PositiveIntegerField(default=0)
     children_seconds = models.FloatField(default=0.0)
     children_seconds_done = models.FloatField(default=0.0)
+    # What logs of everything the job causes are found by: x-ms-correlation-request-id of the
+    # request that began it, or one of its own.
+    correlation_id = models.CharField(max_length=64, default="")
 
     class Meta:
         indexes = [

@@ -13,6 +13,7 @@ from opensiterecovery.provider.v1.command_pb2 import CommandResult
 from coordinator.failures import Failure
 from coordinator.jobs.action_facts import job_facts
 from coordinator.jobs.capabilities import refuse_unless_capable
+from coordinator.jobs.counts import jobs_by_state, open_commands, waiting_messages
 from coordinator.jobs.group_views import GroupView, MemberView, group_views
 from coordinator.jobs.job_actions import JobAction, JobFacts, allowed_actions
 from coordinator.jobs.models import Command, Job, OperationLock, Step
@@ -42,14 +43,17 @@ __all__ = [
     "find_export",
     "find_job",
     "job_view",
+    "jobs_by_state",
     "last_finished",
     "list_jobs",
     "newest_results",
+    "open_commands",
     "providers_with_waiting_commands",
     "refuse_unless_capable",
     "results_of_steps",
     "running_job_for",
     "step_lengths",
+    "waiting_messages",
 ]
 
 
@@ -107,6 +111,7 @@ class JobView:
         root_id: The job it is a part of; None when it is none's.
         child_key: Its key there.
         affected_objects: What the job has to say about each of the objects it is about, by name.
+        correlation_id: What logs of all it causes are found by.
     """
 
     id: UUID
@@ -134,6 +139,7 @@ class JobView:
     groups: tuple[GroupView, ...] = ()
     root_id: UUID | None = None
     child_key: str = ""
+    correlation_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -338,6 +344,7 @@ def _view(job: Job, steps: Sequence[Step]) -> JobView:
         target_resource=job.target_resource,
         started_by=job.started_by,
         client_request_id=job.client_request_id,
+        correlation_id=job.correlation_id,
         created_at=job.created_at,
         started_at=job.started_at,
         finished_at=job.finished_at,

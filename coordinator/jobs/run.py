@@ -200,6 +200,7 @@ class Run:
             event,
             vault_id=str(self.job.vault_id),
             job_id=str(self.job.id),
+            correlation_id=self.job.correlation_id,
             step_key=step.key,
             action=step.action,
             **{name: fact for name, fact in facts.items() if fact is not None},

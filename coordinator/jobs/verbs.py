@@ -88,6 +88,15 @@ class Verb:
 
 
 @dataclass(frozen=True)
+class CommandCause:
+    """Whose command it is: job, step, and the id that logs of all the job causes are found by."""
+
+    job_id: UUID
+    step_key: str
+    correlation_id: str = ""
+
+
+@dataclass(frozen=True)
 class CommandFailure:
     """A provider's failure: what to tell, and whether trying again may help."""
 
@@ -115,8 +124,7 @@ VERBS: Mapping[str, Verb] = {
 
 def build_command(
     command_id: UUID,
-    job_id: UUID,
-    step_key: str,
+    cause: CommandCause,
     time_limit: timedelta,
     request: tuple[str, object],
 ) -> bytes:
@@ -124,8 +132,7 @@ def build_command(
 
     Args:
         command_id: Its last four bytes are zero.
-        job_id: For the agent's log.
-        step_key: For the agent's log.
+        cause: For the agent's log.
         time_limit: For the agent, from journalling to result.
         request: Verb and inputs as JSON with proto field names, bytes in base64.
 
@@ -135,7 +142,12 @@ def build_command(
     verb, inputs = request
     if verb not in VERBS:
         raise VerbError(f"no verb {verb!r}")
-    command = command_pb2.Command(command_id=str(command_id), job_id=str(job_id), step_key=step_key)
+    command = command_pb2.Command(
+        command_id=str(command_id),
+        job_id=str(cause.job_id),
+        step_key=cause.step_key,
+        correlation_id=cause.correlation_id,
+    )
     command.time_limit.FromTimedelta(time_limit)
     try:
         json_format.ParseDict({verb: inputs}, command)

@@ -75,6 +75,7 @@ def begin_item_job(item: ProtectedItem, job: ItemJob, origin: RequestOrigin, now
             queue=QueueName.REPLICATION,
             started_by=origin.started_by,
             client_request_id=origin.client_request_id,
+            correlation_id=origin.correlation_id,
             arguments={"item_id": str(item.id), **job.arguments},
         ),
         now,

@@ -13,6 +13,13 @@ from coordinator.protection.capacity.queries import (
     find_bandwidth_limit,
     limit_standing,
 )
+from coordinator.protection.counts import (
+    RPO_LIMITS_SECONDS,
+    RpoCount,
+    items_by_state,
+    oldest_reports,
+    rpo_counts,
+)
 from coordinator.protection.health_queries import AilingItem, ailing_items, item_healths
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.networks.failover import failover_networks, failover_networks_of
@@ -75,6 +82,7 @@ from coordinator.protection.storage.queries import (
 from coordinator.protection.storage.rules import Location as StoragePlace
 
 __all__ = [
+    "RPO_LIMITS_SECONDS",
     "AilingItem",
     "CloudRole",
     "FabricNetwork",
@@ -85,6 +93,7 @@ __all__ = [
     "Place",
     "Readiness",
     "RoleOfCopy",
+    "RpoCount",
     "StoragePlace",
     "adapters_of_items",
     "ailing_items",
@@ -108,6 +117,7 @@ __all__ = [
     "held_out",
     "hosts_of_pairing",
     "item_healths",
+    "items_by_state",
     "items_of",
     "items_of_machines",
     "limit_standing",
@@ -117,6 +127,7 @@ __all__ = [
     "machines_to_watch",
     "mappings_of",
     "offered_targets",
+    "oldest_reports",
     "pairings_of",
     "picture_of",
     "place_at",
@@ -130,6 +141,7 @@ __all__ = [
     "replica_adapters",
     "replica_site",
     "roles_of",
+    "rpo_counts",
     "rpo_course",
     "running_jobs",
     "side_of_item",

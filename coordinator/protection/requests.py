@@ -17,11 +17,13 @@ class RequestOrigin:
         started_by: Name of the person or program, for the job.
         client_request_id: Equal in repetitions of one request; empty: every request is new.
         target_resource: ARM id of the resource the operation is about.
+        correlation_id: What logs of it, and of all it causes, are found by; empty: the job's own.
     """
 
     started_by: str
     client_request_id: str = ""
     target_resource: str = ""
+    correlation_id: str = ""
 
 
 # What begins by itself.

@@ -84,6 +84,7 @@ def begin_prepared(prepared: PreparedOperation, origin: RequestOrigin, now: date
             queue=QueueName.FAILOVER,
             started_by=origin.started_by,
             client_request_id=origin.client_request_id,
+            correlation_id=origin.correlation_id,
             arguments=prepared.arguments,
         ),
         now,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from fnmatch import fnmatch
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +20,15 @@ def test_every_file_that_is_not_python_is_declared_as_data_of_its_package() -> N
             path = file.relative_to(ROOT)
             if file.is_dir() or file.suffix in {".py", ".pyc"} or str(path).startswith(APART):
                 continue
-            patterns = declared.get(".".join(path.parent.parts), [])
-            if not any(fnmatch(file.name, pattern) for pattern in patterns):
+            if not _is_declared(path, declared):
                 missing.append(str(path))
     assert missing == []
+
+
+def _is_declared(path: Path, declared: dict[str, list[str]]) -> bool:
+    """Whether a package the file is in, or below, has it among its data."""
+    return any(
+        path.relative_to(folder).match(pattern)
+        for folder in path.parents
+        for pattern in declared.get(".".join(folder.parts), [])
+    )

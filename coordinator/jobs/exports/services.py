@@ -41,6 +41,7 @@ class ExportRequest:
     started_by: str
     client_request_id: str
     target_resource: str
+    correlation_id: str = ""
 
 
 def begin_export(vault_id: UUID, request: ExportRequest, now: datetime) -> Job:
@@ -78,6 +79,7 @@ def begin_export(vault_id: UUID, request: ExportRequest, now: datetime) -> Job:
             queue=QueueName.INVENTORY,
             started_by=request.started_by,
             client_request_id=request.client_request_id,
+            correlation_id=request.correlation_id,
             arguments={
                 "filters": dict(request.words),
                 "output": request.output,

@@ -115,6 +115,7 @@ def apply_bandwidth(fabric: Fabric, now: datetime, origin: RequestOrigin = BY_IT
             queue=QueueName.REPLICATION,
             started_by=origin.started_by,
             client_request_id=origin.client_request_id,
+            correlation_id=origin.correlation_id,
             arguments={
                 "fabric_id": str(fabric.id),
                 "hosts": {

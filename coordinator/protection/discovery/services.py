@@ -77,6 +77,7 @@ def _begin(fabric: Fabric, names: tuple[str, str], origin: RequestOrigin, now: d
             queue=QueueName.INVENTORY,
             started_by=origin.started_by,
             client_request_id=origin.client_request_id,
+            correlation_id=origin.correlation_id,
             arguments={"fabric_id": str(fabric.id)},
         ),
         now,

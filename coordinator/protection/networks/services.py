@@ -121,6 +121,7 @@ def unmap_networks(mapping: NetworkMapping, origin: RequestOrigin, now: datetime
             queue=QueueName.REPLICATION,
             started_by=origin.started_by,
             client_request_id=origin.client_request_id,
+            correlation_id=origin.correlation_id,
         ),
         now,
     )
@@ -192,6 +193,7 @@ def _job(
         queue=QueueName.REPLICATION,
         started_by=origin.started_by,
         client_request_id=origin.client_request_id,
+        correlation_id=origin.correlation_id,
         arguments={
             "affected_objects": {
                 machine.name: f"{len(machine.adapters)} adapters" for machine in connected

@@ -186,6 +186,7 @@ def _begin(
             queue=QueueName.INVENTORY,
             started_by=origin.started_by,
             client_request_id=origin.client_request_id,
+            correlation_id=origin.correlation_id,
             arguments={
                 "pairing_id": str(pairing.id),
                 "names": [receiver.name for receiver in renewed],

@@ -95,6 +95,7 @@ def renew_server_certificates(fabric: Fabric, origin: RequestOrigin, now: dateti
             queue=QueueName.INVENTORY,
             started_by=origin.started_by,
             client_request_id=origin.client_request_id,
+            correlation_id=origin.correlation_id,
             arguments={"names": [receiver.name for receiver in renewed]},
         ),
         now,

@@ -300,6 +300,7 @@ def _begin(
             queue=QueueName.REPLICATION,
             started_by=origin.started_by,
             client_request_id=origin.client_request_id,
+            correlation_id=origin.correlation_id,
             arguments={
                 "pairing_id": str(pairing.id),
                 "port": listening.replication_port,

@@ -298,6 +298,7 @@ def _apply(
             queue=QueueName.REPLICATION,
             started_by=origin.started_by,
             client_request_id=origin.client_request_id,
+            correlation_id=origin.correlation_id,
             arguments={
                 "policy_id": str(policy.id),
                 "revision": policy.revision,

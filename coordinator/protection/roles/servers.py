@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.conf import settings
 
-from coordinator.events.services import EventDraft, clear_event, raise_event
+from coordinator.events.services import EventDraft, clear_events, raise_events
 from coordinator.events.states import EventType, Severity
 from coordinator.fabrics.models import Provider
 from coordinator.fabrics.queries import is_connected
@@ -17,11 +18,18 @@ WATCH_TASK = "protection.watch_servers"
 WATCH_PERIOD = timedelta(seconds=10)
 # An agent that is restarted is not lost.
 LOST_AFTER = timedelta(seconds=30)
+# Providers renew their certificates when ten days are left.
+ENDING = timedelta(days=7)
 
 
 def lost_key(provider: Provider) -> str:
     """Key of the event that says that a server is lost."""
     return f"server-lost:{provider.id}"
+
+
+def ending_key(provider: Provider) -> str:
+    """Key of the event that says that a provider's certificate ends soon."""
+    return f"certificate:{provider.id}"
 
 
 def watch_servers(now: datetime) -> None:
@@ -31,11 +39,22 @@ def watch_servers(now: datetime) -> None:
     """
     lease_seconds = settings.CONFIGURATION.lease_seconds
     providers = Provider.objects.filter(unregistered_at=None).select_related("fabric")
-    for provider in providers.exclude(last_heartbeat_at=None):
-        if is_connected(provider, now, lease_seconds):
-            clear_event(provider.vault_id, lost_key(provider), now)
-        elif provider.last_heartbeat_at and now - provider.last_heartbeat_at > LOST_AFTER:
-            raise_event(_lost(provider, provider.last_heartbeat_at), now)
+    drafts: list[EventDraft] = []
+    over: dict[UUID, list[str]] = {}
+    for provider in providers:
+        well = over.setdefault(provider.vault_id, [])
+        heard_at = provider.last_heartbeat_at
+        if heard_at is not None and is_connected(provider, now, lease_seconds):
+            well.append(lost_key(provider))
+        elif heard_at is not None and now - heard_at > LOST_AFTER:
+            drafts.append(_lost(provider, heard_at))
+        if provider.certificate_not_after - now < ENDING:
+            drafts.append(_ending(provider))
+        else:
+            well.append(ending_key(provider))
+    raise_events(drafts, now)
+    for vault_id, keys in over.items():
+        clear_events(vault_id, keys, now)
     clear_decided(now)
 
 
@@ -62,4 +81,29 @@ def _lost(provider: Provider, since: datetime) -> EventDraft:
         affected_name=name,
         fabric_name=provider.fabric.name,
         key=lost_key(provider),
+    )
+
+
+def _ending(provider: Provider) -> EventDraft:
+    name = provider.fabric.friendly_name
+    return EventDraft(
+        vault_id=provider.vault_id,
+        type=EventType.AGENT_HEALTH,
+        severity=Severity.WARNING,
+        failure=Failure(
+            "ProviderCertificateEnding",
+            f"The certificate of the provider on {name} ends on "
+            f"{provider.certificate_not_after:%Y-%m-%d} and was not renewed.",
+            (
+                "The provider was away for long: it renews its certificate while it is connected.",
+                "The clock of its server is wrong.",
+            ),
+            "Start the provider's service and look at the server's clock. Once the certificate has "
+            "ended the server must be registered anew.",
+        ),
+        affected_type="Server",
+        affected_id=str(provider.fabric_id),
+        affected_name=name,
+        fabric_name=provider.fabric.name,
+        key=ending_key(provider),
     )

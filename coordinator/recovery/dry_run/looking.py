@@ -100,6 +100,7 @@ def _begin(
             queue=QueueName.INVENTORY,
             started_by=origin.started_by,
             client_request_id=origin.client_request_id,
+            correlation_id=origin.correlation_id,
         ),
         now,
     )

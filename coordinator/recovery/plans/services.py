@@ -277,6 +277,7 @@ def _begin(plan: RecoveryPlan, what: _What, origin: RequestOrigin, now: datetime
             queue=QueueName.REPLICATION,
             started_by=origin.started_by,
             client_request_id=origin.client_request_id,
+            correlation_id=origin.correlation_id,
             arguments={"affected_objects": dict(what.affected_objects)},
         ),
         now,

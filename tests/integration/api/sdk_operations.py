@@ -34,8 +34,6 @@ class Row:
 
     applies: str = ""
     does_not: str = ""
-    # What comes with a part of the product that is not there.
-    awaited: str = ""
 
 
 # By package and class; operations of the client itself stand under its own name.
@@ -48,7 +46,7 @@ TABLE: Mapping[str, Mapping[str, Row]] = {
         ),
         "Operations": Row("list"),
         "RecoveryPointsOperations": Row("get list_by_replication_protected_items"),
-        "ReplicationAlertSettingsOperations": Row(awaited="create get list"),
+        "ReplicationAlertSettingsOperations": Row("create get list"),
         "ReplicationAppliancesOperations": Row(does_not="list"),
         "ReplicationEligibilityResultsOperations": Row(does_not="get list"),
         "ReplicationEventsOperations": Row("get list"),
@@ -195,13 +193,13 @@ def _methods(kind: type) -> list[str]:
     return [name for name, _ in found if not name.startswith("_")]
 
 
-def stated() -> dict[str, bool | None]:
-    """What the table says: by package, class and method whether it applies; None: not yet."""
+def stated() -> dict[str, bool]:
+    """What the table says: by package, class and method whether it applies."""
     return {
         f"{package}:{owner}.{method}": applies
         for package, classes in TABLE.items()
         for owner, row in classes.items()
-        for methods, applies in ((row.applies, True), (row.does_not, False), (row.awaited, None))
+        for methods, applies in ((row.applies, True), (row.does_not, False))
         for method in methods.split()
     }
 
@@ -228,9 +226,7 @@ def table() -> str:
     for each in operations():
         name = re.sub(r"Operations\.", ".", str(each)).removeprefix(".")
         known = tests.get(each.words, [])
-        if applies[each.words] is None:
-            lines.append(f"| `{name}` | not yet | |")
-        elif applies[each.words]:
+        if applies[each.words]:
             lines.append(f"| `{name}` | yes | {known[0].partition('::')[0] if known else ''} |")
         else:
             lines.append(f"| `{name}` | no: `OperationNotSupported` | test_sdk_sweep.py |")

@@ -12,15 +12,17 @@ from coordinator.events.models import Event
 from coordinator.events.queries import EventFilters, events_of, find_event
 from coordinator.events.services import (
     KEPT,
+    WARNINGS_KEPT,
     EventDraft,
     clear_event,
     clear_events_about,
     forget_fabric_events,
+    note_event,
     prune_events,
     raise_event,
     raise_events,
 )
-from coordinator.events.states import EventType, Severity
+from coordinator.events.states import HEALTH_CHANGED, EventType, Severity
 from coordinator.failures import Failure
 from coordinator.vaults.models import Vault
 
@@ -138,3 +140,21 @@ def test_what_was_over_for_long_is_forgotten(draft: EventDraft) -> None:
     assert Event.objects.count() == 3
     prune_events(NOW + KEPT + timedelta(seconds=1))
     assert [event.key for event in Event.objects.all()] == [draft.key]
+
+
+def test_warnings_of_machines_health_are_forgotten_sooner(draft: EventDraft) -> None:
+    warning = replace(draft, code=HEALTH_CHANGED)
+    for each in (warning, replace(warning, severity=Severity.CRITICAL, key="critical")):
+        raise_event(each, NOW)
+        clear_event(each.vault_id, each.key, NOW)
+    prune_events(NOW + WARNINGS_KEPT - timedelta(seconds=1))
+    assert Event.objects.count() == 2
+    prune_events(NOW + WARNINGS_KEPT + timedelta(seconds=1))
+    assert [event.key for event in Event.objects.all()] == ["critical"]
+
+
+def test_what_only_happened_stands_open_never(draft: EventDraft) -> None:
+    for _ in range(2):
+        note_event(draft, NOW)
+    assert Event.objects.filter(key=draft.key, cleared_at=NOW).count() == 2
+    assert not events_of(draft.vault_id, EventFilters(only_open=True)).exists()

@@ -14,6 +14,7 @@ from coordinator.jobs.stored_failures import read_failure
 from coordinator.jobs.verbs import (
     RESULT_FIELDS,
     VERBS,
+    CommandCause,
     CommandFailure,
     VerbError,
     build_command,
@@ -25,7 +26,8 @@ JOB_ID = UUID("99999999-2222-4333-8444-555555555555")
 
 
 def build(verb: str, inputs: object) -> command_pb2.Command:
-    body = build_command(COMMAND_ID, JOB_ID, "a/b", timedelta(seconds=90), (verb, inputs))
+    cause = CommandCause(JOB_ID, "a/b", "trace-1")
+    body = build_command(COMMAND_ID, cause, timedelta(seconds=90), (verb, inputs))
     return command_pb2.Command.FromString(body)
 
 
@@ -43,6 +45,7 @@ def test_a_command_carries_ids_time_limit_and_request() -> None:
     command = build("stop_virtual_machine", {"vm": {"vm_id": "7", "host": "hv1"}, "turn_off": True})
     assert command.command_id == str(COMMAND_ID)
     assert (command.job_id, command.step_key) == (str(JOB_ID), "a/b")
+    assert command.correlation_id == "trace-1"
     assert command.time_limit.ToTimedelta() == timedelta(seconds=90)
     assert command.stop_virtual_machine.vm.host == "hv1"
     assert command.stop_virtual_machine.turn_off

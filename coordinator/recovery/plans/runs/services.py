@@ -127,6 +127,7 @@ def _begin(plan: RecoveryPlan, request: RunRequest, origin: RequestOrigin) -> Be
         queue=QueueName.FAILOVER,
         started_by=origin.started_by,
         client_request_id=origin.client_request_id,
+        correlation_id=origin.correlation_id,
         arguments={
             "plan_id": str(plan.id),
             "plan": plan.name,

@@ -1,0 +1,1 @@
+"""Metrics for Prometheus, read from the database each time they are asked for."""

@@ -1,0 +1,1 @@
+"""Alerts: telling people and programs of events, by e-mail and webhooks."""
