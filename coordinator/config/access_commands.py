@@ -13,6 +13,8 @@ from uuid import UUID
 
 import typer
 
+from coordinator.config.command_auditing import command_entry, record_command
+from coordinator.config.configuration import read_configuration
 from coordinator.config.setting_up import set_up_when_installed
 
 if TYPE_CHECKING:
@@ -71,7 +73,8 @@ def principal(
             "principal_id": str(access.find_program(client_id).id),
         }
 
-    _written_once(output, make)
+    given = {"name": name, "role": role, "subscription": str(subscription)}
+    _written_once(output, make, "principal/create", given)
 
 
 @principal_app.command("rotate-secret")
@@ -101,7 +104,8 @@ def rotate_secret(
             "principal_id": str(program.id),
         }
 
-    _written_once(output, make)
+    given = {"days": str(days), "oldSecretsHours": str(old_secrets_hours)}
+    _written_once(output, make, "principal/rotate-secret", given)
 
 
 @person_app.command()
@@ -131,16 +135,21 @@ def create(
             "principal_id": str(person.id),
         }
 
-    _written_once(output, make)
+    given = {"role": role, "subscription": str(subscription)}
+    _written_once(output, make, "person/create", given)
 
 
 @person_app.command()
 def disable(name: SignInNameOption) -> None:
     """Puts somebody out at once: sessions and tokens are over."""
     set_up_when_installed()
-    from coordinator.access import services as access  # noqa: PLC0415 - Django is set up now
+    from django.db import transaction  # noqa: PLC0415 - Django is set up now
 
-    _or_exit(lambda: access.disable_person(name))
+    from coordinator.access import services as access  # noqa: PLC0415 - likewise
+
+    with transaction.atomic():
+        _or_exit(lambda: access.disable_person(name))
+        _record("person/disable", name, {})
 
 
 @person_app.command("reset-password")
@@ -149,7 +158,12 @@ def reset_password(name: SignInNameOption, output: OutputOption) -> None:
     set_up_when_installed()
     from coordinator.access import services as access  # noqa: PLC0415 - Django is set up now
 
-    _written_once(output, lambda: {"name": name, "password": access.reset_password(name).reveal()})
+    _written_once(
+        output,
+        lambda: {"name": name, "password": access.reset_password(name).reveal()},
+        "person/reset-password",
+        {},
+    )
 
 
 def _role(name: str) -> RoleDefinition | None:
@@ -165,16 +179,30 @@ def _role(name: str) -> RoleDefinition | None:
     return role
 
 
-def _written_once(output: Path, make: Callable[[], Mapping[str, str]]) -> None:
-    """Makes something with a secret and writes it to a file only we can read: both or neither."""
+def _written_once(
+    output: Path, make: Callable[[], Mapping[str, str]], action: str, given: Mapping[str, str]
+) -> None:
+    """Makes something with a secret and writes it to a file only we can read: both or neither.
+
+    Args:
+        output: The file.
+        make: Makes it, and gives what the file is to hold.
+        action: What the audit calls it.
+        given: What of the command's options the audit keeps.
+    """
     from django.db import transaction  # noqa: PLC0415 - Django is set up now
 
     with transaction.atomic():
         content = _or_exit(make)
+        _record(action, content.get("name") or content["principal_id"], given)
         descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             os.fchmod(stream.fileno(), 0o600)
             json.dump(dict(content), stream)
+
+
+def _record(action: str, resource: str, given: Mapping[str, str]) -> None:
+    record_command(read_configuration().state, command_entry(action, resource, given))
 
 
 def _or_exit(work: Callable[[], T]) -> T:

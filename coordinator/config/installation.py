@@ -13,6 +13,7 @@ from django.db.utils import OperationalError
 from coordinator.access import services as access
 from coordinator.config.configuration import Configuration
 from coordinator.config.waiting import wait_for
+from coordinator.events.audit import services as audit
 from coordinator.vaults import authority, replication_authority
 
 # How long a process waits for a database that is still starting.
@@ -28,6 +29,7 @@ def install(configuration: Configuration, now: datetime) -> None:
     folder = configuration.state / "ca"
     authority.ensure_authority(folder, now)
     replication_authority.ensure_replication_authority(folder, now)
+    audit.ensure_signer(folder)
     names = [configuration.public_host, configuration.api_host, configuration.gateway_host]
     authority.ensure_server_certificate(folder, sorted(set(names)), now)
     wait_for("PostgreSQL", lambda: _database_made(configuration), DATABASE_LIMIT_SECONDS)

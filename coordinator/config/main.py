@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from coordinator.config import access_commands
+from coordinator.config import access_commands, audit_commands
 from coordinator.config.configuration import read_configuration
 from coordinator.config.setting_up import set_up_django, set_up_when_installed
 
@@ -24,6 +24,7 @@ app = typer.Typer(
 
 app.add_typer(access_commands.principal_app, name="principal")
 app.add_typer(access_commands.person_app, name="person")
+app.add_typer(audit_commands.app, name="audit")
 
 StateOption = Annotated[
     Path, typer.Option("--state", envvar="OSR_STATE", help="Folder of keys, logs and databases.")

@@ -11,8 +11,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from opensiterecovery.provider.v1.registration_pb2 import RegisterRequest, RegisterResponse
 from opensiterecovery.provider.v1.registration_pb2_grpc import RegistrationServicer
 
-from coordinator.fabrics.services import register_provider
 from coordinator.failures import RefusedError
+from coordinator.gateway.auditing import REGISTER, note_denial, register_and_record
 from coordinator.gateway.database import DatabaseAwayError
 from coordinator.gateway.refusals import AWAY, BROKEN, abort, status_of
 from coordinator.gateway.settings import GatewayContext
@@ -35,10 +35,11 @@ class RegistrationService(RegistrationServicer):
         gateway = self._gateway
         try:
             registration = await gateway.database.run(
-                register_provider, request, gateway.authority, gateway.clock()
+                register_and_record, request, gateway.authority, gateway.clock()
             )
         except RefusedError as error:
             log.warning("registration.refused", code=error.failure.code)
+            await note_denial(gateway, REGISTER, error.failure)
             await abort(context, status_of(error), error.failure)
         except DatabaseAwayError:
             await abort(context, grpc.StatusCode.UNAVAILABLE, AWAY)

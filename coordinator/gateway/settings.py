@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 
+from coordinator.events.audit.services import RefusalRecorder, process_recorder
 from coordinator.gateway.database import Database
 from coordinator.jobs.registry import Registry
 from coordinator.jobs.services import Engine
@@ -60,3 +62,9 @@ class GatewayContext:
     settings: GatewaySettings
     engine: Engine = field(default_factory=lambda: Engine(Registry(), lambda: datetime.now(UTC)))
     inventory_turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+
+    @cached_property
+    def refusals(self) -> RefusalRecorder:
+        """Who was turned away."""
+        folder = self.authority.folder
+        return RefusalRecorder(lambda: process_recorder(folder), self.database.run)
