@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
-from django.db.models import Count
+from django.db.models import Count, Q
 
 from coordinator.events.alerting.states import DeliveryState
 from coordinator.events.models import AlertDelivery, Event
@@ -22,6 +22,7 @@ def open_events() -> Iterable[tuple[UUID, str, str, int]]:
 def undelivered_alerts() -> Iterable[tuple[UUID, str, str, int]]:
     """Vault, "email" or "webhook", state and number of the alerts that have not arrived."""
     rows = AlertDelivery.objects.exclude(state=DeliveryState.DELIVERED).order_by()
-    counted = rows.values_list("vault_id", "webhook__isnull", "state").annotate(count=Count("id"))
+    marked = rows.annotate(is_mail=Q(webhook=None))
+    counted = marked.values_list("vault_id", "is_mail", "state").annotate(count=Count("id"))
     for vault_id, is_mail, state, count in counted:
         yield vault_id, EMAIL if is_mail else WEBHOOK, state, count
