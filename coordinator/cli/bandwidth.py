@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from coordinator.cli.completion import complete_servers
+from coordinator.cli.confirmation import YesOption, confirm
 from coordinator.cli.names import find_server
 from coordinator.cli.operations import (
     DEFAULT_LIMIT_SECONDS,
@@ -25,7 +27,9 @@ UNITS = {"bps": 1, "kbps": 10**3, "mbps": 10**6, "gbps": 10**9}
 _RATE = re.compile(r"(\d+(?:\.\d+)?)\s*(bps|kbps|mbps|gbps)", re.IGNORECASE)
 _WINDOW = re.compile(r"(\S+)\s+(\d{1,2}:\d{2})-(\d{1,2}:\d{2})\s+(\S+)")
 
-ServerArgument = Annotated[str, typer.Argument(help="Server whose hosts send.")]
+ServerArgument = Annotated[
+    str, typer.Argument(help="Server whose hosts send.", autocompletion=complete_servers)
+]
 COLUMNS = {
     "Server": lambda limit: str(limit["properties"]["fabricFriendlyName"]),
     "Now": lambda limit: shown_rate(limit["properties"]["currentBitsPerSecond"]),
@@ -94,10 +98,13 @@ def show(session: Session, server: ServerArgument) -> None:
 def remove(
     session: Session,
     server: ServerArgument,
+    yes: YesOption = False,
     wait: WaitOption = True,
     limit_seconds: LimitOption = DEFAULT_LIMIT_SECONDS,
 ) -> None:
     """Ends the limit: hosts send as fast as they can."""
+    text = f"This removes the bandwidth limit of {server}: its hosts send as fast as they can."
+    confirm(session, text, server, yes=yes)
     job_name = session.clients.start("DELETE", _address(session, server))
     if job_name:
         follow(session, job_name, wait=wait, limit_seconds=limit_seconds)

@@ -111,20 +111,13 @@ def wait_for_many(
     """Shows how machines stand until the first copy of each has begun or cannot begin.
 
     Raises:
-        CommandError: The time is over; the jobs go on.
+        CommandError: The time is over, or Ctrl-C was pressed; the jobs go on.
     """
-
-    def late(_found: Any) -> CommandError:
-        return CommandError(
-            ExitCode.TIME_OVER,
-            f"Not all first copies have begun after {limit_seconds:.0f} s; they go on.",
-            recommended_action="Look at them again with: osr protect list",
-        )
-
     waiting = Waiting(
         lambda: read_progress(clients, begun),
         lambda found: all(one.begun for one in found),
-        late,
+        "Not all first copies have begun",
+        "osr protect list",
     )
     found: list[MachineProgress] = wait_until(waiting, display, limit_seconds, INTERVAL_SECONDS)
     return found

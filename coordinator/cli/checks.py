@@ -13,6 +13,7 @@ from coordinator.cli.failover import Direction, address_of
 from coordinator.cli.failures import CommandError
 from coordinator.cli.names import find_protected_item
 from coordinator.cli.operations import follow
+from coordinator.cli.outputs import OutputFormat
 from coordinator.cli.plan_access import PlanArgument, find_plan, path_of
 from coordinator.cli.plan_runs import DirectionOption
 from coordinator.cli.protection import MachineArgument
@@ -143,7 +144,7 @@ def _look(session: Session, path: str, wanted: Mapping[str, Any]) -> None:
     body = {"properties": {"networkId": wanted["networkId"]} if existing else {}}
     job_name = session.clients.start("POST", f"{path}/lookBeforeFailover", body)
     # What the command says is what was found; how the look goes is told beside that.
-    beside = replace(session, as_json=False, output=session.notes)
+    beside = replace(session, format=OutputFormat.TABLE, output=session.notes)
     try:
         follow(beside, job_name, wait=True, limit_seconds=LOOK_LIMIT_SECONDS)
     except CommandError as problem:

@@ -4,46 +4,79 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
-from urllib.parse import urlsplit
-
-from azure.core.rest import HttpRequest, HttpResponse
-from azure.identity import ClientSecretCredential
-from azure.mgmt.recoveryservices import RecoveryServicesClient
-from azure.mgmt.recoveryservicessiterecovery import SiteRecoveryManagementClient
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 from coordinator.cli.connection import Connection
+from coordinator.cli.tokens import TokenFile
+
+if TYPE_CHECKING:
+    from azure.core.rest import HttpResponse
+    from azure.mgmt.authorization import AuthorizationManagementClient
+    from azure.mgmt.recoveryservices import RecoveryServicesClient
+    from azure.mgmt.recoveryservicessiterecovery import SiteRecoveryManagementClient
+
+    from coordinator.cli.credentials import PersonCredential, ProgramCredential
 
 API_VERSION = "2025-08-01"
 
 
 class Clients:
-    """The two clients and the calls neither of them has."""
+    """The clients and the calls none of them has.
 
-    def __init__(self, connection: Connection, vault: str) -> None:
-        self._connection = connection
+    Microsoft's packages take a second to import: they are when a command needs them first, so
+    that help and completion come at once.
+    """
+
+    def __init__(self, connection: Connection, vault: str, kept: TokenFile | None = None) -> None:
+        self.connection = connection
         self.resource_group = connection.resource_group
         self.vault = vault
+        self._kept = kept
 
     @property
     def endpoint(self) -> str:
-        return self._connection.endpoint
+        return self.connection.endpoint
 
     @property
     def scope(self) -> tuple[str, str]:
         """Resource group and vault: what every call of Site Recovery begins with."""
         return self.resource_group, self.vault
 
+    @property
+    def vault_id(self) -> str:
+        """ARM id of the vault."""
+        return (
+            f"/subscriptions/{self.connection.subscription_id}/resourceGroups/"
+            f"{self.resource_group}/providers/Microsoft.RecoveryServices/vaults/{self.vault}"
+        )
+
     @cached_property
     def site_recovery(self) -> SiteRecoveryManagementClient:
+        from azure.mgmt.recoveryservicessiterecovery import (  # noqa: PLC0415 - see the class
+            SiteRecoveryManagementClient,
+        )
+
         return SiteRecoveryManagementClient(
-            self._credential, self._connection.subscription_id, **self._options
+            self._credential, self.connection.subscription_id, **self._options
         )
 
     @cached_property
     def recovery_services(self) -> RecoveryServicesClient:
+        from azure.mgmt.recoveryservices import RecoveryServicesClient  # noqa: PLC0415 - likewise
+
         return RecoveryServicesClient(
-            self._credential, self._connection.subscription_id, **self._options
+            self._credential, self.connection.subscription_id, **self._options
+        )
+
+    @cached_property
+    def authorization(self) -> AuthorizationManagementClient:
+        from azure.mgmt.authorization import (  # noqa: PLC0415 - likewise
+            AuthorizationManagementClient,
+        )
+
+        return AuthorizationManagementClient(
+            self._credential, self.connection.subscription_id, **self._options
         )
 
     def send(
@@ -70,6 +103,49 @@ class Clients:
         response = self._send(method, path, body, parameters)
         return response.json() if response.content else None
 
+    def request(self, method: str, path: str, body: object = None) -> Any:
+        """As `send`, for a call that may begin a job.
+
+        Returns:
+            The answer's JSON; without one the name of the job, or None when there is none.
+
+        Raises:
+            HttpResponseError: The service refused.
+        """
+        response = self._send(method, path, body)
+        if response.content:
+            return response.json()
+        address = response.headers.get("Azure-AsyncOperation") or ""
+        return {"job": urlsplit(address).path.rpartition("/")[2]} if address else None
+
+    def download(self, address: str, token: str) -> bytes:
+        """What is at an address that its own token opens.
+
+        Raises:
+            HttpResponseError: The service refused.
+        """
+        from azure.core.rest import HttpRequest  # noqa: PLC0415 - see the class
+
+        separator = "" if token.startswith("?") else "?"
+        request = HttpRequest("GET", f"{address}{separator}{token}")
+        response = self.site_recovery.send_request(request)
+        response.raise_for_status()
+        return bytes(response.content)
+
+    def list(self, path: str) -> list[Any]:
+        """All pages of a list that Microsoft's clients have no method for.
+
+        Raises:
+            HttpResponseError: The service refused.
+        """
+        answer: Any = self.send("GET", path)
+        found = list(answer["value"])
+        while answer.get("nextLink"):
+            [token] = parse_qs(urlsplit(answer["nextLink"]).query)["$skipToken"]
+            answer = self.send("GET", path, parameters={"$skipToken": token})
+            found += answer["value"]
+        return found
+
     def start(self, method: str, path: str, body: object = None) -> str:
         """Makes such a call whose work a job does.
 
@@ -89,33 +165,29 @@ class Clients:
         body: object,
         parameters: Mapping[str, str] | None = None,
     ) -> HttpResponse:
-        address = (
-            f"{self.endpoint}/subscriptions/{self._connection.subscription_id}/resourceGroups/"
-            f"{self.resource_group}/providers/Microsoft.RecoveryServices/vaults/{self.vault}{path}"
-        )
+        from azure.core.rest import HttpRequest  # noqa: PLC0415 - likewise
+
         query = {"api-version": API_VERSION, **(parameters or {})}
-        request = HttpRequest(method, address, params=query, json=body)
+        request = HttpRequest(
+            method, f"{self.endpoint}{self.vault_id}{path}", params=query, json=body
+        )
         response = self.site_recovery.send_request(request)
         response.raise_for_status()
         return response
 
     @cached_property
-    def _credential(self) -> ClientSecretCredential:
-        connection = self._connection
-        return ClientSecretCredential(
-            connection.tenant_id,
-            connection.client_id,
-            connection.client_secret.reveal(),
-            authority=connection.authority,
-            disable_instance_discovery=True,
-            connection_verify=connection.ca_file,
-            retry_total=2,
-        )
+    def _credential(self) -> PersonCredential | ProgramCredential:
+        from coordinator.cli.credentials import credential_for  # noqa: PLC0415 - likewise
+
+        return credential_for(self.connection, self._kept)
 
     @property
     def _options(self) -> dict[str, Any]:
+        from coordinator.cli.credentials import KeptTokenPolicy  # noqa: PLC0415 - likewise
+
         return {
-            "base_url": self._connection.endpoint,
-            "connection_verify": self._connection.ca_file,
+            "base_url": self.endpoint,
+            "connection_verify": self.connection.verify,
+            "authentication_policy": KeptTokenPolicy(self._credential, f"{self.endpoint}/.default"),
             "retry_total": 3,
         }

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from coordinator.cli.names import list_clouds
+from coordinator.cli.completion import complete_clouds, complete_servers
+from coordinator.cli.names import find_cloud, list_clouds
 from coordinator.cli.session import Session, command
 
 app = typer.Typer(no_args_is_help=True, help="VMM clouds of the registered servers.")
@@ -23,7 +24,21 @@ COLUMNS = {
 @command(app, "list")
 def list_all(
     session: Session,
-    server: Annotated[str | None, typer.Option(help="Only of this server.")] = None,
+    server: Annotated[
+        str | None, typer.Option(help="Only of this server.", autocompletion=complete_servers)
+    ] = None,
 ) -> None:
     """Lists the clouds."""
     session.show(list_clouds(session.clients, server), COLUMNS)
+
+
+@command(app)
+def show(
+    session: Session,
+    name: Annotated[str, typer.Argument(help="Name of the cloud.", autocompletion=complete_clouds)],
+    server: Annotated[
+        str | None, typer.Option(help="Server it is of.", autocompletion=complete_servers)
+    ] = None,
+) -> None:
+    """Shows a cloud."""
+    session.show_one(find_cloud(session.clients, name, server), COLUMNS)

@@ -1,8 +1,9 @@
-"""The connection file: where the coordinator is, and who we are to it."""
+"""Where the coordinator is, and who we are to it."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,12 @@ class Secret:
     def reveal(self) -> str:
         return self._text
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other.reveal() == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
     def __repr__(self) -> str:
         return "Secret(***)"
 
@@ -26,13 +33,17 @@ class Secret:
 
 @dataclass(frozen=True)
 class Connection:
-    """What connection.json says.
+    """What connection.json or a profile says.
 
     Attributes:
         endpoint: Base URL of the API.
         authority: Base URL of the sign-in endpoint.
-        ca_file: PEM file of the authority that signed the coordinator's certificate.
+        client_id: Of a program; empty: a person signs in.
+        client_secret: Of the program.
+        ca_file: PEM file of the authority that signed the coordinator's certificate; empty: one
+            of those the system trusts.
         gateway: Where agents dial, "host:port".
+        profile: Name of the profile that says so; empty: a connection file.
     """
 
     endpoint: str
@@ -44,7 +55,17 @@ class Connection:
     resource_group: str
     vault: str
     ca_file: str
-    gateway: str
+    gateway: str = ""
+    profile: str = ""
+
+    @property
+    def is_person(self) -> bool:
+        return not self.client_id
+
+    @property
+    def verify(self) -> str | bool:
+        """What `requests` wants to know about certificates."""
+        return self.ca_file or True
 
 
 WORDS = (
@@ -79,9 +100,29 @@ def read_connection(file: Path | None) -> Connection:
     missing = [word for word in WORDS if not isinstance(content.get(word), str)]
     if missing:
         raise _unusable(f"{file} lacks: {', '.join(missing)}.")
-    texts = {word: content[word] for word in WORDS}
+    return connection_of(content)
+
+
+def connection_of(content: Mapping[str, object]) -> Connection:
+    """A connection of words that are known to be there and texts."""
+    texts = {word: str(content[word]) for word in WORDS}
     secret = Secret(texts.pop("client_secret"))
-    return Connection(**texts, client_secret=secret, gateway=str(content.get("gateway", "")))
+    return Connection(
+        **texts,
+        client_secret=secret,
+        gateway=str(content.get("gateway", "")),
+        profile=str(content.get("profile", "")),
+    )
+
+
+def content_of(connection: Connection) -> dict[str, str]:
+    """What a file keeps of a connection, its secret in plain words."""
+    content = {word: getattr(connection, word) for word in WORDS}
+    return {
+        **content,
+        "client_secret": connection.client_secret.reveal(),
+        "gateway": connection.gateway,
+    }
 
 
 def _unusable(message: str) -> CommandError:
@@ -89,5 +130,6 @@ def _unusable(message: str) -> CommandError:
         ExitCode.NOT_CONNECTED,
         message,
         possible_causes=["The path is wrong.", "The file is no connection file."],
-        recommended_action="Give the file with --connection or in OSR_CONNECTION.",
+        recommended_action="Give the file with --connection or in OSR_CONNECTION, or sign in to a "
+        "coordinator once: osr login.",
     )

@@ -6,12 +6,6 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-from azure.mgmt.recoveryservicessiterecovery.models import (
-    PlannedFailoverInput,
-    PlannedFailoverInputProperties,
-    ReverseReplicationInput,
-    ReverseReplicationInputProperties,
-)
 
 from coordinator.cli.confirmation import YesOption, confirm
 from coordinator.cli.failures import CommandError, ExitCode
@@ -75,17 +69,17 @@ def planned(
     direction: Annotated[
         Direction | None, typer.Option(help="Default: away from where the machine runs.")
     ] = None,
+    yes: YesOption = False,
     wait: WaitOption = True,
     limit_seconds: LimitOption = DEFAULT_LIMIT_SECONDS,
 ) -> None:
     """Shuts a machine down, sends the rest, starts it at the other site; loses no data."""
     clients = session.clients
     item = find_protected_item(clients, machine)
-    wanted = PlannedFailoverInput(
-        properties=PlannedFailoverInputProperties(
-            failover_direction=direction or direction_from(item.properties.active_location)
-        )
-    )
+    name = friendly_name(item)
+    confirm(session, f"{name} is shut down and started at the other site.", name, yes=yes)
+    chosen = direction or direction_from(item.properties.active_location)
+    wanted = {"properties": {"failoverDirection": chosen}}
     operation = clients.site_recovery.replication_protected_items.begin_planned_failover
     job_name = begin(operation, *clients.scope, *container_of(item.id), item.name, wanted)
     follow(session, job_name, wait=wait, limit_seconds=limit_seconds)
@@ -218,11 +212,12 @@ def operations(session: Session, machine: MachineArgument) -> None:
 def commit_failover(
     session: Session,
     machine: MachineArgument,
+    yes: YesOption = False,
     wait: WaitOption = True,
     limit_seconds: LimitOption = DEFAULT_LIMIT_SECONDS,
 ) -> None:
     """Commits a failover: removes the other recovery points."""
-    _commit(session, machine, wait=wait, limit=limit_seconds)
+    _commit(session, machine, yes=yes, wait=wait, limit=limit_seconds)
 
 
 @command(app, name="reverse")
@@ -240,11 +235,12 @@ def reverse_failover(
 def commit(
     session: Session,
     machine: MachineArgument,
+    yes: YesOption = False,
     wait: WaitOption = True,
     limit_seconds: LimitOption = DEFAULT_LIMIT_SECONDS,
 ) -> None:
     """Commits a failover: removes the other recovery points."""
-    _commit(session, machine, wait=wait, limit=limit_seconds)
+    _commit(session, machine, yes=yes, wait=wait, limit=limit_seconds)
 
 
 @command(commands)
@@ -265,8 +261,10 @@ def direction_from(active_location: str | None) -> Direction:
     return Direction.PRIMARY_TO_RECOVERY
 
 
-def _commit(session: Session, machine: str, *, wait: bool, limit: float) -> None:
+def _commit(session: Session, machine: str, *, yes: bool, wait: bool, limit: float) -> None:
     item = find_protected_item(session.clients, machine)
+    name = friendly_name(item)
+    confirm(session, f"The other recovery points of {name} are deleted.", name, yes=yes)
     operation = session.clients.site_recovery.replication_protected_items.begin_failover_commit
     run_operation(session, item, operation, wait=wait, limit=limit)
 
@@ -274,9 +272,7 @@ def _commit(session: Session, machine: str, *, wait: bool, limit: float) -> None
 def _reverse(session: Session, machine: str, *, wait: bool, limit: float) -> None:
     item = find_protected_item(session.clients, machine)
     direction = direction_from(item.properties.active_location)
-    wanted = ReverseReplicationInput(
-        properties=ReverseReplicationInputProperties(failover_direction=direction)
-    )
+    wanted = {"properties": {"failoverDirection": direction}}
     operation = session.clients.site_recovery.replication_protected_items.begin_reprotect
     run_operation(session, item, operation, wanted, wait=wait, limit=limit)
 

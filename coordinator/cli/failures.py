@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from azure.core.exceptions import (
-    AzureError,
-    ClientAuthenticationError,
-    HttpResponseError,
-    ServiceRequestError,
-    ServiceResponseError,
-)
 from rich.console import Console
 from rich.text import Text
 
 
 class ExitCode(IntEnum):
-    """What the exit status of `osr` means; deploy/docs and `osr --help` list them."""
+    """What the exit status of `osr` means; deploy/docs/cli.md and `osr --help` list them."""
 
     DONE = 0
     # A defect of the command or an answer it does not understand.
     FAULT = 1
-    # Typer's own: wrong arguments.
+    # Wrong arguments, or a file of osr apply that cannot be read. Typer's own number.
     USAGE = 2
-    # No connection file, no answer from the service, or the service does not know us.
+    # No profile, no answer from the service, or the service does not know us.
     NOT_CONNECTED = 3
-    # The service refused: a value is not allowed, or the state of the object does not allow it.
+    # The service refused: a value is not allowed, or the state of the object does not allow it;
+    # or nobody confirmed what has to be confirmed.
     REFUSED = 4
     NOT_FOUND = 5
     # Another operation runs on the object.
@@ -37,6 +30,14 @@ class ExitCode(IntEnum):
     JOB_FAILED = 7
     # The job that was waited for still runs.
     TIME_OVER = 8
+    # Our roles do not allow it.
+    NOT_ALLOWED = 9
+    # osr diff: the vault is not as the files say.
+    DIFFERENT = 10
+    # osr audit: a record is not as it was written.
+    AUDIT_ALTERED = 11
+    # Ctrl-C; the shells' number. A job that was begun goes on.
+    INTERRUPTED = 130
 
 
 @dataclass
@@ -86,67 +87,97 @@ def show_error(console: Console, error: CommandError) -> None:
         console.print(Text(f"Recommended action: {error.recommended_action}"))
 
 
-def error_of_sdk(error: Exception, endpoint: str) -> CommandError:
-    """Says in our words what the SDK raised."""
-    match error:
-        case ClientAuthenticationError() if not _unreached(error):
+def unreached(error: BaseException, endpoint: str) -> CommandError:
+    """Says why a coordinator was not reached: its certificate, its name, the network, or itself.
+
+    Args:
+        error: What the library raised; the reason is often only in what that came from.
+        endpoint: Base URL of the coordinator.
+    """
+    reason = _reason(error)
+    lowered = reason.lower()
+    for words, cause, action in _REASONS:
+        if any(word in lowered for word in words):
             return CommandError(
                 ExitCode.NOT_CONNECTED,
-                f"{endpoint} does not accept the client id and secret.",
-                code="NotSignedIn",
-                possible_causes=["The connection file is another coordinator's, or out of date."],
-                recommended_action="Get a new connection file from the administrator.",
+                f"{endpoint} cannot be reached: {reason}",
+                code="NotConnected",
+                possible_causes=cause,
+                recommended_action=action,
             )
-        case HttpResponseError() if not _unreached(error):
-            return _refusal(error)
-        case AzureError():
-            return CommandError(
-                ExitCode.NOT_CONNECTED,
-                f"{endpoint} does not answer: {error.message}",
-                possible_causes=[
-                    "The coordinator is stopped or the network is down.",
-                    "The CA file of the connection is another coordinator's.",
-                ],
-                recommended_action="Check the endpoint and the CA file in the connection file.",
-            )
-        case _:
-            return CommandError(ExitCode.FAULT, f"{type(error).__name__}: {error}")
-
-
-def _unreached(error: BaseException | None) -> bool:
-    """Whether the service was not even reached; signing in says so only in what it came from."""
-    while error is not None:
-        if isinstance(error, ServiceRequestError | ServiceResponseError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
-
-
-def _refusal(error: HttpResponseError) -> CommandError:
-    body = _body(error)
-    details = body.get("details")
-    first = details[0] if isinstance(details, list) and details else {}
-    exit_codes = {404: ExitCode.NOT_FOUND, 409: ExitCode.BUSY}
-    exit_code = exit_codes.get(error.status_code or 0, ExitCode.REFUSED)
-    if exit_code is ExitCode.BUSY and body.get("code") != "532":
-        exit_code = ExitCode.REFUSED
-    if (error.status_code or 500) >= 500:
-        exit_code = ExitCode.FAULT
-    causes = str(first.get("possibleCauses") or "")
     return CommandError(
-        exit_code,
-        str(body.get("message") or error.message),
-        code=str(body.get("code") or error.status_code or ""),
-        possible_causes=causes.splitlines(),
-        recommended_action=str(first.get("recommendedAction") or ""),
+        ExitCode.NOT_CONNECTED,
+        f"{endpoint} does not answer: {reason}",
+        code="NotConnected",
+        possible_causes=["The coordinator is stopped.", "The network is down."],
+        recommended_action="Check the endpoint (osr profile show), then the coordinator itself.",
     )
 
 
-def _body(error: HttpResponseError) -> Mapping[str, object]:
-    """The "error" member of the answer; empty when the answer has none."""
-    try:
-        body = json.loads(error.response.text()) if error.response is not None else {}
-    except ValueError:
-        return {}
-    found = body.get("error") if isinstance(body, dict) else None
-    return found if isinstance(found, dict) else {}
+# What is looked for in the reason, in this order; possible causes; what to do.
+_REASONS: Sequence[tuple[Sequence[str], Sequence[str], str]] = (
+    (
+        ("certificate has expired",),
+        ["The coordinator's certificate is over.", "This machine's clock is wrong."],
+        "Compare the clocks; then have the coordinator's certificate renewed.",
+    ),
+    (
+        ("hostname mismatch", "doesn't match", "not valid for"),
+        ["The endpoint names the coordinator by a name that is not in its certificate."],
+        "Use the name that is in the certificate: osr profile add --endpoint ... --replace.",
+    ),
+    (
+        ("certificate verify failed", "certificate_verify_failed", "self-signed", "self signed"),
+        [
+            "The CA file is another coordinator's, or missing.",
+            "Somebody else answers at this address.",
+        ],
+        "Get ca.pem from the administrator, by a way you trust: osr profile add --ca-file ...",
+    ),
+    (
+        ("invalid path", "could not find a suitable tls ca", "no such file"),
+        ["The CA file was moved or removed."],
+        "Give the coordinator's ca.pem again: osr profile add --ca-file ... --replace.",
+    ),
+    (
+        ("name or service not known", "getaddrinfo", "nodename nor servname", "name resolution"),
+        ["The host name is misspelt.", "The name server is not reached."],
+        "Check the host name in the endpoint: osr profile show.",
+    ),
+    (
+        ("connection refused", "actively refused"),
+        ["The coordinator is stopped.", "The port is another one.", "A firewall refuses."],
+        "Check the port in the endpoint (osr profile show), then whether the coordinator runs.",
+    ),
+    (
+        ("wrong version number", "wrong_version_number", "record layer failure", "ssl"),
+        ["The port speaks no TLS: it is another service's.", "A proxy is in between."],
+        "Check the port in the endpoint: osr profile show.",
+    ),
+    (
+        ("timed out", "timeout"),
+        ["The coordinator is overloaded.", "A firewall drops what is sent to it."],
+        "Try again; then check the way to the coordinator.",
+    ),
+)
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost words, without the objects that libraries print before them."""
+    innermost: BaseException = error
+    seen = {id(error)}
+    while True:
+        below = _below(innermost)
+        if below is None or id(below) in seen:
+            break
+        seen.add(id(below))
+        innermost = below
+    text = str(innermost) or str(error) or type(innermost).__name__
+    return " ".join(text.split()).rstrip(".") + "."
+
+
+def _below(error: BaseException) -> BaseException | None:
+    """What an error came from, where Python and the libraries keep that."""
+    named = (getattr(error, name, None) for name in ("inner_exception", "reason"))
+    places = (error.__cause__, *named, error.__context__, *error.args)
+    return next((one for one in places if isinstance(one, BaseException)), None)

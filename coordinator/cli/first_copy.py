@@ -15,26 +15,24 @@ PROTECTED = "Protected"
 FAILED = "EnablingFailed"
 
 
-def wait_for_protection(read: Callable[[], Any], display: Display, limit_seconds: float) -> Any:
+def wait_for_protection(
+    name: str, read: Callable[[], Any], display: Display, limit_seconds: float
+) -> Any:
     """Reads a protected item until it is protected.
 
     Returns:
         The item.
 
     Raises:
-        CommandError: Enabling failed, or the time is over; the copy goes on.
+        CommandError: Enabling failed, the time is over, or Ctrl-C was pressed; the copy goes on.
     """
-
-    def late(item: Any) -> CommandError:
-        name = item.properties.friendly_name
-        return CommandError(
-            ExitCode.TIME_OVER,
-            f"{name} is not protected after {limit_seconds:.0f} s; its first copy goes on.",
-            recommended_action=f"Look at it again with: osr protect watch {name}",
-        )
-
     ends = {PROTECTED, FAILED}
-    waiting = Waiting(read, lambda item: item.properties.protection_state in ends, late)
+    waiting = Waiting(
+        read,
+        lambda item: item.properties.protection_state in ends,
+        f"The first copy of {name} is not complete",
+        f"osr protect watch {name}",
+    )
     item = wait_until(waiting, display, limit_seconds)
     if item.properties.protection_state == FAILED:
         raise CommandError(

@@ -7,7 +7,7 @@ from typing import Any
 from rich.markup import escape
 from rich.tree import Tree
 
-from coordinator.cli.waiting import seconds_between, task_name
+from coordinator.cli.job_readings import seconds_between, task_name
 
 QUIET_STATES = frozenset({"Succeeded", "Skipped", "NotStarted"})
 

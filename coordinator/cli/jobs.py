@@ -6,7 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
+from coordinator.cli.completion import complete_jobs
+from coordinator.cli.events import quoted
 from coordinator.cli.failures import show_error
+from coordinator.cli.job_readings import job_percent, seconds_between
 from coordinator.cli.job_trees import job_tree
 from coordinator.cli.operations import (
     DEFAULT_LIMIT_SECONDS,
@@ -18,13 +21,12 @@ from coordinator.cli.operations import (
     job_name_of,
 )
 from coordinator.cli.session import Session, command
-from coordinator.cli.waiting import job_percent, seconds_between
 
 app = typer.Typer(no_args_is_help=True, help="Jobs: what was asked for, and what became of it.")
 
 # More machines of a group are shown when asked for; what did not end well is always shown.
 SHOWN_MEMBERS = 20
-JobArgument = Annotated[str, typer.Argument(help="The job's id.")]
+JobArgument = Annotated[str, typer.Argument(help="The job's id.", autocompletion=complete_jobs)]
 JOB = "Job"
 
 
@@ -55,11 +57,19 @@ DETAILS = {
 def list_jobs(
     session: Session,
     state: Annotated[str | None, typer.Option(help="Only in this state: InProgress, ...")] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="Begun then or later.")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--until", metavar="TIME", help="Begun then or before.")
+    ] = None,
     count: Annotated[int, typer.Option("--count", min=1, help="At most so many.")] = 50,
 ) -> None:
     """Lists the jobs, newest first."""
     clients = session.clients
-    wanted = None if state is None else f"jobStatus eq '{state}'"
+    words = {"jobStatus": state, "startTime": start, "endTime": end}
+    clauses = [f"{name} eq '{quoted(value)}'" for name, value in words.items() if value]
+    wanted = " and ".join(clauses) or None
     found: list[Any] = []
     for job in clients.site_recovery.replication_jobs.list(*clients.scope, filter=wanted):
         found.append(job)

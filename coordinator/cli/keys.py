@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from coordinator.cli.failures import CommandError, ExitCode
+from coordinator.cli.private_files import write_private
 from coordinator.cli.session import Session, command
 
 app = typer.Typer(no_args_is_help=True, help="Registration keys: what a VMM server registers with.")
@@ -25,24 +25,24 @@ COLUMNS = {
 @command(app)
 def create(
     session: Session,
-    output: Annotated[Path, typer.Option(help="File to write; only you can read it.")],
+    file: Annotated[Path, typer.Option("--file", help="To write; only you can read it.")],
     max_uses: Annotated[
         int | None, typer.Option(min=1, help="How many servers may register with it.")
     ] = None,
     force: Annotated[bool, typer.Option(help="Overwrite the file.")] = False,
 ) -> None:
     """Makes a key, valid for five days, and writes its file."""
-    if output.exists() and not force:
+    if file.exists() and not force:
         raise CommandError(
             ExitCode.REFUSED,
-            f"{output} exists.",
+            f"{file} exists.",
             possible_causes=["A key was written there before."],
             recommended_action="Choose another file, or give --force.",
         )
     body = {} if max_uses is None else {"properties": {"maxUses": max_uses}}
     key = session.clients.send("POST", "/registrationKeys", body)
-    write_private(output, str(key["properties"].pop("keyFile")))
-    session.show_one(key, {**COLUMNS, "File": lambda _key: str(output)})
+    write_private(file, str(key["properties"].pop("keyFile")))
+    session.show_one(key, {**COLUMNS, "File": lambda _key: str(file)})
 
 
 @command(app, "list")
@@ -53,19 +53,12 @@ def list_keys(session: Session) -> None:
 
 
 @command(app)
+def show(session: Session, key: Annotated[str, typer.Argument(help="The key's id.")]) -> None:
+    """Shows a key that was made; its secret was in its file only."""
+    session.show_one(session.clients.send("GET", f"/registrationKeys/{key}"), COLUMNS)
+
+
+@command(app)
 def revoke(session: Session, key: Annotated[str, typer.Argument(help="The key's id.")]) -> None:
     """Makes a key useless at once; servers registered with it stay registered."""
     session.show_one(session.clients.send("POST", f"/registrationKeys/{key}/revoke"), COLUMNS)
-
-
-def write_private(file: Path, text: str) -> None:
-    """Writes a file that only we can read, from its first byte on."""
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
-            stream.write(text)
-        draft.replace(file)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise

@@ -7,13 +7,18 @@ from typing import Annotated, Any
 import typer
 
 from coordinator.cli.clients import Clients
+from coordinator.cli.completion import complete_clouds, complete_machines, complete_servers
 from coordinator.cli.names import container_of, list_clouds, pick
 from coordinator.cli.session import Session, command
 
 app = typer.Typer(no_args_is_help=True, help="Virtual machines that can be protected.")
 
-CloudOption = Annotated[str | None, typer.Option(help="Only of this cloud.")]
-ServerOption = Annotated[str | None, typer.Option(help="Only of this server.")]
+CloudOption = Annotated[
+    str | None, typer.Option(help="Only of this cloud.", autocompletion=complete_clouds)
+]
+ServerOption = Annotated[
+    str | None, typer.Option(help="Only of this server.", autocompletion=complete_servers)
+]
 COLUMNS = {
     "Name": lambda machine: str(machine.properties.friendly_name),
     "Protection": lambda machine: str(machine.properties.protection_status),
@@ -68,7 +73,9 @@ def list_all(session: Session, cloud: CloudOption = None, server: ServerOption =
 @command(app)
 def show(
     session: Session,
-    name: Annotated[str, typer.Argument(help="For example GoldVM1.")],
+    name: Annotated[
+        str, typer.Argument(help="For example GoldVM1.", autocompletion=complete_machines)
+    ],
     cloud: CloudOption = None,
     server: ServerOption = None,
 ) -> None:

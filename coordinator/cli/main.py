@@ -7,13 +7,18 @@ import logging
 import typer
 
 from coordinator.cli import (
+    alerts,
+    api_requests,
+    audit,
     bandwidth,
     checks,
     clouds,
     events,
     failover,
+    job_exports,
     jobs,
     keys,
+    login,
     machines,
     networks,
     offline_copies,
@@ -24,13 +29,17 @@ from coordinator.cli import (
     plan_runs,
     plans,
     policies,
+    profile_commands,
     protection,
+    roles,
     running_replication,
     servers,
     storage,
     test_failover,
     vaults,
+    webhooks,
 )
+from coordinator.cli.apply import commands as apply_commands
 from coordinator.cli.failures import ExitCode
 
 EPILOG = "Exit status: " + ", ".join(
@@ -43,6 +52,11 @@ app = typer.Typer(
     help="Open Site Recovery: protects Hyper-V machines of one VMM site at another.",
     epilog=EPILOG,
 )
+app.add_typer(login.commands)
+app.add_typer(profile_commands.app, name="profile")
+app.add_typer(apply_commands.commands)
+app.add_typer(api_requests.commands)
+app.add_typer(roles.app, name="role")
 app.add_typer(vaults.app, name="vault")
 app.add_typer(keys.app, name="key")
 app.add_typer(servers.app, name="server")
@@ -66,7 +80,11 @@ checks.add_to(failover.app, plans.app)
 test_failover.add_to(failover.app, plans.app)
 plans.app.add_typer(plan_actions.app, name="action")
 app.add_typer(jobs.app, name="job")
+job_exports.add_to(jobs.app)
 app.add_typer(events.app, name="events")
+app.add_typer(alerts.app, name="alerts")
+app.add_typer(webhooks.app, name="webhook")
+app.add_typer(audit.app, name="audit")
 
 
 def main() -> None:

@@ -8,12 +8,8 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
-from azure.mgmt.recoveryservicessiterecovery.models import (
-    CreateNetworkMappingInput,
-    CreateNetworkMappingInputProperties,
-    VmmToVmmCreateNetworkMappingInput,
-)
 
+from coordinator.cli.completion import complete_networks, complete_servers
 from coordinator.cli.confirmation import YesOption, confirm
 from coordinator.cli.failures import CommandError, ExitCode, not_found
 from coordinator.cli.names import find_server, friendly_name, pick, segment_after
@@ -28,7 +24,12 @@ from coordinator.cli.session import Session, command
 
 app = typer.Typer(no_args_is_help=True, help="VM networks and their mappings.")
 
-ServerOption = Annotated[str | None, typer.Option(help="Server of the network.")]
+NetworkArgument = Annotated[
+    str, typer.Argument(help="Name of the network.", autocompletion=complete_networks)
+]
+ServerOption = Annotated[
+    str | None, typer.Option(help="Server of the network.", autocompletion=complete_servers)
+]
 
 
 def _of(network: Any) -> Mapping[str, Any]:
@@ -70,6 +71,35 @@ def list_all(session: Session, server: ServerOption = None) -> None:
     session.show(_networks(session, server), COLUMNS)
 
 
+LOGICAL_COLUMNS = {
+    "Name": friendly_name,
+    "Server": lambda one: str(one["server"]),
+    "Definitions": lambda one: str(one.properties.logical_network_definitions_status or "-"),
+    "Usage": lambda one: str(one.properties.logical_network_usage or "-"),
+}
+
+
+@command(app)
+def logical(session: Session, server: ServerOption = None) -> None:
+    """Lists the logical networks: what a network for a test can be made on."""
+    clients = session.clients
+    fabrics = list(clients.site_recovery.replication_fabrics.list(*clients.scope))
+    fabrics = fabrics if server is None else [pick("server", server, fabrics)]
+    found: list[Any] = []
+    for fabric in fabrics:
+        networks = clients.site_recovery.replication_logical_networks
+        for one in networks.list_by_replication_fabrics(*clients.scope, str(fabric.name)):
+            one["server"] = friendly_name(fabric)
+            found.append(one)
+    session.show(found, LOGICAL_COLUMNS)
+
+
+@command(app)
+def show(session: Session, network: NetworkArgument, server: ServerOption = None) -> None:
+    """Shows a network."""
+    session.show_one(_find(session, network, server), COLUMNS)
+
+
 @command(app, "maps")
 def list_maps(session: Session) -> None:
     """Lists the mappings."""
@@ -80,7 +110,9 @@ def list_maps(session: Session) -> None:
 @command(app)
 def targets(
     session: Session,
-    network: Annotated[str, typer.Argument(help="Network to map.")],
+    network: Annotated[
+        str, typer.Argument(help="Network to map.", autocompletion=complete_networks)
+    ],
     recovery_server: Annotated[
         str, typer.Option("--recovery-server", help="Server to choose a network of.")
     ],
@@ -109,8 +141,15 @@ def targets(
 @command(app, "map")
 def map_network(
     session: Session,
-    network: Annotated[str, typer.Argument(help="Network that protected machines are on.")],
-    recovery_network: Annotated[str, typer.Argument(help="Network for their replicas.")],
+    network: Annotated[
+        str,
+        typer.Argument(
+            help="Network that protected machines are on.", autocompletion=complete_networks
+        ),
+    ],
+    recovery_network: Annotated[
+        str, typer.Argument(help="Network for their replicas.", autocompletion=complete_networks)
+    ],
     wait: WaitOption = True,
     limit_seconds: LimitOption = DEFAULT_LIMIT_SECONDS,
 ) -> None:
@@ -121,12 +160,12 @@ def map_network(
     clients = session.clients
     source = _find(session, network, None)
     target = _find(session, recovery_network, None)
-    wanted = CreateNetworkMappingInput(
-        properties=CreateNetworkMappingInputProperties(
-            recovery_network_id=target.id,
-            fabric_specific_details=VmmToVmmCreateNetworkMappingInput(),
-        )
-    )
+    wanted = {
+        "properties": {
+            "recoveryNetworkId": target.id,
+            "fabricSpecificDetails": {"instanceType": "VmmToVmm"},
+        }
+    }
     known = _mapping_of(session, source.id, target.id)
     name = mapping_name(friendly_name(source)) if known is None else str(known.name)
     operation = clients.site_recovery.replication_network_mappings.begin_create
@@ -138,7 +177,9 @@ def map_network(
 @command(app)
 def unmap(
     session: Session,
-    network: Annotated[str, typer.Argument(help="Network whose mapping goes.")],
+    network: Annotated[
+        str, typer.Argument(help="Network whose mapping goes.", autocompletion=complete_networks)
+    ],
     recovery_server: Annotated[
         str | None, typer.Option("--recovery-server", help="If it is mapped to several servers.")
     ] = None,

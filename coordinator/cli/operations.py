@@ -10,9 +10,11 @@ from urllib.parse import urlsplit
 import typer
 
 from coordinator.cli.failures import CommandError, ExitCode
+from coordinator.cli.job_displays import choose_display
+from coordinator.cli.job_readings import JobReadings, seconds_between
 from coordinator.cli.names import segment_after
 from coordinator.cli.session import Session, as_plain
-from coordinator.cli.waiting import choose_display, seconds_between, wait_for_job
+from coordinator.cli.waiting import wait_for_job
 
 WaitOption = Annotated[
     bool, typer.Option("--wait/--no-wait", help="Wait for the job, showing what it does.")
@@ -81,20 +83,23 @@ def follow(
     """
     clients = session.clients
 
-    def read() -> Any:
+    def get(name: str, with_machines: bool) -> Any:
         # Of a plan's job all machines with each reading would be megabytes.
-        return clients.site_recovery.replication_jobs.get(
-            *clients.scope, job_name, params={"childTasks": "none"}
-        )
+        more: dict[str, Any] = {} if with_machines else {"params": {"childTasks": "none"}}
+        return clients.site_recovery.replication_jobs.get(*clients.scope, name, **more)
 
     if not wait:
-        job = read()
+        job = get(job_name, False)
         if session.as_json:
             session.show_json(as_plain(job))
         session.tell(f"Job {job.name} ({job.properties.friendly_name}) has begun.")
+        session.tell(f"Look at it with: osr job watch {job.name}")
         return
-    display = choose_display(session.notes, quiet=session.as_json)
-    job = wait_for_job(read, display, limit_seconds)
+    readings = JobReadings(get, job_name, with_machines=not session.as_json)
+    display = choose_display(
+        session.notes, quiet=session.as_json, machines=lambda: readings.machines
+    )
+    job = wait_for_job(job_name, readings.read, display, limit_seconds)
     if session.as_json:
         session.show_json(as_plain(job))
     left = job.properties.get("leftState")

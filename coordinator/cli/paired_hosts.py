@@ -7,13 +7,19 @@ from urllib.parse import quote
 
 import typer
 
+from coordinator.cli.completion import complete_clouds, complete_pairs, complete_policies
 from coordinator.cli.failures import CommandError, ExitCode
 from coordinator.cli.names import find_cloud, find_policy
 from coordinator.cli.operations import DEFAULT_LIMIT_SECONDS, LimitOption, WaitOption, follow
 from coordinator.cli.pairs import find_pair
 from coordinator.cli.session import Session, command
 
-SourceArgument = Annotated[str, typer.Argument(help="Cloud that the pair protects, or its name.")]
+SourceArgument = Annotated[
+    str,
+    typer.Argument(
+        help="Cloud that the pair protects, or its name.", autocompletion=complete_pairs
+    ),
+]
 COLUMNS = {
     "Host": lambda host: str(host["properties"]["fqdn"]),
     "Side": lambda host: str(host["properties"]["location"]),
@@ -57,9 +63,15 @@ def renew_certificates(
 
 def check(
     session: Session,
-    source: Annotated[str, typer.Argument(help="Cloud to protect.")],
-    target: Annotated[str, typer.Argument(help="Cloud to recover in.")] = "",
-    policy: Annotated[str, typer.Option(help="Replication policy.")] = "",
+    source: Annotated[
+        str, typer.Argument(help="Cloud to protect.", autocompletion=complete_clouds)
+    ],
+    target: Annotated[
+        str, typer.Argument(help="Cloud to recover in.", autocompletion=complete_clouds)
+    ] = "",
+    policy: Annotated[
+        str, typer.Option(help="Replication policy.", autocompletion=complete_policies)
+    ] = "",
 ) -> None:
     """Says everything that keeps a cloud, or two clouds, from being paired."""
     clients = session.clients

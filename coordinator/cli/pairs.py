@@ -7,14 +7,9 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from azure.mgmt.recoveryservicessiterecovery.models import (
-    CreateProtectionContainerMappingInput,
-    CreateProtectionContainerMappingInputProperties,
-    RemoveProtectionContainerMappingInput,
-    RemoveProtectionContainerMappingInputProperties,
-)
 
 from coordinator.cli.clients import Clients
+from coordinator.cli.completion import complete_clouds, complete_pairs, complete_policies
 from coordinator.cli.confirmation import YesOption, confirm
 from coordinator.cli.failures import CommandError, ExitCode, not_found
 from coordinator.cli.names import container_of, find_cloud, find_policy, friendly_name
@@ -49,9 +44,15 @@ COLUMNS = {
 @command(app)
 def create(
     session: Session,
-    source: Annotated[str, typer.Argument(help="Cloud to protect.")],
-    target: Annotated[str, typer.Argument(help="Cloud to recover in.")],
-    policy: Annotated[str, typer.Option(help="Replication policy.")],
+    source: Annotated[
+        str, typer.Argument(help="Cloud to protect.", autocompletion=complete_clouds)
+    ],
+    target: Annotated[
+        str, typer.Argument(help="Cloud to recover in.", autocompletion=complete_clouds)
+    ],
+    policy: Annotated[
+        str, typer.Option(help="Replication policy.", autocompletion=complete_policies)
+    ],
     wait: WaitOption = True,
     limit_seconds: LimitOption = DEFAULT_LIMIT_SECONDS,
 ) -> None:
@@ -64,11 +65,7 @@ def create(
     primary = find_cloud(clients, source)
     recovery = find_cloud(clients, target)
     chosen = find_policy(clients, policy)
-    wanted = CreateProtectionContainerMappingInput(
-        properties=CreateProtectionContainerMappingInputProperties(
-            policy_id=chosen.id, target_protection_container_id=recovery.id
-        )
-    )
+    wanted = {"properties": {"policyId": chosen.id, "targetProtectionContainerId": recovery.id}}
     mappings = clients.site_recovery.replication_protection_container_mappings
     name = _new_name(clients, primary, recovery, chosen)
     operation = mappings.begin_create
@@ -87,7 +84,12 @@ def list_pairs(session: Session) -> None:
 @command(app)
 def remove(
     session: Session,
-    source: Annotated[str, typer.Argument(help="Cloud that the pair protects, or its name.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="Cloud that the pair protects, or its name.", autocompletion=complete_pairs
+        ),
+    ],
     vault_only: Annotated[
         bool,
         typer.Option("--vault-only", help="Change nothing on the hosts, only forget the pair."),
@@ -107,10 +109,7 @@ def remove(
     if vault_only:
         job_name = begin(mappings.begin_purge, *where)
     else:
-        wanted = RemoveProtectionContainerMappingInput(
-            properties=RemoveProtectionContainerMappingInputProperties()
-        )
-        job_name = begin(mappings.begin_delete, *where, wanted)
+        job_name = begin(mappings.begin_delete, *where, {"properties": {}})
     if not job_name:
         return
     follow(session, job_name, wait=wait, limit_seconds=limit_seconds)

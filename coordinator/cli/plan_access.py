@@ -10,15 +10,23 @@ from urllib.parse import quote
 import typer
 
 from coordinator.cli.clients import Clients
+from coordinator.cli.completion import complete_plans, complete_protected_machines
 from coordinator.cli.names import friendly_name, pick
 from coordinator.cli.operations import begin, follow
+from coordinator.cli.outputs import OutputFormat
 from coordinator.cli.plan_edits import Groups, matching
 from coordinator.cli.plan_views import plan_tree
 from coordinator.cli.session import Session, as_plain
 
-PlanArgument = Annotated[str, typer.Argument(help="Name of the recovery plan.")]
+PlanArgument = Annotated[
+    str, typer.Argument(help="Name of the recovery plan.", autocompletion=complete_plans)
+]
 MachinesArgument = Annotated[
-    list[str], typer.Argument(help="Names of protected machines, or patterns such as 'web-*'.")
+    list[str],
+    typer.Argument(
+        help="Names of protected machines, or patterns such as 'web-*'.",
+        autocompletion=complete_protected_machines,
+    ),
 ]
 
 
@@ -70,7 +78,7 @@ def finish(session: Session, job_name: str, name: str, *, limit_seconds: float =
     clients = session.clients
     if job_name:
         # What the command says is the plan; how its job goes is told beside that.
-        beside = replace(session, as_json=False, output=session.notes)
+        beside = replace(session, format=OutputFormat.TABLE, output=session.notes)
         follow(beside, job_name, wait=True, limit_seconds=limit_seconds)
     show(session, clients.site_recovery.replication_recovery_plans.get(*clients.scope, name))
 

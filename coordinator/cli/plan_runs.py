@@ -37,13 +37,21 @@ def planned(
     session: Session,
     name: PlanArgument,
     direction: DirectionOption = None,
+    yes: YesOption = False,
     wait: WaitOption = True,
     limit_seconds: LimitOption = DEFAULT_LIMIT_SECONDS,
 ) -> None:
     """Moves all machines of a plan in its order, losing no data; stops at the first failure."""
+    plan = find_plan(session.clients, name)
+    confirm(
+        session,
+        f"The machines of {plan.name} are shut down and started at the other site.",
+        str(plan.name),
+        yes=yes,
+    )
     body = {"properties": _direction(direction)}
     plans = session.clients.site_recovery.replication_recovery_plans
-    _run(session, name, plans.begin_planned_failover, body, wait=wait, limit=limit_seconds)
+    _run(session, plan.name, plans.begin_planned_failover, body, wait=wait, limit=limit_seconds)
 
 
 @command(commands)

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import StrEnum
-from functools import partial
 from typing import Annotated, Any
 
 import typer
-from azure.mgmt.recoveryservicessiterecovery.models import (
-    CreatePolicyInput,
-    CreatePolicyInputProperties,
-    HyperVReplicaBluePolicyInput,
-    HyperVReplicaPolicyInput,
-)
 
+from coordinator.cli.completion import complete_policies
+from coordinator.cli.confirmation import YesOption, confirm
 from coordinator.cli.names import find_policy
 from coordinator.cli.operations import (
     DEFAULT_LIMIT_SECONDS,
@@ -27,7 +21,9 @@ from coordinator.cli.session import Session, command
 
 app = typer.Typer(no_args_is_help=True, help="Replication policies.")
 
-NameArgument = Annotated[str, typer.Argument(help="Name of the policy.")]
+NameArgument = Annotated[
+    str, typer.Argument(help="Name of the policy.", autocompletion=complete_policies)
+]
 COLUMNS = {
     "Name": lambda policy: str(policy.name),
     "Host version": lambda policy: str(policy.properties.provider_specific_details.instance_type),
@@ -91,25 +87,21 @@ def create(  # noqa: PLR0913, PLR0917 - each is an option of the command
     """Makes a policy for Hyper-V hosts of one generation; offline if it has the two paths."""
     clients = session.clients
     number = AUTHENTICATION_NUMBERS[authentication]
-    kind: Callable[..., HyperVReplicaPolicyInput] = partial(
-        HyperVReplicaBluePolicyInput, replication_frequency_in_seconds=frequency
-    )
-    if host_version is HostVersion.WINDOWS_2012:
-        if frequency != FREQUENCY_OF_2012_SECONDS:
-            raise typer.BadParameter("Hosts of 2012 replicate every 300 seconds only.")
-        kind = HyperVReplicaPolicyInput
-    details = kind(
-        recovery_points=recovery_points,
-        application_consistent_snapshot_frequency_in_hours=application_consistent_hours,
-        allowed_authentication_type=number,
-        initial_replication_method="Offline" if export_path or import_path else "OverNetwork",
-        offline_replication_export_path=export_path or None,
-        offline_replication_import_path=import_path or None,
-        replica_deletion="Required" if delete_replica else "NotRequired",
-    )
-    wanted = CreatePolicyInput(
-        properties=CreatePolicyInputProperties(provider_specific_input=details)
-    )
+    details: dict[str, object] = {
+        "instanceType": INSTANCE_TYPES[host_version],
+        "recoveryPoints": recovery_points,
+        "applicationConsistentSnapshotFrequencyInHours": application_consistent_hours,
+        "allowedAuthenticationType": number,
+        "initialReplicationMethod": "Offline" if export_path or import_path else "OverNetwork",
+        "offlineReplicationExportPath": export_path or None,
+        "offlineReplicationImportPath": import_path or None,
+        "replicaDeletion": "Required" if delete_replica else "NotRequired",
+    }
+    if host_version is HostVersion.WINDOWS_2012_R2:
+        details["replicationFrequencyInSeconds"] = frequency
+    elif frequency != FREQUENCY_OF_2012_SECONDS:
+        raise typer.BadParameter("Hosts of 2012 replicate every 300 seconds only.")
+    wanted = {"properties": {"providerSpecificInput": details}}
     policies = clients.site_recovery.replication_policies
     job_name = begin(policies.begin_create, *clients.scope, name, wanted)
     if job_name:
@@ -184,10 +176,11 @@ def show(session: Session, name: NameArgument) -> None:
 
 
 @command(app)
-def delete(session: Session, name: NameArgument) -> None:
+def delete(session: Session, name: NameArgument, yes: YesOption = False) -> None:
     """Deletes a policy that no pair of clouds uses."""
     clients = session.clients
     policy = find_policy(clients, name)
+    confirm(session, f"This deletes the policy {policy.name}.", str(policy.name), yes=yes)
     operation = clients.site_recovery.replication_policies.begin_delete
     job_name = begin(operation, *clients.scope, policy.name)
     if job_name:

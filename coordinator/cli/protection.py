@@ -7,18 +7,18 @@ from functools import partial
 from typing import Annotated, Any
 
 import typer
-from azure.mgmt.recoveryservicessiterecovery.models import (
-    DisableProtectionInput,
-    DisableProtectionInputProperties,
-    EnableProtectionInput,
-    EnableProtectionInputProperties,
-)
 
 from coordinator.cli.bulk_protection import (
     choose_table,
     enable_many,
     progress_table,
     wait_for_many,
+)
+from coordinator.cli.completion import (
+    complete_clouds,
+    complete_machines,
+    complete_policies,
+    complete_protected_machines,
 )
 from coordinator.cli.confirmation import YesOption, confirm
 from coordinator.cli.failures import CommandError, ExitCode
@@ -47,7 +47,12 @@ app = typer.Typer(no_args_is_help=True, help="Protected machines.")
 
 # So many failures are told one by one.
 MOST_TOLD = 5
-MachineArgument = Annotated[str, typer.Argument(metavar="VM", help="Name of the machine.")]
+MachineArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="VM", help="Name of the machine.", autocompletion=complete_protected_machines
+    ),
+]
 COLUMNS = {
     "Name": lambda item: str(item.properties.friendly_name),
     "State": lambda item: str(item.properties.protection_state_description),
@@ -84,16 +89,28 @@ def _scenario(name: str | None) -> str:
 def enable(  # noqa: PLR0913, PLR0917 - typer makes an option of each argument
     session: Session,
     machines: Annotated[
-        list[str] | None, typer.Argument(metavar="VM...", help="Names of machines.")
+        list[str] | None,
+        typer.Argument(
+            metavar="VM...", help="Names of machines.", autocompletion=complete_machines
+        ),
     ] = None,
     all_in: Annotated[
         str | None,
-        typer.Option("--all-in", metavar="CLOUD", help="All machines of a cloud that can be."),
+        typer.Option(
+            "--all-in",
+            metavar="CLOUD",
+            help="All machines of a cloud that can be.",
+            autocompletion=complete_clouds,
+        ),
     ] = None,
     cloud: CloudOption = None,
     server: ServerOption = None,
     policy: Annotated[
-        str | None, typer.Option(help="Policy; else that of the generation of each one's host.")
+        str | None,
+        typer.Option(
+            help="Policy; else that of the generation of each one's host.",
+            autocompletion=complete_policies,
+        ),
     ] = None,
     wait: WaitOption = True,
     limit_seconds: LimitOption = DEFAULT_LIMIT_SECONDS,
@@ -115,9 +132,7 @@ def enable(  # noqa: PLR0913, PLR0917 - typer makes an option of each argument
         many(found)
         return
     [one] = found
-    wanted = EnableProtectionInput(
-        properties=EnableProtectionInputProperties(protectable_item_id=one.id, policy_id=policy_id)
-    )
+    wanted = {"properties": {"protectableItemId": one.id, "policyId": policy_id}}
     operation = clients.site_recovery.replication_protected_items.begin_create
     # The item is named after the machine's id, so that asking twice asks for the same item.
     job_name = begin(operation, *clients.scope, *container_of(one.id), one.name, wanted)
@@ -201,8 +216,7 @@ def disable(
     if vault_only:
         job_name = begin(items.begin_purge, *where)
     else:
-        wanted = DisableProtectionInput(properties=DisableProtectionInputProperties())
-        job_name = begin(items.begin_delete, *where, wanted)
+        job_name = begin(items.begin_delete, *where, {"properties": {}})
     if not job_name:
         return
     follow(session, job_name, wait=wait, limit_seconds=limit_seconds)
@@ -237,7 +251,7 @@ def watch(
     def read() -> Any:
         return find_protected_item(session.clients, machine)
 
-    item = wait_for_protection(read, display, limit_seconds)
+    item = wait_for_protection(machine, read, display, limit_seconds)
     if session.as_json:
         session.show_json(as_plain(item))
     session.tell(f"{friendly_name(item)} is protected.")

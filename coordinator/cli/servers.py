@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from coordinator.cli.completion import complete_servers
 from coordinator.cli.confirmation import YesOption, confirm
 from coordinator.cli.names import find_server, pick, segment_after
 from coordinator.cli.operations import LimitOption, WaitOption, begin, follow
@@ -13,7 +14,9 @@ from coordinator.cli.session import Session, command
 
 app = typer.Typer(no_args_is_help=True, help="VMM servers registered in the vault.")
 
-NameArgument = Annotated[str, typer.Argument(help="For example VMM-Shanghai.")]
+NameArgument = Annotated[
+    str, typer.Argument(help="For example VMM-Shanghai.", autocompletion=complete_servers)
+]
 LIMIT = 600.0
 COLUMNS = {
     "Name": lambda server: str(server.properties.fabric_friendly_name),
@@ -35,7 +38,10 @@ def list_servers(session: Session) -> None:
 
 @command(app)
 def show(
-    session: Session, name: Annotated[str, typer.Argument(help="For example VMM-Shanghai.")]
+    session: Session,
+    name: Annotated[
+        str, typer.Argument(help="For example VMM-Shanghai.", autocompletion=complete_servers)
+    ],
 ) -> None:
     """Shows one server."""
     providers = session.clients.site_recovery.replication_recovery_services_providers
@@ -89,6 +95,20 @@ def remove(
     fabrics = clients.site_recovery.replication_fabrics
     operation = fabrics.begin_purge if vault_only else fabrics.begin_delete
     job_name = begin(operation, *clients.scope, fabric.name)
+    if job_name:
+        follow(session, job_name, wait=wait, limit_seconds=timeout)
+
+
+@command(app, "renew-certificates")
+def renew_certificates(
+    session: Session, name: NameArgument, wait: WaitOption = True, timeout: LimitOption = LIMIT
+) -> None:
+    """Gives all hosts of a server that replicate with certificates new ones."""
+    clients = session.clients
+    fabric = find_server(clients, name)
+    fabrics = clients.site_recovery.replication_fabrics
+    body = {"properties": {"renewCertificateType": "Cloud"}}
+    job_name = begin(fabrics.begin_renew_certificate, *clients.scope, fabric.name, body)
     if job_name:
         follow(session, job_name, wait=wait, limit_seconds=timeout)
 

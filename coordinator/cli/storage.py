@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from azure.mgmt.recoveryservicessiterecovery.models import (
-    StorageClassificationMappingInput,
-    StorageMappingInputProperties,
-)
 
+from coordinator.cli.completion import complete_classifications, complete_servers
+from coordinator.cli.confirmation import YesOption, confirm
 from coordinator.cli.failures import not_found
 from coordinator.cli.machines import ServerOption
 from coordinator.cli.names import find_server, friendly_name, pick, segment_after
@@ -29,9 +27,16 @@ CLASSIFICATION_COLUMNS = {
     "Id": lambda one: str(one.name),
 }
 
-SourceArgument = Annotated[str, typer.Argument(help="Classification to protect.")]
+SourceArgument = Annotated[
+    str, typer.Argument(help="Classification to protect.", autocompletion=complete_classifications)
+]
 TargetServerOption = Annotated[
-    str | None, typer.Option("--target-server", help="Server of the target classification.")
+    str | None,
+    typer.Option(
+        "--target-server",
+        help="Server of the target classification.",
+        autocompletion=complete_servers,
+    ),
 ]
 
 
@@ -45,7 +50,12 @@ def list_classifications(session: Session, server: ServerOption = None) -> None:
 def map_classification(
     session: Session,
     source: SourceArgument,
-    target: Annotated[str, typer.Argument(help="Classification to put replicas on.")],
+    target: Annotated[
+        str,
+        typer.Argument(
+            help="Classification to put replicas on.", autocompletion=complete_classifications
+        ),
+    ],
     server: ServerOption = None,
     target_server: TargetServerOption = None,
 ) -> None:
@@ -54,9 +64,7 @@ def map_classification(
     mappings = clients.site_recovery.replication_storage_classification_mappings
     one = pick("storage classification", source, classifications(session, server))
     other = pick("storage classification", target, classifications(session, target_server))
-    wanted = StorageClassificationMappingInput(
-        properties=StorageMappingInputProperties(target_storage_classification_id=other.id)
-    )
+    wanted = {"properties": {"targetStorageClassificationId": other.id}}
     name = mapping_name(friendly_name(one), friendly_name(other))
     where = (*clients.scope, _fabric(one.id), one.name, name)
     mappings.begin_create(*where, wanted, polling=False)
@@ -69,6 +77,7 @@ def unmap_classification(
     source: SourceArgument,
     server: ServerOption = None,
     target_server: TargetServerOption = None,
+    yes: YesOption = False,
 ) -> None:
     """Deletes the mapping of a classification; replicas stay where they are."""
     clients = session.clients
@@ -88,6 +97,8 @@ def unmap_classification(
         ]
     if not found:
         raise not_found("mapping of", friendly_name(one), [])
+    shown = friendly_name(one)
+    confirm(session, f"This ends the mapping of {shown}; replicas stay.", shown, yes=yes)
     for each in found:
         where = (*clients.scope, _fabric(one.id), one.name, each.name)
         mappings.begin_delete(*where, polling=False)

@@ -53,7 +53,7 @@ def test_a_key_is_written_for_its_owner_only_and_can_be_revoked(
     stage: Stage, tmp_path: Path
 ) -> None:
     file = tmp_path / "vault.key"
-    made = osr_json(stage, "key", "create", "--output", str(file))
+    made = osr_json(stage, "key", "create", "--file", str(file))
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     key_id = json.loads(file.read_text(encoding="utf-8"))["key_id"]
     assert made["name"] == key_id
@@ -74,11 +74,11 @@ def test_a_machine_goes_there_and_back_by_commands_alone(stage: Stage, paired: S
     assert watched.returncode == 0, watched.stderr
     assert f"{MACHINE} is protected." in watched.stdout
     for command in (
-        ("failover", "planned", MACHINE),
-        ("commit", MACHINE),
+        ("failover", "planned", MACHINE, "--yes"),
+        ("commit", MACHINE, "--yes"),
         ("reverse", MACHINE),
-        ("failover", "planned", MACHINE),
-        ("commit", MACHINE),
+        ("failover", "planned", MACHINE, "--yes"),
+        ("commit", MACHINE, "--yes"),
         ("reverse", MACHINE),
     ):
         done = osr(stage, *command)
@@ -108,5 +108,5 @@ def test_a_refusal_tells_cause_and_remedy_and_has_its_own_exit_status(
     assert refused.returncode == 4
     assert "SilverCloud1" in refused.stderr
     assert "Recommended action" in refused.stderr
-    missing = osr(stage, "failover", "planned", "VM99")
+    missing = osr(stage, "failover", "planned", "VM99", "--yes")
     assert missing.returncode == 5

@@ -86,7 +86,7 @@ def test_a_plan_goes_there_with_a_script_and_a_manual_action_and_comes_home(
     manual = ("--manual", "Look at it.")
     done(stage, "plan", "action", "add", PLAN, "Look", "--group", "2", *manual)
 
-    begun = json.loads(done_json(stage, "plan", "planned", PLAN, "--no-wait"))
+    begun = json.loads(done_json(stage, "plan", "planned", PLAN, "--yes", "--no-wait"))
     wait_for(
         "the plan to ask",
         lambda: job_of(stage, "PlannedFailover", "Suspended") is not None,
@@ -104,7 +104,7 @@ def test_a_plan_goes_there_with_a_script_and_a_manual_action_and_comes_home(
     assert "Seen." in shown
 
     for command in ("commit", "reverse", "planned", "commit", "reverse"):
-        more = ("--yes",) if command == "commit" else ()
+        more = ("--yes",) if command in {"commit", "planned"} else ()
         done(stage, "plan", command, PLAN, *more)
     all_in(stage, "Protected")
     assert all(sites.machine(machine).site == "Shanghai" for machine in MACHINES)

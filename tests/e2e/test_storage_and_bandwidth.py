@@ -48,7 +48,7 @@ def test_a_replicas_disks_go_to_the_storage_that_their_classification_is_mapped_
         # The bytes are there: what the guest wrote last is found on the replica's disks.
         assert sites.ledger(MACHINE, site="Beijing").gaps == 0
     finally:
-        command(stage, "storage", "unmap", "GOLD")
+        command(stage, "storage", "unmap", "GOLD", "--yes")
         cloud = story.operator.clouds()["GoldCloud1"]
         story.operator.wait_for_job(story.operator.disable(cloud, story.item), LIMIT_SECONDS)
 
@@ -68,7 +68,7 @@ def test_a_bandwidth_limit_comes_to_every_host_and_goes_again(
     added = policies(sites, began, "qos_policy.added")
     assert {each.host for each in added} >= {"sh-gold-1.contoso.com", "sh-gold-2.contoso.com"}
     assert {each.details["bits_per_second"] for each in added} == {400_007_168}
-    command(stage, "bandwidth", "remove", "VMM-Shanghai")
+    command(stage, "bandwidth", "remove", "VMM-Shanghai", "--yes")
     removed = policies(sites, began, "qos_policy.removed")
     assert {(each.host, each.target) for each in removed} == {
         (each.host, each.target) for each in added

@@ -54,7 +54,7 @@ def test_a_drill_runs_beside_production_and_counts_after_its_clean_up(
     names = [each["properties"]["friendlyName"] for each in osr_json(stage, "vm", "list")]
     assert TEST_MACHINE not in names
 
-    refused = osr(stage, "failover", "planned", MACHINE)
+    refused = osr(stage, "failover", "planned", MACHINE, "--yes")
     assert refused.returncode != 0
     assert "Clean up the test failover" in refused.stderr
 
@@ -66,7 +66,7 @@ def test_a_drill_runs_beside_production_and_counts_after_its_clean_up(
     assert (drill["notes"], drill["counts"]) == ("Up in a minute.", True)
     assert drill["networkFriendlyName"] == NETWORK
 
-    done(stage, "failover", "planned", MACHINE)
+    done(stage, "failover", "planned", MACHINE, "--yes")
     done(stage, "failover", "cancel", MACHINE, "--yes")
     done(stage, "protect", "disable", MACHINE, "--yes")
     assert sites.duplicate_effects() == duplicates

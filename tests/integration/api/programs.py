@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -135,21 +137,17 @@ class Program:
     def osr(
         self, *arguments: str, columns: int = 200, typed: str = ""
     ) -> subprocess.CompletedProcess[str]:
-        """Runs the command with the program's connection file; `typed` is its standard input."""
-        environment = {
-            **os.environ,
-            "OSR_CONNECTION": str(self.connection_file),
-            "COLUMNS": str(columns),
-        }
-        return subprocess.run(
-            [sys.executable, "-m", "coordinator.cli.main", *arguments],
-            env=environment,
-            input=typed,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        """Runs the command with the program's connection file; `typed` is typed at a terminal."""
+        environment = {"OSR_CONNECTION": str(self.connection_file), "COLUMNS": str(columns)}
+        if not typed:
+            return run_osr(arguments, environment)
+        ours, theirs = pty.openpty()
+        try:
+            os.write(ours, typed.encode())
+            return run_osr(arguments, environment, theirs)
+        finally:
+            os.close(ours)
+            os.close(theirs)
 
     @cached_property
     def connection_file(self) -> Path:
@@ -175,6 +173,25 @@ class Program:
         for name in ("site_recovery", "recovery_services", "authorization", "credential"):
             if name in self.__dict__:
                 self.__dict__[name].close()
+
+
+def run_osr(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    stdin: int = subprocess.DEVNULL,
+    typed: str | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Runs the command; `typed` comes through a pipe instead of `stdin`."""
+    source: dict[str, Any] = {"stdin": stdin} if typed is None else {"input": typed}
+    return subprocess.run(
+        [sys.executable, "-m", "coordinator.cli.main", *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        **source,
+    )
 
 
 def error_of(raised: AzureError) -> dict[str, Any]:

@@ -140,10 +140,10 @@ def test_osr_sets_lists_and_removes(program: Program, sites: Sites, engine: Scri
     ] == ("Asia/Shanghai")
     for wrong in ("fast", "20 apples"):
         assert program.osr("bandwidth", "set", "VMM-Shanghai", "--limit", wrong).returncode == 2
-    removed = program.osr("bandwidth", "remove", "VMM-Shanghai")
+    removed = program.osr("bandwidth", "remove", "VMM-Shanghai", "--yes")
     assert removed.returncode == 0, removed.stderr
     assert not BandwidthLimit.objects.exists()
     assert (
         "VMM-Shanghai has no bandwidth limit."
-        in program.osr("bandwidth", "remove", "VMM-Shanghai").stdout
+        in program.osr("bandwidth", "remove", "VMM-Shanghai", "--yes").stdout
     )

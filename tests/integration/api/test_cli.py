@@ -27,12 +27,12 @@ def test_a_vault_and_its_key(program: Program, tmp_path: Path) -> None:
     assert [vault["name"] for vault in json.loads(listed.stdout)] == ["Vault-1"]
 
     file = tmp_path / "vault-1.key"
-    key = program.osr("key", "create", "--output", str(file), "--max-uses", "2")
+    key = program.osr("key", "create", "--file", str(file), "--max-uses", "2")
     assert key.returncode == 0, key.stderr
     assert file.stat().st_mode & 0o777 == 0o600
     document = json.loads(file.read_text(encoding="utf-8"))
     assert document["secret"] not in key.stdout + key.stderr
-    assert program.osr("key", "create", "--output", str(file)).returncode == 4
+    assert program.osr("key", "create", "--file", str(file)).returncode == 4
     revoked = program.osr("key", "revoke", document["key_id"], "--json")
     assert json.loads(revoked.stdout)["properties"]["state"] == "Revoked"
     assert "Revoked" in program.osr("key", "list").stdout
@@ -68,7 +68,7 @@ def test_a_policy_and_a_pair_of_clouds(
     assert "succeeded" in paired.stdout
     pairs = json.loads(program.osr("pair", "list", "--json").stdout)
     assert pairs[0]["properties"]["state"] == "Paired"
-    used = program.osr("policy", "delete", "Gold")
+    used = program.osr("policy", "delete", "Gold", "--yes")
     assert used.returncode == 4
     assert "PolicyInUse" in used.stderr
     shown = json.loads(program.osr("policy", "show", "gold", "--json").stdout)
@@ -84,15 +84,15 @@ def item(sites: Sites) -> ProtectedItem:
 def test_failing_over_committing_and_reversing(
     program: Program, item: ProtectedItem, engine: ScriptedEngine
 ) -> None:
-    over = program.osr("failover", "planned", "GoldVM1")
+    over = program.osr("failover", "planned", "GoldVM1", "--yes")
     assert over.returncode == 0, over.stderr
     assert "Planned failover of GoldVM1 succeeded" in over.stdout
     assert "Recovery" in program.osr("protect", "list").stdout
-    committed = json.loads(program.osr("commit", "GoldVM1", "--json").stdout)
+    committed = json.loads(program.osr("commit", "GoldVM1", "--yes", "--json").stdout)
     assert committed["properties"]["scenarioName"] == "CommitFailover"
     assert committed["properties"]["state"] == "Succeeded"
     assert program.osr("reverse", "goldvm1").returncode == 0
-    back = program.osr("failover", "planned", "GoldVM1", "--direction", "RecoveryToPrimary")
+    back = program.osr("failover", "planned", "GoldVM1", "--yes", "--direction", "RecoveryToPrimary")
     assert back.returncode == 0, back.stderr
     shown = json.loads(program.osr("protect", "show", "GoldVM1", "--json").stdout)
     assert shown["properties"]["activeLocation"] == "Primary"
@@ -115,13 +115,13 @@ def test_a_job_can_be_left_running_watched_and_refuses_company(
     program: Program, item: ProtectedItem, engine: ScriptedEngine
 ) -> None:
     engine.hold()
-    begun = program.osr("failover", "planned", "GoldVM1", "--no-wait", "--json")
+    begun = program.osr("failover", "planned", "GoldVM1", "--yes", "--no-wait", "--json")
     assert begun.returncode == 0, begun.stderr
     name = json.loads(begun.stdout)["name"]
     late = program.osr("job", "watch", name, "--timeout", "1")
     assert late.returncode == 8
     assert f"osr job watch {name}" in late.stderr
-    busy = program.osr("commit", "GoldVM1")
+    busy = program.osr("commit", "GoldVM1", "--yes")
     assert busy.returncode == 6
     assert name in busy.stderr
     engine.release()
@@ -132,7 +132,7 @@ def test_a_job_that_fails_says_four_things_and_exits_with_7(
     program: Program, item: ProtectedItem, engine: ScriptedEngine
 ) -> None:
     engine.fail_next(Failure("HostBusy", "hv1 is busy.", ("It merges.", "It hangs."), "Wait."))
-    failed = program.osr("failover", "planned", "GoldVM1")
+    failed = program.osr("failover", "planned", "GoldVM1", "--yes")
     assert failed.returncode == 7
     for text in (
         "HostBusy",
@@ -154,7 +154,7 @@ def test_what_powershell_said_is_shown_with_its_id_and_category(
     error_id = "InvalidState,Microsoft.HyperV.PowerShell.Commands.StartVMFailover"
     said = ProviderError(error_id, "InvalidOperation", "The operation cannot be performed.")
     engine.fail_next(Failure("HostBusy", "hv1 is busy.", ("It merges.",), "Wait.", said))
-    failed = program.osr("failover", "planned", "GoldVM1")
+    failed = program.osr("failover", "planned", "GoldVM1", "--yes")
     assert f"{error_id} (InvalidOperation)" in failed.stderr
     assert "The operation cannot be performed." in failed.stderr
 
@@ -162,7 +162,7 @@ def test_what_powershell_said_is_shown_with_its_id_and_category(
 def test_ids_that_other_commands_want_are_listed_whole_however_narrow_the_terminal(
     program: Program, item: ProtectedItem, engine: ScriptedEngine
 ) -> None:
-    assert program.osr("failover", "planned", "GoldVM1").returncode == 0
+    assert program.osr("failover", "planned", "GoldVM1", "--yes").returncode == 0
     assert str(Job.objects.get().id) in program.osr("job", "list", columns=60).stdout
     shown = program.osr("protect", "show", "GoldVM1").stdout
     assert shown.split("In progress")[1].split()[0] == "-"
@@ -201,4 +201,4 @@ def test_a_wrong_secret_and_a_dead_endpoint_are_told_apart(
     file.write_text(json.dumps({**content, **gone}), encoding="utf-8")
     dead = program.osr("vault", "list")
     assert dead.returncode == 3
-    assert "does not answer" in dead.stderr
+    assert "cannot be reached" in dead.stderr

@@ -170,8 +170,8 @@ def test_osr_lists_maps_and_unmaps(
     assert "GOLD (VMM-Shanghai)" in maps.stdout
     assert "GOLD_TARGET (VMM-Beijing)" in maps.stdout
     assert len(json.loads(program.osr("storage", "maps", "--json").stdout)) == 1
-    unmapped = program.osr("storage", "unmap", "GOLD", "--target-server", "VMM-Beijing")
+    unmapped = program.osr("storage", "unmap", "GOLD", "--yes", "--target-server", "VMM-Beijing")
     assert unmapped.returncode == 0, unmapped.stderr
     assert not StorageMapping.objects.exists()
-    assert program.osr("storage", "unmap", "GOLD").returncode != 0
+    assert program.osr("storage", "unmap", "GOLD", "--yes").returncode != 0
     assert program.osr("storage", "map", "NONE", "GOLD_TARGET").returncode != 0

@@ -9,8 +9,8 @@ import pytest
 
 from coordinator.cli.connection import WORDS, read_connection
 from coordinator.cli.failures import CommandError, ExitCode
-from coordinator.cli.keys import write_private
 from coordinator.cli.pairs import mapping_name
+from coordinator.cli.private_files import write_private
 
 
 def test_a_connection_does_not_show_its_secret(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 from azure.mgmt.recoveryservicessiterecovery.models import Job
 from rich.console import Console
 
+from coordinator.cli.job_displays import Bars, Lines
 from coordinator.cli.job_trees import job_tree
-from coordinator.cli.waiting import Bars, Lines
 
 pytestmark = pytest.mark.spec("JB-1", "RP-5")
 

@@ -1,0 +1,1 @@
+"""osr apply, diff and export: a vault's configuration as files."""
