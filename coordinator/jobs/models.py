@@ -79,6 +79,8 @@ class Job(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["vault", "-created_at"]),
+            # What was done about an item or plan, of thousands of jobs.
+            models.Index(fields=["target_id", "-created_at"], name="job_of_target"),
             models.Index(
                 fields=["root", "wake_at"],
                 name="job_family",

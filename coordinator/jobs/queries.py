@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from django.db.models import F, Q
+from django.db.models import F, Prefetch, Q
 from opensiterecovery.provider.v1.command_pb2 import CommandResult
 
 from coordinator.failures import Failure
@@ -207,7 +207,9 @@ def list_jobs(vault_id: UUID, filters: JobFilters | None = None) -> tuple[JobVie
     if not (wanted.target_types or wanted.target_ids):
         jobs = jobs.filter(root=None)
     page = jobs.order_by("-created_at", "-id")[wanted.offset : wanted.offset + wanted.limit]
-    jobs_with_steps = [(job, list(job.steps.all())) for job in page.prefetch_related("steps")]
+    # What steps were given names every machine of a group, and is shown of manual actions only.
+    steps_of_jobs = Prefetch("steps", Step.objects.defer("inputs"))
+    jobs_with_steps = [(job, list(job.steps.all())) for job in page.prefetch_related(steps_of_jobs)]
     tell_waiting_steps([step for _, steps in jobs_with_steps for step in steps])
     return tuple(_view(job, steps) for job, steps in jobs_with_steps)
 
