@@ -16,6 +16,7 @@ from coordinator.jobs.capabilities import refuse_unless_capable
 from coordinator.jobs.group_views import GroupView, MemberView, group_views
 from coordinator.jobs.job_actions import JobAction, JobFacts, allowed_actions
 from coordinator.jobs.models import Command, Job, OperationLock, Step
+from coordinator.jobs.past_runs import PastRun, past_runs
 from coordinator.jobs.progress import ChildrenWork, StepWork, progress
 from coordinator.jobs.slot_waiting import tell_waiting_steps
 from coordinator.jobs.states import UNFINISHED_COMMANDS, JobState, StepState
@@ -31,6 +32,7 @@ __all__ = [
     "JobFilters",
     "JobView",
     "MemberView",
+    "PastRun",
     "StepLength",
     "StepResult",
     "StepView",
@@ -41,6 +43,7 @@ __all__ = [
     "last_finished",
     "list_jobs",
     "newest_results",
+    "past_runs",
     "providers_with_waiting_commands",
     "refuse_unless_capable",
     "results_of_steps",
