@@ -138,6 +138,8 @@ class CommandExecutor:
         self._started: set[str] = set()
         # Of an earlier run: begun when they are delivered again, see `gate`.
         self._awaited: dict[str, asyncio.Event] = {}
+        # Being accepted as started, with the turns they will take.
+        self._arriving: list[asyncio.Lock] = []
         self._running: set[str] = set()
         self._group: asyncio.TaskGroup | None = None
         self._ready = asyncio.Event()
@@ -171,8 +173,15 @@ class CommandExecutor:
         Idempotent: a command that was delivered before is not begun again.
         """
         await self._ready.wait()
-        begin = self._begins_at_once(command)
-        known = await self._journal.writer.run(self._journal.accept, command, begin=begin)
+        turn = self._turn(command)
+        begin = self._begins_at_once(command, turn)
+        if begin:
+            self._arriving.append(turn)
+        try:
+            known = await self._journal.writer.run(self._journal.accept, command, begin=begin)
+        finally:
+            if begin:
+                self._arriving.remove(turn)
         if known is None:
             log.info("command.accepted", **_named(command))
             if begin:
@@ -189,12 +198,13 @@ class CommandExecutor:
             self._begin(replace(known, state=CommandState.ACCEPTED))
         return known.result
 
-    def _begins_at_once(self, command: Command) -> bool:
-        """Whether nothing that works here stands in its way."""
+    def _begins_at_once(self, command: Command, turn: asyncio.Lock) -> bool:
+        """Whether nothing that works here, or is about to, stands in its way."""
         return (
-            len(self._running) < self._settings.concurrent_commands
+            len(self._running) + len(self._arriving) < self._settings.concurrent_commands
             and _verb_of(command) not in LONG_VERBS
-            and not self._turn(command).locked()
+            and not turn.locked()
+            and turn not in self._arriving
         )
 
     def _resume(self, entry: JournalledCommand) -> None:

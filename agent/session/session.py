@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 PROTOCOL_VERSION: Final = 1
+# More are left in the network until these are in the journal.
+COMMANDS_AT_ONCE: Final = 64
 
 Stream: TypeAlias = "grpc.aio.StreamStreamCall[AgentMessage, CoordinatorMessage]"
 
@@ -112,6 +114,7 @@ class Session:
         self.welcomed_at: datetime | None = None
         self._stored = asyncio.Event()
         self._stored_ids: list[str] = []
+        self._commands: asyncio.Queue[Command] = asyncio.Queue(COMMANDS_AT_ONCE)
 
     async def run(self) -> None:
         """Serves the coordinator until the stream ends or this is cancelled.
@@ -171,6 +174,7 @@ class Session:
         await until_first_ends(
             {
                 "session reader": self._receive(stream),
+                "session commands": self._take_commands(),
                 "session writer": self._send(stream),
                 "heartbeat": self._beat(interval_seconds),
                 "kept results": self._send_kept_results(),
@@ -209,7 +213,7 @@ class Session:
     async def _handle(self, message: CoordinatorMessage) -> None:
         match message.WhichOneof("message"):
             case "command":
-                await self._take_command(message.command)
+                await self._commands.put(message.command)
             case "result_stored":
                 self._stored_ids.append(message.result_stored.command_id)
                 self._stored.set()
@@ -226,6 +230,16 @@ class Session:
             case other:
                 # Of a newer coordinator; what an old agent must know is not sent this way.
                 log.warning("message.ignored", message=other)
+
+    async def _take_commands(self) -> None:
+        """Takes commands in the order they come; those that came together are one write."""
+        while True:
+            commands = [await self._commands.get()]
+            while not self._commands.empty():
+                commands.append(self._commands.get_nowait())
+            async with asyncio.TaskGroup() as group:
+                for command in commands:
+                    group.create_task(self._take_command(command))
 
     async def _take_command(self, command: Command) -> None:
         result: CommandResult | None = await self._parts.executor.deliver(command)

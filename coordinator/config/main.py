@@ -79,9 +79,10 @@ def api() -> None:
 def gateway() -> None:
     """Serves the agents."""
     set_up_when_installed()
-    from coordinator.config import celery, work  # noqa: PLC0415 - Django is set up now
+    from coordinator.config import celery, index_plans, work  # noqa: PLC0415 - Django is set up now
     from coordinator.gateway import server  # noqa: PLC0415 - Django is set up now
 
+    index_plans.plan_by_index()
     configuration = read_configuration()
     celery.make_app(configuration)
     asyncio.run(server.serve(configuration, work.gateway_engine(configuration)))
@@ -96,8 +97,9 @@ def worker(
 ) -> None:
     """Carries out queued work."""
     set_up_when_installed()
-    from coordinator.config import work  # noqa: PLC0415 - Django is set up now
+    from coordinator.config import index_plans, work  # noqa: PLC0415 - Django is set up now
 
+    index_plans.plan_by_index()
     work.run_worker(read_configuration(), queues, concurrency)
 
 

@@ -18,7 +18,7 @@ from opensiterecovery.provider.v1.session_pb2 import AgentMessage, CoordinatorMe
 from coordinator.fabrics.services import SessionRef
 from coordinator.gateway.deliveries import claim, resend
 from coordinator.gateway.door import let_in
-from coordinator.gateway.intake import CommandIntake
+from coordinator.gateway.intake import CommandIntake, SentCommand
 from coordinator.gateway.reports import Reports
 from coordinator.gateway.results import Results
 from coordinator.gateway.role_assignments import assignments_of
@@ -68,8 +68,7 @@ class Connection:
         self._stream = stream
         self._gateway = gateway
         self._intake = intake
-        # By command sent and not answered: the job whose advance takes its result.
-        self._roots: dict[UUID, UUID] = {}
+        self._sent: dict[UUID, SentCommand] = {}
         self._wanted = asyncio.Event()
         self._end: asyncio.Future[SessionEnd] = asyncio.get_running_loop().create_future()
         self._outgoing: asyncio.Queue[CoordinatorMessage] = asyncio.Queue(OUTGOING_MESSAGES)
@@ -189,13 +188,13 @@ class Connection:
         with suppress(asyncio.QueueFull):
             self._outgoing.put_nowait(message)
 
-    def forget_command(self, command_id: UUID) -> UUID | None:
-        """The command is answered; gives its job, if it was sent in this session."""
-        return self._roots.pop(command_id, None)
+    def forget_command(self, command_id: UUID) -> SentCommand | None:
+        """The command is answered; gives what it was for, if it was sent in this session."""
+        return self._sent.pop(command_id, None)
 
     def _message(self, claimed: ClaimedCommand, *, again: bool) -> CoordinatorMessage:
-        self._roots[claimed.command_id] = claimed.root_id
         command = Command.FromString(claimed.body)
+        self._sent[claimed.command_id] = SentCommand(claimed.root_id, UUID(command.job_id))
         log.info(
             "command.sent",
             vault_id=str(self.identity.vault_id),

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 import structlog
@@ -39,6 +39,18 @@ BEHIND_SECONDS = 0.05
 ACKNOWLEDGE_SECONDS = 1.0
 
 
+class SentCommand(NamedTuple):
+    """A command that was sent in a session and is not answered.
+
+    Attributes:
+        root_id: The job whose advance takes its result.
+        job_id: The job it is a step of.
+    """
+
+    root_id: UUID
+    job_id: UUID
+
+
 class Session(Protocol):
     """What there is to a session here; see `connection.Connection`."""
 
@@ -50,7 +62,7 @@ class Session(Protocol):
 
     def room(self) -> int: ...
 
-    def forget_command(self, command_id: UUID) -> UUID | None: ...
+    def forget_command(self, command_id: UUID) -> SentCommand | None: ...
 
     def send_commands(self, claimed: Sequence[ClaimedCommand]) -> None: ...
 
@@ -103,11 +115,13 @@ class CommandIntake:
 
     async def give(self, session: Session, command_id: UUID, result: CommandResult) -> None:
         """Takes a result; waits while there are too many. It is answered once it is stored."""
+        sent = session.forget_command(command_id)
         arrival = Arrival(
             provider_id=session.identity.provider_id,
             command_id=command_id,
             body=result.SerializeToString(),
-            root_id=session.forget_command(command_id),
+            root_id=None if sent is None else sent.root_id,
+            job_id=None if sent is None else sent.job_id,
         )
         self._acknowledged.pop(command_id, None)
         outcome = result.WhichOneof("outcome") or ""

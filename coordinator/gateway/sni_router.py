@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -19,8 +18,6 @@ import structlog
 from coordinator.gateway.client_hello import NotTlsError, read_client_hello
 
 log = structlog.get_logger(__name__)
-
-CHUNK_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -48,10 +45,11 @@ class SniRouter:
             choose_socket: Gives the Unix socket's address for a server name, which may be empty.
             limits: See there.
         """
-        self._choose_socket = choose_socket
-        self._limits = limits
+        self.choose_socket = choose_socket
+        self.limits = limits
         self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[None]] = set()
+        self._connections: set[_Client] = set()
+        self._connecting: set[asyncio.Task[None]] = set()
 
     async def start(self, host: str, port: int) -> int:
         """Begins to listen.
@@ -59,74 +57,181 @@ class SniRouter:
         Returns:
             The port: the one given, or a free one for 0.
         """
-        self._server = await asyncio.start_server(self._accept, host, port, limit=CHUNK_BYTES)
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Client(self), host, port)
         return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
         """Closes the port, then every connection."""
         if self._server is not None:
             self._server.close()
-        for connection in self._connections:
-            connection.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        for task in self._connecting:
+            task.cancel()
+        await asyncio.gather(*self._connecting, return_exceptions=True)
+        connections = list(self._connections)
+        for connection in connections:
+            connection.abort()
+        await asyncio.gather(*(connection.closed() for connection in connections))
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is None or len(self._connections) >= self._limits.connections:
+    def admits(self, client: _Client) -> bool:
+        """Takes a connection in, unless there are too many."""
+        if len(self._connections) >= self.limits.connections:
             log.warning("connection.turned_away", open=len(self._connections))
-            await drop(writer)
+            return False
+        self._connections.add(client)
+        return True
+
+    def connect(self, client: _Client, server_name: str) -> None:
+        """Splices a connection to the service of that name."""
+        task = asyncio.create_task(client.splice(self.choose_socket(server_name)))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+
+    def forget(self, client: _Client) -> None:
+        self._connections.discard(client)
+
+
+class _End(asyncio.Protocol):
+    """One end of a spliced connection: what comes in here goes out at the other, no faster.
+
+    No streams: they copy each chunk twice and wake a task for it, of which the gateway had more
+    work than of its messages.
+    """
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._other: _End | None = None
+        self._closed = asyncio.get_running_loop().create_future()
+        self.at_eof = False
+
+    def join(self, other: _End) -> None:
+        self._other, other._other = other, self
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # asyncio's stream transports are what servers and clients of streams are given.
+        self._transport = transport  # type: ignore[assignment]
+
+    def data_received(self, data: bytes) -> None:
+        if self._other is not None:
+            self._other.write(data)
+
+    def eof_received(self) -> bool:
+        """This direction is over; the other may go on."""
+        self.at_eof = True
+        if self._other is None:
+            return False
+        self._other.end()
+        if self._other.at_eof:
+            self._other.close()
+        return not self._other.at_eof
+
+    def pause_writing(self) -> None:
+        if self._other is not None:
+            self._other.pause()
+
+    def resume_writing(self) -> None:
+        if self._other is not None:
+            self._other.resume()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._closed.done():
+            self._closed.set_result(None)
+        if self._other is not None:
+            # What is on its way to an end that closed well still arrives.
+            self._other.close() if exc is None else self._other.abort()
+
+    def write(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def end(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write_eof()
+
+    def pause(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def closed(self) -> None:
+        await self._closed
+
+
+class _Client(_End):
+    """The end that came from outside: says first which service it wants."""
+
+    def __init__(self, router: SniRouter) -> None:
+        super().__init__()
+        self._router = router
+        self._received = b""
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if not self._router.admits(self):
+            self.abort()
             return
-        self._connections.add(task)
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(
+            self._router.limits.hello_seconds, self._drop, "it said nothing in time"
+        )
+
+    def data_received(self, data: bytes) -> None:
+        if self._other is not None:
+            self._other.write(data)
+            return
+        self._received += data
         try:
-            await self._route(reader, writer)
-        except (NotTlsError, TimeoutError, OSError) as error:
-            peer = writer.get_extra_info("peername")
-            log.info(
-                "connection.dropped", peer=str(peer), reason=str(error) or type(error).__name__
-            )
-        except asyncio.CancelledError:
-            # Only `stop` cancels; there is nobody above who would want to know.
-            log.debug("connection.stopped")
-        finally:
-            self._connections.discard(task)
-            await drop(writer)
+            hello = read_client_hello(self._received)
+        except NotTlsError as error:
+            self._drop(str(error))
+            return
+        if hello is not None:
+            self.pause()
+            self._router.connect(self, hello.server_name)
 
-    async def _route(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        received = b""
-        async with asyncio.timeout(self._limits.hello_seconds):
-            while (hello := read_client_hello(received)) is None:
-                more = await reader.read(CHUNK_BYTES)
-                if not more:
-                    return
-                received += more
-        keep_alive(writer.get_extra_info("socket"))
-        address = self._choose_socket(hello.server_name)
-        inner_reader, inner_writer = await asyncio.open_unix_connection(address, limit=CHUNK_BYTES)
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._stop_timer()
+        self._router.forget(self)
+
+    async def splice(self, address: str) -> None:
+        """Connects with the service, and passes on what it was sent already."""
+        self._stop_timer()
+        loop = asyncio.get_running_loop()
         try:
-            inner_writer.write(received)
-            async with asyncio.TaskGroup() as pumps:
-                pumps.create_task(pump(reader, inner_writer))
-                pumps.create_task(pump(inner_reader, writer))
-        except* OSError:
-            # One end is gone; so is the connection.
-            log.debug("connection.reset")
-        finally:
-            await drop(inner_writer)
+            _, inner = await loop.create_unix_connection(_End, address)
+        except OSError as error:
+            self._drop(str(error))
+            return
+        if self._transport is None or self._transport.is_closing():
+            inner.abort()
+            return
+        keep_alive(self._transport.get_extra_info("socket"))
+        self.join(inner)
+        inner.write(self._received)
+        self._received = b""
+        self.resume()
 
+    def _drop(self, reason: str) -> None:
+        peer = None if self._transport is None else self._transport.get_extra_info("peername")
+        log.info("connection.dropped", peer=str(peer), reason=reason)
+        self.abort()
 
-async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Passes bytes on, no faster than they are taken, until their end."""
-    while chunk := await reader.read(CHUNK_BYTES):
-        writer.write(chunk)
-        await writer.drain()
-    writer.write_eof()
-
-
-async def drop(writer: asyncio.StreamWriter) -> None:
-    """Ends a connection at once, whatever is still to be sent."""
-    writer.transport.abort()
-    with suppress(OSError):
-        await writer.wait_closed()
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
 
 
 def keep_alive(connection: socket.socket) -> None:

@@ -17,7 +17,7 @@ from coordinator.jobs.steps import StepKind
 # A light advance begins none of these: something of a domain is asked at once.
 HEAVY = frozenset({StepKind.RECORD, StepKind.WAIT})
 # More members than so many a group opens for are not begun by a light advance: results wait for it.
-LIGHT_MEMBERS = 30
+LIGHT_MEMBERS = 100
 
 
 def act(family: Family, run: Run, decision: Decision) -> bool:

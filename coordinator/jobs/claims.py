@@ -8,7 +8,7 @@ that sessions that overlap do not count the same free slot twice.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
@@ -33,13 +33,19 @@ CLAIM_LIMIT = 20
 
 # Before the statement that counts, so that it sees what the claim before this one has written.
 LOCK = "SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key"
-# The end of a WITH: locks the claims of providers, and gives the fences of their newest sessions.
+# The end of a WITH, to lock the claims of providers on the way.
 LOCK_SESSIONS = """
 locked AS MATERIALIZED (
     SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key
 )
-SELECT id, fence FROM fabrics_provider
-WHERE id = ANY(%s::uuid[]) AND unregistered_at IS NULL AND (SELECT count(*) FROM locked) > 0
+SELECT count(*) FROM locked
+"""
+# Nothing for a session that is not the newest any more: its gateway's next round ends it.
+OF_NEWEST = """
+    EXISTS (
+        SELECT FROM fabrics_provider
+        WHERE id = %(provider)s AND fence = %(fence)s AND unregistered_at IS NULL
+    )
 """
 
 # What an older session took and may never have delivered; it holds its slot already.
@@ -79,7 +85,7 @@ NEXT = f"""
 CLAIM = """
 WITH chosen AS (
     SELECT sequence, step_id, state = 'pending' AS fresh FROM jobs_command
-    WHERE sequence IN ({wanted}) AND state IN ('pending', 'sent', 'acknowledged')
+    WHERE sequence IN ({wanted}) AND state IN ('pending', 'sent', 'acknowledged') AND {only}
     ORDER BY state = 'pending', priority, urgency DESC, sequence
     LIMIT %(limit)s
     FOR NO KEY UPDATE SKIP LOCKED
@@ -95,8 +101,9 @@ RETURNING chosen.fresh, command.priority, command.urgency, command.sequence, com
     command.root_id, command.body, command.slot, command.claimed_at, step.deadline_at,
     step.patience_seconds, step.time_limit_seconds
 """
-CLAIM_NEXT = CLAIM.format(wanted=NEXT)
-CLAIM_LOST = CLAIM.format(wanted=LOST)
+CLAIM_NEXT = CLAIM.format(wanted=NEXT, only="true")
+CLAIM_NEXT_OF_NEWEST = CLAIM.format(wanted=NEXT, only=OF_NEWEST)
+CLAIM_LOST = CLAIM.format(wanted=LOST, only="true")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,18 +145,24 @@ def claim_commands(
         Those to send, in order; empty when nothing waits that may be sent.
     """
     with transaction.atomic():
-        lock_claims([provider_id])
-        return claim_next(provider_id, fence, now, limit)
+        _lock_claims(provider_id)
+        found = fetch(CLAIM_NEXT, _arguments(provider_id, fence, now, limit))
+    return claimed(found, now)
 
 
-def lock_claims(provider_ids: Collection[UUID]) -> None:
-    """Lets nobody else claim for these providers until the transaction ends."""
-    run(LOCK, [sorted(map(lock_key, provider_ids))])
+def claim_statement(
+    provider_id: UUID, fence: int, now: datetime, limit: int
+) -> tuple[str, Mapping[str, Any]]:
+    """What `claim_commands` does, as a statement for when the provider's claims are locked.
+
+    Its rows are for `claimed`; there are none when the session is not the provider's newest.
+    """
+    return CLAIM_NEXT_OF_NEWEST, _arguments(provider_id, fence, now, limit)
 
 
-def claim_next(provider_id: UUID, fence: int, now: datetime, limit: int) -> list[ClaimedCommand]:
-    """What `claim_commands` does, once the provider's claims are locked."""
-    return _claim(CLAIM_NEXT, provider_id, {"fence": fence, "now": now, "limit": limit})
+def _lock_claims(provider_id: UUID) -> None:
+    """Lets nobody else claim for this provider until the transaction ends."""
+    run(LOCK, [[lock_key(provider_id)]])
 
 
 def commands_to_resend(provider_id: UUID, fence: int, now: datetime) -> list[ClaimedCommand]:
@@ -162,24 +175,27 @@ def commands_to_resend(provider_id: UUID, fence: int, now: datetime) -> list[Cla
         In order; empty when nothing is open.
     """
     with transaction.atomic():
-        lock_claims([provider_id])
-        return _claim(CLAIM_LOST, provider_id, {"fence": fence, "now": now, "limit": None})
+        _lock_claims(provider_id)
+        found = fetch(CLAIM_LOST, _arguments(provider_id, fence, now, None))
+    return claimed(found, now)
 
 
-def _claim(
-    statement: str, provider_id: UUID, parameters: Mapping[str, Any]
-) -> list[ClaimedCommand]:
-    now = parameters["now"]
-    found = fetch(
-        statement,
-        {
-            **parameters,
-            "provider": provider_id,
-            "in_time": now + ANSWER_TIME,
-            "slots": settings.CONFIGURATION.commands_per_host,
-            "overtime": OVERTIME_SECONDS,
-        },
-    )
+def _arguments(
+    provider_id: UUID, fence: int, now: datetime, limit: int | None
+) -> Mapping[str, Any]:
+    return {
+        "provider": provider_id,
+        "fence": fence,
+        "now": now,
+        "limit": limit,
+        "in_time": now + ANSWER_TIME,
+        "slots": settings.CONFIGURATION.commands_per_host,
+        "overtime": OVERTIME_SECONDS,
+    }
+
+
+def claimed(found: Iterable[tuple[Any, ...]], now: datetime) -> list[ClaimedCommand]:
+    """The commands that a claim has found, in their order, each with the time it still has."""
     rows = sorted(found, key=_order)
     return [ClaimedCommand(row[4], row[5], _within_its_time(row, now)) for row in rows]
 

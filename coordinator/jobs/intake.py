@@ -9,7 +9,7 @@ leaves a result that nobody took, which the sweep finds, or one the agent sends 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,14 +19,14 @@ import structlog
 from django.db import transaction
 from opensiterecovery.provider.v1.command_pb2 import CommandResult
 
-from coordinator.jobs.claims import CLAIM_LIMIT, ClaimedCommand, claim_next
+from coordinator.jobs.claims import CLAIM_LIMIT, ClaimedCommand, claim_statement, claimed
 from coordinator.jobs.engine import Announce, announce_nothing
-from coordinator.jobs.light import advance_lightly, write_lightly
+from coordinator.jobs.light import LightAdvance, ReadRows, advance_lightly, write_statement
 from coordinator.jobs.messages import ADVANCE_TASK, ask_to_advance, send_after_commit
 from coordinator.jobs.models import Command, Job
 from coordinator.jobs.registry import Registry
 from coordinator.jobs.results import Result, take_results
-from coordinator.jobs.statements import fetch
+from coordinator.jobs.statements import Rows, fetch_together
 from coordinator.jobs.states import CommandState
 
 log = structlog.get_logger(__name__)
@@ -72,12 +72,14 @@ class Arrival:
         command_id: The command.
         body: The wire's `CommandResult`, serialized.
         root_id: The job whose advance takes it, if the process knows it: then it is taken at once.
+        job_id: The job it is for, if the process knows it: saves asking the database once more.
     """
 
     provider_id: UUID
     command_id: UUID
     body: bytes
     root_id: UUID | None = None
+    job_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +149,12 @@ def take_in(
     now = engine.clock()
     intake = Intake()
     hinted = {arrival.root_id for arrival in arrivals if arrival.root_id is not None}
-    stored = _store(arrivals, hinted | set(behind), now, intake)
-    intake.behind |= set(behind) - stored.locked
+    read = ReadRows()
+    stored = _store(arrivals, hinted | set(behind), read, now)
+    intake.known, intake.behind = stored.known, stored.behind | (set(behind) - stored.locked)
     for root_id in stored.locked & set(behind):
         stored.taken.setdefault(root_id, []).extend(take_results(root_id, now))
-    advance = advance_lightly(stored.taken, engine.registry, engine.clock, engine.new_id)
+    advance = advance_lightly(stored.taken, read, engine.registry, engine.clock, engine.new_id)
     _ask_workers(advance.held, now)
     listeners = {
         provider_id: find_listener(provider_id)
@@ -161,14 +164,20 @@ def take_in(
     elsewhere = advance.providers - set(here)
     if elsewhere:
         transaction.on_commit(partial(engine.announce, elsewhere), robust=True)
-    fences = write_lightly(advance, here)
-    for provider_id, listener in here.items():
-        # A session that is not the newest any more is ended by its gateway's next round.
-        if fences.get(provider_id) == listener.fence and listener.room > 0:
-            claimed = claim_next(provider_id, listener.fence, now, listener.room)
-            if claimed:
-                intake.claimed[provider_id, listener.fence] = claimed
+    _write(advance, here, now, intake)
     return intake
+
+
+def _write(
+    advance: LightAdvance, listeners: Mapping[UUID, Listener], now: datetime, intake: Intake
+) -> None:
+    """Writes what was brought on, and claims what the sessions here may send next."""
+    free = {provider_id: one for provider_id, one in listeners.items() if one.room > 0}
+    claims = [claim_statement(key, one.fence, now, one.room) for key, one in free.items()]
+    _, *answers = fetch_together([write_statement(advance, free), *claims])
+    for (provider_id, listener), found in zip(free.items(), answers, strict=True):
+        if found:
+            intake.claimed[provider_id, listener.fence] = claimed(found, now)
 
 
 def store_result(arrival: Arrival, now: datetime) -> bool:
@@ -182,25 +191,50 @@ def store_result(arrival: Arrival, now: datetime) -> bool:
 
     Idempotent: A second result of a command changes nothing.
     """
-    intake = Intake()
-    _store([arrival], (), now, intake)
-    for root in Job.objects.filter(id__in=intake.behind):
+    stored = _store([arrival], (), ReadRows(), now)
+    for root in Job.objects.filter(id__in=stored.behind):
         # The untaken result is found by the sweep if this message is lost.
         ask_to_advance(root)
-    return bool(intake.known)
+    return bool(stored.known)
 
 
 @dataclass
 class _Stored:
-    """What storing has found: the roots it locked, and the results that were taken, by root."""
+    """What storing has found.
 
+    Attributes:
+        known: See `Intake`.
+        behind: Roots with results that were not taken.
+        locked: Roots that are locked.
+        taken: Results that were taken, by root.
+    """
+
+    known: set[UUID] = field(default_factory=set)
+    behind: set[UUID] = field(default_factory=set)
     locked: set[UUID] = field(default_factory=set)
     taken: dict[UUID, list[Result]] = field(default_factory=dict)
 
+    def add(self, rows: Rows, bodies: Mapping[UUID, bytes]) -> None:
+        """Takes what `STORE` gave."""
+        for command_id, root_id, state, taken, *step, verb in rows:
+            if command_id is None:
+                self.locked.add(root_id)
+                continue
+            self.known.add(command_id)
+            if taken:
+                job_id, step_id, key = step
+                result = Result(job_id, step_id, key, verb, bodies[command_id])
+                self.taken.setdefault(root_id, []).append(result)
+            elif state == CommandState.ABANDONED:
+                log.warning("command.result_late", command_id=str(command_id))
+            else:
+                self.behind.add(root_id)
+
 
 def _store(
-    arrivals: Sequence[Arrival], roots: Collection[UUID], now: datetime, intake: Intake
+    arrivals: Sequence[Arrival], roots: Collection[UUID], read: ReadRows, now: datetime
 ) -> _Stored:
+    """Stores results; reads on the way what is known to be wanted next."""
     bodies = {arrival.command_id: arrival.body for arrival in arrivals}
     parameters = {
         "now": now,
@@ -209,42 +243,35 @@ def _store(
         "providers": [arrival.provider_id for arrival in arrivals],
         "results": [arrival.body for arrival in arrivals],
     }
+    job_ids = {arrival.job_id for arrival in arrivals if arrival.job_id is not None}
+    rows, jobs, steps = fetch_together([(STORE, parameters), *ReadRows.statements(roots, job_ids)])
+    read.add(jobs, steps, job_ids)
     stored = _Stored()
-    for command_id, root_id, state, taken, *step, verb in fetch(STORE, parameters):
-        if command_id is None:
-            stored.locked.add(root_id)
-            continue
-        intake.known.add(command_id)
-        if taken:
-            job_id, step_id, key = step
-            result = Result(job_id, step_id, key, verb, bodies[command_id])
-            stored.taken.setdefault(root_id, []).append(result)
-        elif state == CommandState.ABANDONED:
-            log.warning("command.result_late", command_id=str(command_id))
-        else:
-            intake.behind.add(root_id)
-    unclear = [arrival for arrival in arrivals if arrival.command_id not in intake.known]
+    stored.add(rows, bodies)
+    unclear = [arrival for arrival in arrivals if arrival.command_id not in stored.known]
     if unclear:
-        _find_known(unclear, intake)
+        stored.known |= _known_before(unclear)
     return stored
 
 
-def _find_known(arrivals: Sequence[Arrival], intake: Intake) -> None:
+def _known_before(arrivals: Sequence[Arrival]) -> set[UUID]:
     """A result that came before is known; one of another provider's command is not."""
     found = dict(
         Command.objects.filter(
             command_id__in=[arrival.command_id for arrival in arrivals]
         ).values_list("command_id", "provider_id")
     )
+    known = set()
     for arrival in arrivals:
         if found.get(arrival.command_id) == arrival.provider_id:
-            intake.known.add(arrival.command_id)
+            known.add(arrival.command_id)
         else:
             log.warning(
                 "command.result_foreign",
                 provider_id=str(arrival.provider_id),
                 command_id=str(arrival.command_id),
             )
+    return known
 
 
 def _ask_workers(held: Sequence[Job], now: datetime) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -113,7 +113,12 @@ def due_children(root_id: UUID, now: datetime, asked_for: Collection[UUID]) -> l
 
 def jobs_of(job_ids: Collection[UUID]) -> list[Job]:
     """These jobs, without their tasks and arguments."""
-    return [_job(row) for row in fetch(JOBS, [list(job_ids)])]
+    return jobs_in(fetch(JOBS, [list(job_ids)]))
+
+
+def jobs_in(rows: Iterable[tuple[Any, ...]]) -> list[Job]:
+    """The jobs in what `JOBS` gave."""
+    return [_job(row) for row in rows]
 
 
 def members_of(root_id: UUID, keys: Collection[str]) -> list[Job]:

@@ -7,7 +7,7 @@ as it is, due at once, for the engine's `advance`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -15,14 +15,14 @@ from coordinator.jobs import command_rows, job_rows, step_rows
 from coordinator.jobs.claims import LOCK_SESSIONS, lock_key
 from coordinator.jobs.engine import by_job, carry_on
 from coordinator.jobs.family import Family
-from coordinator.jobs.job_rows import jobs_of
+from coordinator.jobs.job_rows import jobs_in, jobs_of
 from coordinator.jobs.models import Job
 from coordinator.jobs.registry import Registry
 from coordinator.jobs.results import Result, end_steps
 from coordinator.jobs.run import Advance
-from coordinator.jobs.statements import fetch
+from coordinator.jobs.statements import Arguments, Rows
 from coordinator.jobs.states import JobState
-from coordinator.jobs.step_rows import read_steps
+from coordinator.jobs.step_rows import StepRow, read_steps, steps_in
 
 UNLOCK = "DELETE FROM jobs_operationlock WHERE job_id = ANY(%s::uuid[])"
 # The sessions' locks come with the writing, so that no statement is needed for them alone.
@@ -52,8 +52,43 @@ class LightAdvance:
         }
 
 
+@dataclass
+class ReadRows:
+    """What has been read of families already, under their roots' locks.
+
+    Attributes:
+        steps: Of jobs whose steps have been read, all of them.
+    """
+
+    jobs: dict[UUID, Job] = field(default_factory=dict)
+    steps: dict[UUID, list[StepRow]] = field(default_factory=dict)
+
+    @staticmethod
+    def statements(
+        root_ids: Collection[UUID], job_ids: Collection[UUID]
+    ) -> tuple[tuple[str, Arguments], tuple[str, Arguments]]:
+        """What reads the rows of roots and jobs, and the steps of jobs; answers are for `add`."""
+        both = {*root_ids, *job_ids}
+        return (job_rows.JOBS, [list(both)]), (step_rows.READ, [list(job_ids)])
+
+    def add(self, jobs: Rows, steps: Rows, job_ids: Collection[UUID]) -> None:
+        """Takes the answers to `statements`."""
+        self.jobs.update({job.id: job for job in jobs_in(jobs)})
+        self.steps.update(steps_in(steps, job_ids))
+
+    def complete(self, job_ids: Collection[UUID], step_job_ids: Collection[UUID]) -> None:
+        """Reads what is missing of these."""
+        missing = [job_id for job_id in job_ids if job_id not in self.jobs]
+        if missing:
+            self.jobs.update({job.id: job for job in jobs_of(missing)})
+        without = [job_id for job_id in step_job_ids if job_id not in self.steps]
+        if without:
+            self.steps.update(read_steps([one for one in without if one in self.jobs]))
+
+
 def advance_lightly(
     results: Mapping[UUID, Sequence[Result]],
+    read: ReadRows,
     registry: Registry,
     clock: Callable[[], datetime],
     new_id: Callable[[], UUID],
@@ -62,6 +97,7 @@ def advance_lightly(
 
     Args:
         results: By root; the roots are locked, and the results count as taken.
+        read: What has been read of their families since.
         registry: Says which scenarios end with a function of a domain.
         clock: Gives the time, UTC.
         new_id: Gives random UUIDs.
@@ -69,27 +105,23 @@ def advance_lightly(
     if not results:
         return LightAdvance()
     wanted = {result.job_id for own in results.values() for result in own}
-    jobs = {job.id: job for job in jobs_of([*results, *wanted])}
-    steps = read_steps([job_id for job_id in wanted if job_id in jobs])
+    read.complete([*results, *wanted], wanted)
+    jobs = read.jobs
     families = []
     for root_id, own in results.items():
         root = jobs.get(root_id)
         if root is None or JobState(root.state).ended:
             continue
         shared = Advance(registry, clock, clock(), new_id, light=True)
-        family = Family(shared, root, read=dict(steps))
+        family = Family(shared, root, read=dict(read.steps))
         _bring_on(family, own, jobs)
         families.append(family)
     held = [family.root for family in families if any(run.held for run in family.runs.values())]
     return LightAdvance(tuple(families), tuple(held))
 
 
-def write_lightly(advance: LightAdvance, provider_ids: Collection[UUID]) -> dict[UUID, int]:
-    """Writes what was brought on, and locks the claims of providers.
-
-    Returns:
-        The fences of the newest sessions of those providers that are registered.
-    """
+def write_statement(advance: LightAdvance, provider_ids: Collection[UUID]) -> tuple[str, Arguments]:
+    """Writes what was brought on, and locks the claims of providers."""
     for family in advance.families:
         family.root.children_seconds_done += family.shared.seconds_done
         family.jobs[family.root.id] = family.root
@@ -100,9 +132,8 @@ def write_lightly(advance: LightAdvance, provider_ids: Collection[UUID]) -> dict
         *job_rows.columns([j for one in families for j in one.jobs.values() if one.has_changed(j)]),
         [job_id for one in families for job_id in one.ended],
         sorted(map(lock_key, provider_ids)),
-        list(provider_ids),
     ]
-    return dict(fetch(WRITE, arguments))
+    return WRITE, arguments
 
 
 def _bring_on(family: Family, results: Collection[Result], jobs: Mapping[UUID, Job]) -> None:

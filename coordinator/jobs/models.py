@@ -82,6 +82,8 @@ class Job(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["vault", "-created_at"]),
+            # What was done about an item or plan, of thousands of jobs.
+            models.Index(fields=["target_id", "-created_at"], name="job_of_target"),
             models.Index(
                 fields=["root", "wake_at"],
                 name="job_family",
@@ -174,8 +176,12 @@ class Command(models.Model):
     sequence = models.BigAutoField(primary_key=True)
     # The wire's command_id: its last four bytes are zero, the agent counts pipelines in them.
     command_id = models.UUIDField(unique=True)
-    vault = models.ForeignKey(Vault, on_delete=models.CASCADE, related_name="+")
-    provider = models.ForeignKey(Provider, on_delete=models.RESTRICT, related_name="commands")
+    # Found by the indexes below, which hold what is still at work; one of all commands of a server
+    # would be a part of the wrong plans, and of every write.
+    vault = models.ForeignKey(Vault, db_index=False, on_delete=models.CASCADE, related_name="+")
+    provider = models.ForeignKey(
+        Provider, db_index=False, on_delete=models.RESTRICT, related_name="commands"
+    )
     step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="commands")
     # The job whose advance takes its result: the step's own, or the root of its family.
     # Goes with its step, so nothing has to be checked or found by it; the index below is enough.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Prefetch, Q, QuerySet
 from opensiterecovery.provider.v1.command_pb2 import CommandResult
 
 from coordinator.failures import Failure
@@ -17,6 +17,7 @@ from coordinator.jobs.counts import jobs_by_state, open_commands, waiting_messag
 from coordinator.jobs.group_views import GroupView, MemberView, group_views
 from coordinator.jobs.job_actions import JobAction, JobFacts, allowed_actions
 from coordinator.jobs.models import Command, Job, OperationLock, Step
+from coordinator.jobs.past_runs import PastRun, past_runs
 from coordinator.jobs.progress import ChildrenWork, StepWork, progress
 from coordinator.jobs.slot_waiting import tell_waiting_steps
 from coordinator.jobs.states import UNFINISHED_COMMANDS, JobState, StepState
@@ -34,6 +35,7 @@ __all__ = [
     "JobFilters",
     "JobView",
     "MemberView",
+    "PastRun",
     "StepLength",
     "StepResult",
     "StepView",
@@ -48,6 +50,7 @@ __all__ = [
     "list_jobs",
     "newest_results",
     "open_commands",
+    "past_runs",
     "providers_with_waiting_commands",
     "refuse_unless_capable",
     "results_of_steps",
@@ -206,7 +209,9 @@ def list_jobs(vault_id: UUID, filters: JobFilters | None = None) -> tuple[JobVie
     wanted = filters or JobFilters()
     jobs = _rows(vault_id, wanted)
     page = jobs.order_by("-created_at", "-id")[wanted.offset : wanted.offset + wanted.limit]
-    jobs_with_steps = [(job, list(job.steps.all())) for job in page.prefetch_related("steps")]
+    # What steps were given names every machine of a group, and is shown of manual actions only.
+    steps_of_jobs = Prefetch("steps", Step.objects.defer("inputs"))
+    jobs_with_steps = [(job, list(job.steps.all())) for job in page.prefetch_related(steps_of_jobs)]
     tell_waiting_steps([step for _, steps in jobs_with_steps for step in steps])
     return tuple(_view(job, steps) for job, steps in jobs_with_steps)
 

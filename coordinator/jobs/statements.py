@@ -8,23 +8,44 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from psycopg.types.datetime import TimestamptzLoader
 
+Arguments: TypeAlias = Sequence[Any] | Mapping[str, Any]
+Rows: TypeAlias = list[tuple[Any, ...]]
 
-def run(statement: str, arguments: Sequence[Any] | Mapping[str, Any]) -> None:
+
+def run(statement: str, arguments: Arguments) -> None:
     """Carries out a statement that gives nothing."""
     _execute(statement, arguments)
 
 
-def fetch(statement: str, arguments: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
+def fetch(statement: str, arguments: Arguments) -> Rows:
     """Carries out a statement; gives its rows."""
-    rows: list[tuple[Any, ...]] = _execute(statement, arguments).fetchall()
+    rows: Rows = _execute(statement, arguments).fetchall()
     return rows
+
+
+def fetch_together(asked: Sequence[tuple[str, Arguments]]) -> list[Rows]:
+    """Carries out statements one after the other in one exchange; gives the rows of each.
+
+    Each sees what those before it have written. On two busy cores most of a short statement's time
+    is that either end waits for its turn.
+    """
+    database = connections[DEFAULT_DB_ALIAS]
+    database.ensure_connection()
+    cursors = _cursors(database, len(asked))
+    plain: psycopg.Connection[Any] = database.connection
+    with database.wrap_database_errors:
+        with plain.pipeline():
+            for cursor, (statement, arguments) in zip(cursors, asked, strict=True):
+                CursorWrapper(cursor, database).execute(statement, _bound(arguments))
+        return [cursor.fetchall() for cursor in cursors]
 
 
 def array(values: Iterable[object]) -> str:
@@ -43,31 +64,39 @@ def _element(value: object) -> str:
 
 
 class _Kept(threading.local):
-    """The thread's cursor: what it has learned about types is kept with it."""
+    """The thread's cursors: what they have learned about types is kept with them."""
 
-    cursor: psycopg.Cursor[Any] | None = None
+    def __init__(self) -> None:
+        self.cursors: list[psycopg.Cursor[Any]] = []
 
 
 _kept = _Kept()
 
 
-def _execute(
-    statement: str, arguments: Sequence[Any] | Mapping[str, Any]
-) -> psycopg.Cursor[tuple[Any, ...]]:
+def _cursors(database: BaseDatabaseWrapper, count: int) -> list[psycopg.Cursor[Any]]:
+    """So many of the thread's cursors, each with an answer of its own."""
+    plain: psycopg.Connection[Any] = database.connection
+    cursors = _kept.cursors
+    if cursors and cursors[0].connection is not plain:
+        cursors.clear()
+    while len(cursors) < count:
+        cursor = psycopg.Cursor(plain)
+        # Django's is written in Python; the time zone of its connections is UTC all the same.
+        cursor.adapters.register_loader("timestamptz", TimestamptzLoader)
+        cursors.append(cursor)
+    return cursors[:count]
+
+
+def _execute(statement: str, arguments: Arguments) -> psycopg.Cursor[tuple[Any, ...]]:
     """Binds the arguments on the server; errors are Django's."""
     database = connections[DEFAULT_DB_ALIAS]
     database.ensure_connection()
-    cursor = _kept.cursor
-    if cursor is None or cursor.connection is not database.connection:
-        plain: psycopg.Connection[Any] = database.connection
-        cursor = _kept.cursor = psycopg.Cursor(plain)
-        # Django's is written in Python; the time zone of its connections is UTC all the same.
-        cursor.adapters.register_loader("timestamptz", TimestamptzLoader)
+    (cursor,) = _cursors(database, 1)
     CursorWrapper(cursor, database).execute(statement, _bound(arguments))
     return cursor
 
 
-def _bound(arguments: Sequence[Any] | Mapping[str, Any]) -> Sequence[Any] | Mapping[str, Any]:
+def _bound(arguments: Arguments) -> Arguments:
     if isinstance(arguments, Mapping):
         return {name: _text(value) for name, value in arguments.items()}
     return [_text(value) for value in arguments]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -139,8 +139,15 @@ RULES = {rule.value: rule for rule in FailureRule}
 
 def read_steps(job_ids: Collection[UUID]) -> Mapping[UUID, list[StepRow]]:
     """The steps of these jobs in the order of their graphs, in one query."""
+    return steps_in(fetch(READ, [list(job_ids)]), job_ids)
+
+
+def steps_in(
+    rows: Iterable[tuple[Any, ...]], job_ids: Collection[UUID]
+) -> Mapping[UUID, list[StepRow]]:
+    """The steps of these jobs in what `READ` gave."""
     found: dict[UUID, list[StepRow]] = {job_id: [] for job_id in job_ids}
-    for columns in fetch(READ, [list(job_ids)]):
+    for columns in rows:
         row = StepRow(*columns)
         row.kind = KINDS[row.kind]
         row.state = STATES[row.state]

@@ -16,6 +16,8 @@ NEWEST = 25
 ENOUGH_AT_HOST = 3
 NEWEST_HANDED_OVER = 100
 
+# What has a length: records are a moment, people and groups take as long as they take.
+TIMED = frozenset({StepKind.COMMAND, StepKind.WAIT})
 # Steps that nobody has measured and whose planner says nothing.
 UNKNOWN_COMMAND_SECONDS = 10.0
 UNKNOWN_LOOK_SECONDS = 2.0
@@ -70,8 +72,7 @@ class Durations:
 
     def _known(self, step: StepSpec) -> Sequence[float]:
         """Lengths of such steps, at least one."""
-        if step.kind not in {StepKind.COMMAND, StepKind.WAIT}:
-            # Records are a moment; people and groups take as long as they take.
+        if step.kind not in TIMED:
             return (0.0,)
         kind = kind_of(step.action, step.inputs)
         return self.at_host.get((kind, step.slot)) or self.overall.get(kind) or (_default(step),)

@@ -6,7 +6,7 @@ own, see `look_for_plan` and `look_for_machine`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,10 +15,12 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection, transaction
 
+from coordinator.jobs.queries import PastRun, past_runs
 from coordinator.jobs.rules import all_steps
 from coordinator.jobs.steps import StepKind
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.states import ActiveLocation
+from coordinator.recovery.dry_run.calibration import calibrated
 from coordinator.recovery.dry_run.checks import check
 from coordinator.recovery.dry_run.durations import with_durations
 from coordinator.recovery.dry_run.facts import Finding, ScriptFacts
@@ -29,7 +31,9 @@ from coordinator.recovery.dry_run.plan_reading import read_plan_run
 from coordinator.recovery.dry_run.reading import ReadRun
 from coordinator.recovery.dry_run.single_reading import read_single_run
 from coordinator.recovery.models import RecoveryPlan
+from coordinator.recovery.plans.runs.machines import ENTITY, SCENARIOS
 from coordinator.recovery.plans.runs.options import RunOptions
+from coordinator.recovery.plans.services import TARGET_TYPE
 
 __all__ = [
     "DryRun",
@@ -74,7 +78,9 @@ def dry_run_plan(plan: RecoveryPlan, options: RunOptions, now: datetime) -> DryR
     Source: SPEC RP-6.
     """
     with _nothing_written():
-        return _dry_run(plan.vault_id, read_plan_run(plan, options, now))
+        read = read_plan_run(plan, options, now)
+        runs = past_runs(plan.vault_id, SCENARIOS[options.operation], TARGET_TYPE)
+        return _dry_run(plan.vault_id, read, runs)
 
 
 def dry_run_machine(item: ProtectedItem, options: RunOptions, now: datetime) -> DryRun:
@@ -83,16 +89,19 @@ def dry_run_machine(item: ProtectedItem, options: RunOptions, now: datetime) -> 
     Source: SPEC RP-6.
     """
     with _nothing_written():
-        found = _dry_run(item.vault_id, read_single_run(item, options, now))
+        read = read_single_run(item, options, now)
+        runs = past_runs(item.vault_id, SCENARIOS[options.operation], ENTITY)
+        found = _dry_run(item.vault_id, read, runs)
     # The steps of a job of one machine are its own, as those of a plan are the plan's.
     return DryRun(found.findings, found.forecast, {"": item.friendly_name}, (), found.looked_at)
 
 
-def _dry_run(vault_id: UUID, read: ReadRun) -> DryRun:
+def _dry_run(vault_id: UUID, read: ReadRun, runs: Sequence[PastRun]) -> DryRun:
     facts, graph = read.facts, read.graph
     if graph is None:
         return DryRun(check(facts), None, {}, facts.scripts, read.looked_at)
-    durations = durations_of(vault_id, all_steps(graph))
+    slots = settings.CONFIGURATION.commands_per_host
+    durations = calibrated(durations_of(vault_id, all_steps(graph)), runs, slots)
     measured = with_durations(graph, durations)
     unmeasured = {
         step.action
@@ -101,7 +110,7 @@ def _dry_run(vault_id: UUID, read: ReadRun) -> DryRun:
     }
     return DryRun(
         check(read.with_unmeasured(sorted(unmeasured))),
-        forecast(measured, settings.CONFIGURATION.commands_per_host, durations),
+        forecast(measured, slots, durations),
         {child.key: child.target.name for child in graph.children},
         facts.scripts,
         read.looked_at,

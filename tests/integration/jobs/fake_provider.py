@@ -83,6 +83,8 @@ class FakeProvider:
             replace(
                 self._arrival(command, engine.clock(), how),
                 root_id=self.roots.get(command.command_id),
+                # A gateway knows both of what it sent itself, else neither.
+                job_id=UUID(command.job_id) if command.command_id in self.roots else None,
             )
             for command in commands
         ]

@@ -156,7 +156,7 @@ def test_a_small_group_is_opened_with_the_last_result_of_the_one_before(
     provider.hand_in(list(plan.fetch().values()), engine)
     assert len(provider.received) == 20 + 1, "as many as are claimed at once"
     assert plan.states() == {"g1": "Succeeded", "g2": "InProgress"}
-    provider.fetch()
+    provider.fetch(LIGHT_MEMBERS)
     provider.hand_in(provider.received[1:], engine)
     plan.advance()
     assert plan.job.state == JobState.SUCCEEDED

@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0006_step_lengths'),
+        ('jobs', '0007_indexes_of_what_is_at_work'),
     ]
 
     operations = [
