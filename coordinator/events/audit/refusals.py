@@ -48,20 +48,24 @@ class RefusalRecorder:
             describe: Makes the record; it may use the database.
         """
         source = Source(principal_id, known=True) if principal_id else source_of_address(address)
+        await self.tell_left_out(now)
         try:
-            await self.tell_left_out(now)
             if self._coalescing.admit(source, now):
                 await self._run(lambda: self._recorder().record(*describe()))
         except Exception:
             log.exception("audit.refusal_lost", source=source.name)
 
     async def tell_left_out(self, now: datetime) -> None:
-        """Records how many were only counted in a minute that is over."""
+        """Records how many were only counted in a minute that is over; asked with each request."""
         summary = self._coalescing.due(now)
-        if summary is not None:
-            entry = _summary_entry(summary, now)
-            log.warning("audit.denials_counted", **entry.details)
+        if summary is None:
+            return
+        entry = _summary_entry(summary, now)
+        log.warning("audit.denials_counted", **entry.details)
+        try:
             await self._run(lambda: self._recorder().record(INSTALLATION, entry))
+        except Exception:
+            log.exception("audit.summary_lost")
 
 
 def _summary_entry(summary: Summary, now: datetime) -> Entry:
