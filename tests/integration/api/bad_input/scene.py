@@ -78,14 +78,22 @@ def make_scene(server: Server, folder: Path, now: datetime) -> Scene:
         folder=folder,
         resource_group=GROUP,
     )
-    own = _furnished(subscription, "Vault-1", now)
-    _furnished(uuid4(), "Vault-2", now)
-    clouds = dict(Cloud.objects.filter(vault=own.vault).values_list("name", "external_id"))
+    own = furnish(subscription, "Vault-1", now)
+    furnish(uuid4(), "Vault-2", now)
     path = program.vault_path
     names = {
+        **names_in(own, now),
         "vault": path,
         "principal": str(ServicePrincipal.objects.get(application__client_id=client_id).id),
         "other": path.replace("Vault-1", "Vault-2"),
+    }
+    return Scene(program, names)
+
+
+def names_in(own: Sites, now: datetime) -> dict[str, str]:
+    """What stands for the texts in braces, of a furnished vault; a job that waits is begun."""
+    clouds = dict(Cloud.objects.filter(vault=own.vault).values_list("name", "external_id"))
+    return {
         "shanghai": own.shanghai.name,
         "beijing": own.beijing.name,
         "gold1": clouds["GoldCloud1"],
@@ -99,7 +107,6 @@ def make_scene(server: Server, folder: Path, now: datetime) -> Scene:
         "gold": _storage(own.vault, "GOLD"),
         "gold_target": _storage(own.vault, "GOLD_TARGET"),
     }
-    return Scene(program, names)
 
 
 def _replicate(item: ProtectedItem, now: datetime) -> None:
@@ -118,7 +125,8 @@ def _replicate(item: ProtectedItem, now: datetime) -> None:
     )
 
 
-def _furnished(subscription: UUID, name: str, now: datetime) -> Sites:
+def furnish(subscription: UUID, name: str, now: datetime) -> Sites:
+    """A vault with sites, a pair, a protected machine, a plan, networks and storage."""
     vault = Vault.objects.create(
         subscription_id=subscription,
         resource_group=GROUP,
