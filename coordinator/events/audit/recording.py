@@ -44,7 +44,7 @@ class Recorder:
 
     def __init__(self, signer: Signer) -> None:
         self.signer = signer
-        # How far each chain was, as far as this process has seen: it never gets shorter.
+        # How far this process has brought each chain, committed: it never gets shorter.
         self._seen: dict[UUID, int] = {}
 
     def record(self, chain_of: ChainOf, entry: Entry) -> None:
@@ -92,18 +92,21 @@ class Recorder:
             sequence += 1
             last = hash_after(last, as_fields(chain.id, sequence, entry))
             written.append((sequence, entry, last))
-        append(chain.id, written, self.signer.head(chain.id, sequence, last))
+        head = self.signer.head(chain.id, sequence, last)
+        append(chain.id, written, head)
+        transaction.on_commit(lambda: self._see(head))
 
     def _problem(self, head: Head) -> str:
         """Why a head cannot be gone on from; a chain altered in the database is not ours."""
         if not is_signed(head, self.signer.public):
             return "its head was not signed with this coordinator's key"
         seen = self._seen.get(head.chain, 0)
-        # What is read under the lock was committed.
-        self._seen[head.chain] = head.sequence
         if head.sequence < seen:
             return f"it had {seen} records before"
         return ""
+
+    def _see(self, head: Head) -> None:
+        self._seen[head.chain] = max(head.sequence, self._seen.get(head.chain, 0))
 
 
 def _break(chain: AuditChain, first: Entry, problem: str) -> Entry:
