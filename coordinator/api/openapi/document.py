@@ -126,9 +126,11 @@ class Document(OpenAPISchema):
         return found
 
     def _operation_id(self, method: str, operation: Operation, *, is_list: bool) -> str:
-        # Of what is only refused, a collection is known by what would be in it.
-        refused = min(operation.response_models) >= 400
-        whole = refused and any(each.startswith(f"{operation.path}/{{") for each in self._addresses)
+        # Of what is only refused, a collection is known by the names below it.
+        below = f"/{operation.path.rpartition('/')[2]}/{{"
+        whole = min(operation.response_models) >= 400 and any(
+            below in each for each in self._addresses
+        )
         name = names.operation_id(
             method, operation.path, self.all_operation_ids, is_list=is_list or whole
         )
