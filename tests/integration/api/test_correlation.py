@@ -43,4 +43,4 @@ def test_a_request_without_a_usable_id_gets_one(
     headers = {} if given is None else {HEADER: given}
     answer = program.send("GET", f"{program.vault_path}/replicationJobs", headers=headers)
     assert answer.headers[HEADER] == answer.headers["x-ms-request-id"]
-    assert UUID(answer.headers[HEADER])
+    UUID(answer.headers[HEADER])
