@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import structlog
 
 from coordinator.events.audit.chain import Entry, Outcome, written
 from coordinator.events.audit.coalescing import Coalescing, Source, Summary, source_of_address
-from coordinator.events.audit.recording import INSTALLATION, ChainOf, Recorder
+from coordinator.events.audit.recording import INSTALLATION, ChainOf
 
 log = structlog.get_logger(__name__)
 
@@ -20,10 +20,16 @@ Refused: TypeAlias = tuple[ChainOf, Entry]
 Run: TypeAlias = Callable[[Callable[[], None]], Awaitable[None]]
 
 
+class Records(Protocol):
+    """Where records are written: `recording.Recorder`."""
+
+    def record(self, chain_of: ChainOf, entry: Entry) -> None: ...
+
+
 class RefusalRecorder:
     """Records the refusals of one process; for its event loop only."""
 
-    def __init__(self, recorder: Callable[[], Recorder], run: Run) -> None:
+    def __init__(self, recorder: Callable[[], Records], run: Run) -> None:
         """Makes one.
 
         Args:
