@@ -319,6 +319,17 @@ def test_a_name_that_has_come_to_lead_inside_is_not_followed_there(
     assert receiver.requests == []
 
 
+def test_an_address_that_does_not_answer_is_passed_over(vault: Vault, tmp_path: Path) -> None:
+    with webhook_receiver(server_context(tmp_path)) as receiver:
+        webhook, _ = make(vault, receiver.url)
+        try_webhook(webhook, NOW)
+        trusting = replace(LOOPBACK, ca_file=str(tmp_path / "ca.pem"))
+        # Nobody listens at the first.
+        found = Sending(SEAL, trusting, find=lambda _host, _port: ["127.0.0.99", "127.0.0.1"])
+        assert deliver(found, NOW) == 1
+        assert len(receiver.requests) == 1
+
+
 def test_deleting_a_webhook_ends_what_was_on_its_way(vault: Vault, receiver: Receiver) -> None:
     webhook, _ = make(vault, receiver.url)
     try_webhook(webhook, NOW)
