@@ -79,6 +79,10 @@ class PlanPath(VaultPath):
     plan_name: str
 
 
+class RecordPath(VaultPath):
+    record_name: str
+
+
 class EventPath(VaultPath):
     event_name: str
 

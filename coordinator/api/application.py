@@ -13,6 +13,8 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.operation import PathView
 
 from coordinator.api import (
+    alert_settings,
+    audit_records,
     bandwidth_limits,
     bulk_enabling,
     container_mappings,
@@ -49,6 +51,7 @@ from coordinator.api import (
     vault_settings,
     vault_updates,
     vaults,
+    webhooks,
 )
 from coordinator.api.calls import authenticate
 from coordinator.api.errors import activity_id, error_response, failure_of_status, refusal_response
@@ -94,12 +97,15 @@ ROUTERS = (
     job_exports.router,
     jobs.router,
     events.router,
+    alert_settings.router,
+    webhooks.router,
     long_operations.router,
     role_definitions.router,
     role_assignments.router,
     vault_health.router,
     vault_settings.router,
     vault_updates.router,
+    audit_records.router,
 )
 
 NOT_AUTHENTICATED = Failure(
@@ -172,7 +178,9 @@ def on_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
 
 
 def on_unreadable(request: HttpRequest, error: HttpError) -> HttpResponse:
-    """django-ninja's word for a body its parser could not read."""
+    """django-ninja's word for a body its parser could not read, or refused."""
+    if isinstance(error.__cause__, RefusedError):
+        return refusal_response(request, error.__cause__)
     failure = Failure(
         "InvalidRequestContent",
         f"The request content was invalid and could not be read: {error}.",

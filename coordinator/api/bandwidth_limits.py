@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Path, Router
+from pydantic import WithJsonSchema
 
 from coordinator.api.addresses import BandwidthLimitPath, FabricPath, VaultPath
 from coordinator.api.bodies import RequestPart
@@ -13,9 +14,16 @@ from coordinator.api.calls import Answer, Call, open_vault, served
 from coordinator.api.errors import NotFoundError
 from coordinator.api.fabrics import require_fabric
 from coordinator.api.long_operations import accepted, operation_result
+from coordinator.api.openapi.bodies import LIMIT_SCHEDULE
 from coordinator.api.paging import page
 from coordinator.api.paths import BANDWIDTH_LIMIT, FABRIC, VAULT
-from coordinator.api.shapes.bandwidth_limits import bandwidth_limit_id, bandwidth_limit_resource
+from coordinator.api.responses import begins, lists, results, shows
+from coordinator.api.shapes.bandwidth_limits import (
+    BandwidthLimitResource,
+    bandwidth_limit_id,
+    bandwidth_limit_resource,
+)
+from coordinator.api.shapes.envelope import Resource
 from coordinator.fabrics.models import Fabric
 from coordinator.protection.models import BandwidthLimit
 from coordinator.protection.queries import (
@@ -35,17 +43,17 @@ class LimitOperationPath(BandwidthLimitPath):
 class LimitInput(RequestPart):
     """A limit; the rules of protection read its fields, so that they can say what is wrong."""
 
-    properties: dict[str, Any]
+    properties: Annotated[dict[str, Any], WithJsonSchema(LIMIT_SCHEDULE)]
 
 
-@router.get(f"{VAULT}/replicationBandwidthLimits")
+@router.get(f"{VAULT}/replicationBandwidthLimits", response=lists(BandwidthLimitResource))
 @served
 def list_limits(request: HttpRequest, path: Path[VaultPath]) -> Answer:
     """Limits of all servers."""
     return _list(open_vault(request, path), None)
 
 
-@router.get(f"{FABRIC}/replicationBandwidthLimits")
+@router.get(f"{FABRIC}/replicationBandwidthLimits", response=lists(BandwidthLimitResource))
 @served
 def list_limits_of_fabric(request: HttpRequest, path: Path[FabricPath]) -> Answer:
     """The limit of a server, if it has one."""
@@ -53,7 +61,7 @@ def list_limits_of_fabric(request: HttpRequest, path: Path[FabricPath]) -> Answe
     return _list(call, require_fabric(call, path.fabric_name))
 
 
-@router.get(BANDWIDTH_LIMIT)
+@router.get(BANDWIDTH_LIMIT, response=shows(BandwidthLimitResource))
 @served
 def get_limit(request: HttpRequest, path: Path[BandwidthLimitPath]) -> Answer:
     call = open_vault(request, path)
@@ -63,7 +71,7 @@ def get_limit(request: HttpRequest, path: Path[BandwidthLimitPath]) -> Answer:
     return _resource(call, limit)
 
 
-@router.put(BANDWIDTH_LIMIT)
+@router.put(BANDWIDTH_LIMIT, response=begins(or_shows=BandwidthLimitResource))
 @served
 def put_limit(request: HttpRequest, path: Path[BandwidthLimitPath], body: LimitInput) -> Answer:
     """Sets a limit: a job brings it to the hosts, if they need a change now."""
@@ -74,7 +82,7 @@ def put_limit(request: HttpRequest, path: Path[BandwidthLimitPath], body: LimitI
     return _resource(call, limit) if job is None else accepted(call, _id(call, path), job)
 
 
-@router.delete(BANDWIDTH_LIMIT)
+@router.delete(BANDWIDTH_LIMIT, response=begins(or_nothing=True))
 @served
 def delete_limit(request: HttpRequest, path: Path[BandwidthLimitPath]) -> Answer:
     """Removes a limit: a job takes its policies from the hosts, if there are any."""
@@ -86,7 +94,9 @@ def delete_limit(request: HttpRequest, path: Path[BandwidthLimitPath]) -> Answer
     return HttpResponse(status=204) if job is None else accepted(call, _id(call, path), job)
 
 
-@router.get(f"{BANDWIDTH_LIMIT}/operationresults/{{job_name}}")
+@router.get(
+    f"{BANDWIDTH_LIMIT}/operationresults/{{job_name}}", response=results(BandwidthLimitResource)
+)
 @served
 def get_limit_operation(request: HttpRequest, path: Path[LimitOperationPath]) -> Answer:
     """How the operation on a limit stands."""
@@ -101,7 +111,7 @@ def _list(call: Call, fabric: Fabric | None) -> Answer:
     return page(call.request, lambda start, end: rows[start:end], lambda row: _resource(call, row))
 
 
-def _resource(call: Call, limit: BandwidthLimit) -> dict[str, object]:
+def _resource(call: Call, limit: BandwidthLimit) -> Resource:
     return bandwidth_limit_resource(call.ids, limit, limit_standing(limit, call.now))
 
 

@@ -18,6 +18,9 @@ from coordinator.api.errors import NotFoundError, error_body
 from coordinator.api.paths import CONTAINER, JOB, POLICY, PROTECTABLE_ITEM, PROTECTED_ITEM
 from coordinator.api.policies import require_policy
 from coordinator.api.references import names_in_reference
+from coordinator.api.responses import shows
+from coordinator.api.shapes.bulk_enabling import AcceptedMachine, BulkAnswer, RefusedMachine
+from coordinator.api.shapes.envelope import ArmId
 from coordinator.fabrics import queries as fabrics
 from coordinator.fabrics.models import Cloud, VirtualMachine
 from coordinator.failures import RefusedError, refuse
@@ -39,7 +42,7 @@ BELOW_VAULT = ("fabric_name", "container_name", "protectable_item_name")
 class MachineInput(RequestPart):
     """A machine to protect; its item is called after the machine unless it has a name here."""
 
-    protectableItemId: str  # noqa: N815 - the API's name
+    protectableItemId: ArmId  # noqa: N815 - the API's name
     name: str | None = None
 
 
@@ -47,7 +50,7 @@ class BulkInputProperties(RequestPart):
     """Machines of the cloud of the address; a policy that is named must fit each one's host."""
 
     machines: list[MachineInput]
-    policyId: str | None = None  # noqa: N815 - the API's name
+    policyId: ArmId | None = None  # noqa: N815 - the API's name
 
 
 class BulkInput(RequestPart):
@@ -56,7 +59,7 @@ class BulkInput(RequestPart):
     properties: BulkInputProperties
 
 
-@router.post(f"{CONTAINER}/enableProtection")
+@router.post(f"{CONTAINER}/enableProtection", response=shows(BulkAnswer))
 @served_in_parts
 def enable_protection_of_many(
     request: HttpRequest, path: Path[ContainerPath], body: BulkInput
@@ -70,7 +73,7 @@ def enable_protection_of_many(
     # Machines of one request are one request in the line of first copies, also when repeated.
     batch = f"{call.vault.id} {client_request_id(request) or uuid4()}"
     bulk = _Bulk(call, cloud, policy, batch, _machines(cloud))
-    answers: list[dict[str, object]] = []
+    answers: list[AcceptedMachine | RefusedMachine] = []
     for start in range(0, len(wanted), MACHINES_IN_A_TRANSACTION):
         with transaction.atomic():
             answers += bulk.enable(wanted[start : start + MACHINES_IN_A_TRANSACTION])
@@ -119,7 +122,7 @@ class _Bulk:
     machines: Mapping[str, VirtualMachine]
     seen: set[str] = field(default_factory=set)
 
-    def enable(self, wanted: Sequence[MachineInput]) -> list[dict[str, object]]:
+    def enable(self, wanted: Sequence[MachineInput]) -> list[AcceptedMachine | RefusedMachine]:
         """Answers for each machine, in order."""
         read = [self._read(one) for one in wanted]
         requests = [one for one in read if not isinstance(one, RefusedError)]
@@ -179,13 +182,15 @@ class _Bulk:
             item_name=name,
         )
 
-    def _answer(self, wanted: MachineInput, outcome: Enabled | RefusedError) -> dict[str, object]:
-        answer: dict[str, object] = {"protectableItemId": wanted.protectableItemId}
+    def _answer(
+        self, wanted: MachineInput, outcome: Enabled | RefusedError
+    ) -> AcceptedMachine | RefusedMachine:
+        asked = wanted.protectableItemId
         if isinstance(outcome, RefusedError):
             error = error_body(self.call.request, outcome.status, outcome.failure, outcome.field)
-            return {**answer, "status": "Refused", "error": error}
+            return {"protectableItemId": asked, "status": "Refused", "error": error}
         return {
-            **answer,
+            "protectableItemId": asked,
             "status": "Accepted",
             "protectedItemId": self._item_id(outcome.item.name),
             "jobId": self.call.ids.child(JOB, job_name=str(outcome.job.id)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial, wraps
@@ -21,8 +21,14 @@ from ninja.utils import check_csrf
 from coordinator.access.services import Caller, authenticate_bearer, authenticate_session
 from coordinator.api.addresses import VaultPath
 from coordinator.api.api_versions import require_api_version
+from coordinator.api.auditing import record_begun, record_change
 from coordinator.api.authorization import authorize, authorized_vault
-from coordinator.api.errors import CLIENT_REQUEST_ID, csrf_failed, vault_not_found
+from coordinator.api.errors import (
+    CLIENT_REQUEST_ID,
+    correlation_id,
+    csrf_failed,
+    vault_not_found,
+)
 from coordinator.api.paths import VaultId
 from coordinator.api.shapes.vaults import vault_ids
 from coordinator.api.threads import database_threads
@@ -31,7 +37,7 @@ from coordinator.vaults.models import Vault
 
 LONGEST_CLIENT_REQUEST_ID = 64
 
-Answer: TypeAlias = HttpResponseBase | dict[str, object]
+Answer: TypeAlias = HttpResponseBase | Mapping[str, object]
 Body: TypeAlias = Callable[..., Answer]
 
 
@@ -68,6 +74,7 @@ class Call:
         return RequestOrigin(
             started_by=self.caller.name,
             client_request_id=client_request_id(self.request),
+            correlation_id=correlation_id(self.request),
             target_resource=target_resource,
         )
 
@@ -131,21 +138,34 @@ def open_vault(request: HttpRequest, path: VaultPath) -> Call:
 def served(body: Body) -> Callable[..., Any]:
     """Makes a route's function of a plain one.
 
-    The body runs in a database thread; what it changes is one transaction, undone if it raises.
+    The body runs in a database thread; what it changes is one transaction, undone if it raises,
+    and the audit's record of it is the last thing in it.
     """
 
     def in_one_transaction(request: HttpRequest, **arguments: Any) -> Answer:
         if request.method == "GET":
             return body(request, **arguments)
         with transaction.atomic():
-            return body(request, **arguments)
+            answer = body(request, **arguments)
+            record_change(request, answer)
+            return answer
 
     return _route(body, in_one_transaction)
 
 
 def served_in_parts(body: Body) -> Callable[..., Any]:
-    """As `served`, for a body that opens its own transactions: it does too much for one."""
-    return _route(body, body)
+    """As `served`, for a body that opens its own transactions: it does too much for one.
+
+    The audit has a record of it before the first, and another after the last.
+    """
+
+    def in_parts(request: HttpRequest, **arguments: Any) -> Answer:
+        record_begun(request)
+        answer = body(request, **arguments)
+        record_change(request, answer)
+        return answer
+
+    return _route(body, in_parts)
 
 
 def _route(body: Body, work: Body) -> Callable[..., Any]:
@@ -158,5 +178,6 @@ def _route(body: Body, work: Body) -> Callable[..., Any]:
         answer = await database_threads.run(partial(checked, request, arguments))
         return answer if isinstance(answer, HttpResponseBase) else JsonResponse(answer)
 
+    route.audited = True  # type: ignore[attr-defined] # looked for by tests
     route.__signature__ = inspect.signature(body, eval_str=True)  # type: ignore[attr-defined] # read by django-ninja
     return route

@@ -17,8 +17,10 @@ from coordinator.api.paging import page
 from coordinator.api.paths import CONTAINER, MAPPING, POLICY, VAULT
 from coordinator.api.policies import require_policy
 from coordinator.api.references import names_in_reference
-from coordinator.api.shapes.container_mappings import mapping_resource
-from coordinator.api.shapes.paired_hosts import paired_host_resource
+from coordinator.api.responses import begins, lists, results, shows
+from coordinator.api.shapes.container_mappings import ContainerMappingResource, mapping_resource
+from coordinator.api.shapes.envelope import ArmId
+from coordinator.api.shapes.paired_hosts import PairedHostResource, paired_host_resource
 from coordinator.failures import refuse
 from coordinator.protection.models import Pairing
 from coordinator.protection.queries import find_pairing, hosts_of_pairing, pairings_of
@@ -40,8 +42,8 @@ class OperationPath(MappingPath):
 class MappingInputProperties(RequestPart):
     """The other cloud, and the policy to replicate by."""
 
-    targetProtectionContainerId: str  # noqa: N815 - the API's name
-    policyId: str  # noqa: N815 - the API's name
+    targetProtectionContainerId: ArmId  # noqa: N815 - the API's name
+    policyId: ArmId  # noqa: N815 - the API's name
 
 
 class MappingInput(RequestPart):
@@ -68,14 +70,18 @@ class RemovalInput(RequestPart):
     properties: dict[str, Any] = {}  # noqa: RUF012 - pydantic copies it
 
 
-@router.get(f"{VAULT}/replicationProtectionContainerMappings")
+@router.get(
+    f"{VAULT}/replicationProtectionContainerMappings", response=lists(ContainerMappingResource)
+)
 @served
 def list_mappings(request: HttpRequest, path: Path[VaultPath]) -> Answer:
     """All pairs."""
     return _list(open_vault(request, path))
 
 
-@router.get(f"{CONTAINER}/replicationProtectionContainerMappings")
+@router.get(
+    f"{CONTAINER}/replicationProtectionContainerMappings", response=lists(ContainerMappingResource)
+)
 @served
 def list_mappings_of_container(request: HttpRequest, path: Path[ContainerPath]) -> Answer:
     """Pairs of a cloud as source."""
@@ -84,14 +90,14 @@ def list_mappings_of_container(request: HttpRequest, path: Path[ContainerPath]) 
     return _list(call, path.fabric_name, path.container_name)
 
 
-@router.get(MAPPING)
+@router.get(MAPPING, response=shows(ContainerMappingResource))
 @served
 def get_mapping(request: HttpRequest, path: Path[MappingPath]) -> Answer:
     call = open_vault(request, path)
     return mapping_resource(call.ids, _require(call, path))
 
 
-@router.put(MAPPING)
+@router.put(MAPPING, response=begins())
 @served
 def put_mapping(request: HttpRequest, path: Path[MappingPath], body: MappingInput) -> Answer:
     """Pairs two clouds: begins the job that configures their hosts."""
@@ -112,7 +118,7 @@ def put_mapping(request: HttpRequest, path: Path[MappingPath], body: MappingInpu
     return accepted(call, _id(call, path), job)
 
 
-@router.patch(MAPPING)
+@router.patch(MAPPING, response=shows(ContainerMappingResource))
 @served
 def patch_mapping(request: HttpRequest, path: Path[MappingPath], body: MappingUpdate) -> Answer:
     """Changes nothing: Microsoft's inputs of this call are of other replication providers."""
@@ -131,7 +137,7 @@ def patch_mapping(request: HttpRequest, path: Path[MappingPath], body: MappingUp
     return mapping_resource(call.ids, pairing)
 
 
-@router.get(f"{MAPPING}/hosts")
+@router.get(f"{MAPPING}/hosts", response=lists(PairedHostResource))
 @served
 def list_hosts(request: HttpRequest, path: Path[MappingPath]) -> Answer:
     """Hosts of both clouds with their certificates; an extension of our own."""
@@ -144,7 +150,7 @@ def list_hosts(request: HttpRequest, path: Path[MappingPath]) -> Answer:
     )
 
 
-@router.post(f"{MAPPING}/renewCertificates")
+@router.post(f"{MAPPING}/renewCertificates", response=begins())
 @served
 def renew_mapping_certificates(request: HttpRequest, path: Path[MappingPath]) -> Answer:
     """Gives all hosts new certificates; an extension of our own."""
@@ -153,7 +159,7 @@ def renew_mapping_certificates(request: HttpRequest, path: Path[MappingPath]) ->
     return accepted(call, _id(call, path), job)
 
 
-@router.post(f"{MAPPING}/remove")
+@router.post(f"{MAPPING}/remove", response=begins(or_nothing=True))
 @served
 def remove_mapping(
     request: HttpRequest, path: Path[MappingPath], body: RemovalInput | None = None
@@ -168,7 +174,7 @@ def remove_mapping(
     return accepted(call, _id(call, path), job)
 
 
-@router.delete(MAPPING)
+@router.delete(MAPPING, response=begins(or_nothing=True))
 @served
 def purge_mapping(request: HttpRequest, path: Path[MappingPath]) -> Answer:
     """Removes a pair from the vault only; the job's details say how to clean up by hand."""
@@ -180,7 +186,7 @@ def purge_mapping(request: HttpRequest, path: Path[MappingPath]) -> Answer:
     return accepted(call, _id(call, path), job)
 
 
-@router.get(f"{MAPPING}/operationresults/{{job_name}}")
+@router.get(f"{MAPPING}/operationresults/{{job_name}}", response=results(ContainerMappingResource))
 @served
 def get_mapping_operation(request: HttpRequest, path: Path[OperationPath]) -> Answer:
     """How the operation on a pair stands."""

@@ -14,9 +14,15 @@ from coordinator.api.fabrics import require_fabric
 from coordinator.api.paging import page
 from coordinator.api.paths import CONTAINER, FABRIC, POLICY, VAULT
 from coordinator.api.references import names_in_reference
-from coordinator.api.shapes.containers import CloudPairing, container_id, container_resource
+from coordinator.api.responses import lists, shows
+from coordinator.api.shapes.containers import (
+    CloudPairing,
+    ContainerResource,
+    container_id,
+    container_resource,
+)
 from coordinator.api.shapes.envelope import Resource
-from coordinator.api.shapes.paired_hosts import prerequisites_resource
+from coordinator.api.shapes.paired_hosts import PrerequisitesResource, prerequisites_resource
 from coordinator.fabrics import queries
 from coordinator.fabrics.models import Cloud, Fabric
 from coordinator.protection.queries import (
@@ -30,14 +36,14 @@ from coordinator.protection.rules import InstanceType
 router = Router()
 
 
-@router.get(f"{VAULT}/replicationProtectionContainers")
+@router.get(f"{VAULT}/replicationProtectionContainers", response=lists(ContainerResource))
 @served
 def list_containers(request: HttpRequest, path: Path[VaultPath]) -> Answer:
     """Clouds of all servers."""
     return _list(open_vault(request, path), None)
 
 
-@router.get(f"{FABRIC}/replicationProtectionContainers")
+@router.get(f"{FABRIC}/replicationProtectionContainers", response=lists(ContainerResource))
 @served
 def list_containers_of_fabric(request: HttpRequest, path: Path[FabricPath]) -> Answer:
     """Clouds of a server."""
@@ -45,7 +51,7 @@ def list_containers_of_fabric(request: HttpRequest, path: Path[FabricPath]) -> A
     return _list(call, require_fabric(call, path.fabric_name))
 
 
-@router.get(CONTAINER)
+@router.get(CONTAINER, response=shows(ContainerResource))
 @served
 def get_container(request: HttpRequest, path: Path[ContainerPath]) -> Answer:
     call = open_vault(request, path)
@@ -60,7 +66,7 @@ class PrerequisitesQuery(Schema):
     policy: str = ""
 
 
-@router.get(f"{CONTAINER}/pairingPrerequisites")
+@router.get(f"{CONTAINER}/pairingPrerequisites", response=shows(PrerequisitesResource))
 @served
 def get_pairing_prerequisites(
     request: HttpRequest, path: Path[ContainerPath], query: Query[PrerequisitesQuery]

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from django.http import HttpRequest
 from ninja import Path, Router
 
 from coordinator.api.addresses import ItemPath, PlanPath
 from coordinator.api.bodies import RequestPart
 from coordinator.api.calls import Answer, Call, open_vault, served
-from coordinator.api.failovers import read_direction, read_source_site_operations
+from coordinator.api.failovers import (
+    NOT_REQUIRED,
+    REQUIRED,
+    read_direction,
+    read_source_site_operations,
+)
 from coordinator.api.long_operations import accepted
+from coordinator.api.openapi.bodies import words
 from coordinator.api.paths import PROTECTED_ITEM, RECOVERY_PLAN
 from coordinator.api.protected_items import require_item
 from coordinator.api.recovery_plans import require_plan
-from coordinator.api.shapes.dry_runs import dry_run_answer
+from coordinator.api.responses import begins, shows
+from coordinator.api.shapes.dry_runs import DryRunAnswer, dry_run_answer
 from coordinator.api.shapes.protected_items import protected_item_id
 from coordinator.api.shapes.recovery_plans import plan_id
 from coordinator.api.test_failovers import TestNetworkProperties, read_network, read_network_type
@@ -43,8 +52,8 @@ TYPES = {
 class DryRunInputProperties(TestNetworkProperties):
     """As what it would be run; the network is that of a test."""
 
-    failoverType: str  # noqa: N815 - the API's name
-    sourceSiteOperations: str | None = None  # noqa: N815 - the API's name
+    failoverType: Annotated[str, words(*(str(each) for each in TYPES.values()))]  # noqa: N815 - the API's name
+    sourceSiteOperations: Annotated[str, words(REQUIRED, NOT_REQUIRED)] | None = None  # noqa: N815 - the API's name
 
 
 class DryRunInput(RequestPart):
@@ -65,7 +74,7 @@ class LookInput(RequestPart):
     properties: LookInputProperties = LookInputProperties()
 
 
-@router.post(f"{RECOVERY_PLAN}/dryRun")
+@router.post(f"{RECOVERY_PLAN}/dryRun", response=shows(DryRunAnswer))
 @served
 def of_plan(request: HttpRequest, path: Path[PlanPath], body: DryRunInput) -> Answer:
     """Checks a run of a plan and forecasts its length; begins nothing."""
@@ -74,7 +83,7 @@ def of_plan(request: HttpRequest, path: Path[PlanPath], body: DryRunInput) -> An
     return dry_run_answer(dry_run_plan(plan, _options(call, body), call.now))
 
 
-@router.post(f"{PROTECTED_ITEM}/dryRun")
+@router.post(f"{PROTECTED_ITEM}/dryRun", response=shows(DryRunAnswer))
 @served
 def of_machine(request: HttpRequest, path: Path[ItemPath], body: DryRunInput) -> Answer:
     """Checks a failover of one machine and forecasts its length; begins nothing."""
@@ -83,7 +92,7 @@ def of_machine(request: HttpRequest, path: Path[ItemPath], body: DryRunInput) ->
     return dry_run_answer(dry_run_machine(item, _options(call, body), call.now))
 
 
-@router.post(f"{RECOVERY_PLAN}/lookBeforeFailover")
+@router.post(f"{RECOVERY_PLAN}/lookBeforeFailover", response=begins())
 @served
 def look_of_plan(
     request: HttpRequest, path: Path[PlanPath], body: LookInput | None = None
@@ -96,7 +105,7 @@ def look_of_plan(
     return accepted(call, resource_id, job)
 
 
-@router.post(f"{PROTECTED_ITEM}/lookBeforeFailover")
+@router.post(f"{PROTECTED_ITEM}/lookBeforeFailover", response=begins())
 @served
 def look_of_machine(
     request: HttpRequest, path: Path[ItemPath], body: LookInput | None = None

@@ -6,10 +6,12 @@ from http import HTTPStatus
 
 from django.http import HttpRequest, JsonResponse
 
+from coordinator.api.shapes.errors import ErrorBody
 from coordinator.failures import Failure, RefusedError, refuse
 
 CLIENT_REQUEST_ID = "x-ms-client-request-id"
 ACTIVITY_ID = "x-ms-request-id"
+CORRELATION_ID = "x-ms-correlation-request-id"
 
 
 class NotFoundError(RefusedError):
@@ -99,10 +101,10 @@ def error_response(
 
 def error_body(
     request: HttpRequest, status: int, failure: Failure, field: str | None = None
-) -> dict[str, object]:
+) -> ErrorBody:
     """ARM's error, as it is in an answer's body or beside one of several objects."""
     code = "ArmResourceDoesNotExist" if isinstance_not_found(failure, status) else failure.code
-    error: dict[str, object] = {
+    error: ErrorBody = {
         "code": failure.code,
         "message": failure.message,
         "details": [
@@ -129,6 +131,11 @@ def isinstance_not_found(failure: Failure, status: int) -> bool:
 def activity_id(request: HttpRequest) -> str:
     """Id of this one request, as the middleware gave it."""
     return str(getattr(request, "activity_id", ""))
+
+
+def correlation_id(request: HttpRequest) -> str:
+    """What logs of all that the request causes are found by, as the middleware gave it."""
+    return str(getattr(request, "correlation_id", ""))
 
 
 def failure_of_status(status: int, path: str) -> Failure:

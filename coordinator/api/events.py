@@ -13,9 +13,11 @@ from coordinator.api.addresses import EventPath, VaultPath
 from coordinator.api.calls import Answer, open_vault, served
 from coordinator.api.errors import NotFoundError
 from coordinator.api.filters import parse_filter, parse_time, unknown_value
+from coordinator.api.openapi.parameters import filters, taking
 from coordinator.api.paging import page
 from coordinator.api.paths import EVENT, VAULT
-from coordinator.api.shapes.events import event_id, event_resource
+from coordinator.api.responses import lists, shows
+from coordinator.api.shapes.events import EventResource, event_id, event_resource
 from coordinator.events.queries import EventFilters, events_of, find_event
 from coordinator.events.states import EventType, Severity
 
@@ -35,7 +37,11 @@ FILTERS = (
 )
 
 
-@router.get(f"{VAULT}/replicationEvents")
+@router.get(
+    f"{VAULT}/replicationEvents",
+    response=lists(EventResource),
+    openapi_extra=taking(filters(FILTERS)),
+)
 @served
 def list_events(request: HttpRequest, path: Path[VaultPath]) -> Answer:
     """Events, newest first; those that are over too."""
@@ -47,7 +53,7 @@ def list_events(request: HttpRequest, path: Path[VaultPath]) -> Answer:
     )
 
 
-@router.get(EVENT)
+@router.get(EVENT, response=shows(EventResource))
 @served
 def get_event(request: HttpRequest, path: Path[EventPath]) -> Answer:
     call = open_vault(request, path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from django.http import HttpRequest
 from ninja import Path, Router
 
@@ -10,7 +12,9 @@ from coordinator.api.bodies import RequestPart
 from coordinator.api.calls import Answer, open_vault, served
 from coordinator.api.fabrics import require_fabric
 from coordinator.api.long_operations import accepted
+from coordinator.api.openapi.bodies import words
 from coordinator.api.paths import FABRIC
+from coordinator.api.responses import begins
 from coordinator.failures import refuse
 from coordinator.protection.services import renew_server_certificates
 
@@ -21,7 +25,7 @@ CLOUD = "Cloud"
 
 
 class RenewProperties(RequestPart):
-    renewCertificateType: str | None = None  # noqa: N815 - the API's name
+    renewCertificateType: Annotated[str, words(CLOUD)] | None = None  # noqa: N815 - the API's name
 
 
 class RenewInput(RequestPart):
@@ -30,7 +34,7 @@ class RenewInput(RequestPart):
     properties: RenewProperties = RenewProperties()
 
 
-@router.post(f"{FABRIC}/renewCertificate")
+@router.post(f"{FABRIC}/renewCertificate", response=begins())
 @served
 def begin_renewal(
     request: HttpRequest, path: Path[FabricPath], body: RenewInput | None = None

@@ -14,8 +14,9 @@ from coordinator.api.errors import NotFoundError
 from coordinator.api.long_operations import accepted, operation_result
 from coordinator.api.paging import page
 from coordinator.api.paths import FABRIC, VAULT
+from coordinator.api.responses import begins, lists, results, shows
 from coordinator.api.shapes.envelope import Resource
-from coordinator.api.shapes.fabrics import fabric_resource
+from coordinator.api.shapes.fabrics import FabricResource, fabric_resource
 from coordinator.fabrics import queries
 from coordinator.fabrics.models import Fabric
 from coordinator.protection.services import check_consistency, unregister_server
@@ -28,7 +29,7 @@ class FabricOperationPath(FabricPath):
     job_name: str
 
 
-@router.get(f"{VAULT}/replicationFabrics")
+@router.get(f"{VAULT}/replicationFabrics", response=lists(FabricResource))
 @served
 def list_fabrics(request: HttpRequest, path: Path[VaultPath]) -> Answer:
     """Registered servers, by name."""
@@ -37,14 +38,14 @@ def list_fabrics(request: HttpRequest, path: Path[VaultPath]) -> Answer:
     return page(request, lambda start, end: rows[start:end], lambda row: _resource(call, row))
 
 
-@router.get(FABRIC)
+@router.get(FABRIC, response=shows(FabricResource))
 @served
 def get_fabric(request: HttpRequest, path: Path[FabricPath]) -> Answer:
     call = open_vault(request, path)
     return _resource(call, require_fabric(call, path.fabric_name))
 
 
-@router.post(f"{FABRIC}/remove")
+@router.post(f"{FABRIC}/remove", response=begins())
 @served
 def begin_removal(request: HttpRequest, path: Path[FabricPath]) -> Answer:
     """Removes a server that nothing of protection is left on."""
@@ -52,10 +53,10 @@ def begin_removal(request: HttpRequest, path: Path[FabricPath]) -> Answer:
     return remove(call, require_fabric(call, path.fabric_name), vault_only=False)
 
 
-@router.delete(FABRIC)
+@router.delete(FABRIC, response=begins(or_nothing=True))
 @served
 def purge_fabric(request: HttpRequest, path: Path[FabricPath]) -> Answer:
-    """As removing it, whatever its hosts still keep to; of one that is gone nothing is changed."""
+    """Removes a server from the vault, whatever its hosts still keep to; or finds it gone."""
     call = open_vault(request, path)
     fabric = queries.find_fabric(call.vault.id, path.fabric_name)
     if fabric is None:
@@ -63,7 +64,7 @@ def purge_fabric(request: HttpRequest, path: Path[FabricPath]) -> Answer:
     return remove(call, fabric, vault_only=True)
 
 
-@router.post(f"{FABRIC}/checkConsistency")
+@router.post(f"{FABRIC}/checkConsistency", response=begins())
 @served
 def begin_consistency_check(request: HttpRequest, path: Path[FabricPath]) -> Answer:
     """Compares what the vault believes with what the server says; the job lists differences."""
@@ -75,7 +76,7 @@ def begin_consistency_check(request: HttpRequest, path: Path[FabricPath]) -> Ans
     )
 
 
-@router.get(f"{FABRIC}/operationresults/{{job_name}}")
+@router.get(f"{FABRIC}/operationresults/{{job_name}}", response=results(FabricResource))
 @served
 def get_fabric_operation(request: HttpRequest, path: Path[FabricOperationPath]) -> Answer:
     """How the operation on a server stands, also when the server is gone."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from django.http import HttpRequest
 from ninja import Path, Router
 
@@ -9,10 +11,13 @@ from coordinator.api.addresses import ItemPath
 from coordinator.api.bodies import RequestPart
 from coordinator.api.calls import Answer, Call, open_vault, served
 from coordinator.api.long_operations import accepted
+from coordinator.api.openapi.bodies import words
 from coordinator.api.paths import PROTECTED_ITEM, RECOVERY_POINT
 from coordinator.api.protected_items import require_item
 from coordinator.api.references import names_in_reference
-from coordinator.api.shapes.item_operations import item_operations
+from coordinator.api.responses import begins, shows
+from coordinator.api.shapes.envelope import ArmId
+from coordinator.api.shapes.item_operations import ItemOperations, item_operations
 from coordinator.api.shapes.protected_items import protected_item_id
 from coordinator.failures import refuse
 from coordinator.protection.models import ProtectedItem
@@ -33,14 +38,14 @@ REQUIRED, NOT_REQUIRED = "Required", "NotRequired"
 class PointInput(RequestPart):
     """Which recovery point, in the words of ASR's providers; what they add means nothing here."""
 
-    recoveryPointId: str | None = None  # noqa: N815 - the API's name
-    recoveryTag: str | None = None  # noqa: N815 - the API's name
+    recoveryPointId: ArmId | None = None  # noqa: N815 - the API's name
+    recoveryTag: Annotated[str, words(*RecoveryTag)] | None = None  # noqa: N815 - the API's name
 
 
 class FailoverInputProperties(RequestPart):
     """Which way; clients of ASR add provider-specific words, which mean nothing here."""
 
-    failoverDirection: str | None = None  # noqa: N815 - the API's name
+    failoverDirection: Annotated[str, words(*FailoverDirection)] | None = None  # noqa: N815 - the API's name
 
 
 class FailoverInput(RequestPart):
@@ -52,7 +57,7 @@ class FailoverInput(RequestPart):
 class UnplannedFailoverInputProperties(FailoverInputProperties):
     """Also what is tried at the source, and to which point."""
 
-    sourceSiteOperations: str | None = None  # noqa: N815 - the API's name
+    sourceSiteOperations: Annotated[str, words(REQUIRED, NOT_REQUIRED)] | None = None  # noqa: N815 - the API's name
     providerSpecificDetails: PointInput | None = None  # noqa: N815 - the API's name
 
 
@@ -65,7 +70,7 @@ class UnplannedFailoverInput(RequestPart):
 class ApplyRecoveryPointInputProperties(RequestPart):
     """Which recovery point a failed-over machine is taken to."""
 
-    recoveryPointId: str | None = None  # noqa: N815 - the API's name
+    recoveryPointId: ArmId | None = None  # noqa: N815 - the API's name
     providerSpecificDetails: PointInput | None = None  # noqa: N815 - the API's name
 
 
@@ -75,7 +80,7 @@ class ApplyRecoveryPointInput(RequestPart):
     properties: ApplyRecoveryPointInputProperties = ApplyRecoveryPointInputProperties()
 
 
-@router.get(f"{PROTECTED_ITEM}/operations")
+@router.get(f"{PROTECTED_ITEM}/operations", response=shows(ItemOperations))
 @served
 def list_operations(request: HttpRequest, path: Path[ItemPath]) -> Answer:
     """Every operation of an item: whether it is allowed, and if not, why and what would allow it.
@@ -87,7 +92,7 @@ def list_operations(request: HttpRequest, path: Path[ItemPath]) -> Answer:
     return {"value": item_operations(item, running_jobs([item.id]).get(item.id))}
 
 
-@router.post(f"{PROTECTED_ITEM}/plannedFailover")
+@router.post(f"{PROTECTED_ITEM}/plannedFailover", response=begins())
 @served
 def planned_failover(
     request: HttpRequest, path: Path[ItemPath], body: FailoverInput | None = None
@@ -101,7 +106,7 @@ def planned_failover(
     return accepted(call, item_id, job)
 
 
-@router.post(f"{PROTECTED_ITEM}/unplannedFailover")
+@router.post(f"{PROTECTED_ITEM}/unplannedFailover", response=begins())
 @served
 def unplanned_failover(
     request: HttpRequest, path: Path[ItemPath], body: UnplannedFailoverInput | None = None
@@ -122,7 +127,7 @@ def unplanned_failover(
     return accepted(call, item_id, job)
 
 
-@router.post(f"{PROTECTED_ITEM}/applyRecoveryPoint")
+@router.post(f"{PROTECTED_ITEM}/applyRecoveryPoint", response=begins())
 @served
 def apply_recovery_point(
     request: HttpRequest, path: Path[ItemPath], body: ApplyRecoveryPointInput
@@ -149,7 +154,7 @@ def apply_recovery_point(
     return accepted(call, item_id, job)
 
 
-@router.post(f"{PROTECTED_ITEM}/failoverCommit")
+@router.post(f"{PROTECTED_ITEM}/failoverCommit", response=begins())
 @served
 def failover_commit(request: HttpRequest, path: Path[ItemPath]) -> Answer:
     """Begins the commit of a failover."""
@@ -159,7 +164,7 @@ def failover_commit(request: HttpRequest, path: Path[ItemPath]) -> Answer:
     return accepted(call, item_id, recovery.commit_failover(item, call.origin(item_id), call.now))
 
 
-@router.post(f"{PROTECTED_ITEM}/failoverCancel")
+@router.post(f"{PROTECTED_ITEM}/failoverCancel", response=begins())
 @served
 def failover_cancel(request: HttpRequest, path: Path[ItemPath]) -> Answer:
     """Begins to take a failover back."""
@@ -169,7 +174,7 @@ def failover_cancel(request: HttpRequest, path: Path[ItemPath]) -> Answer:
     return accepted(call, item_id, recovery.cancel_failover(item, call.origin(item_id), call.now))
 
 
-@router.post(f"{PROTECTED_ITEM}/reProtect")
+@router.post(f"{PROTECTED_ITEM}/reProtect", response=begins())
 @served
 def reprotect(
     request: HttpRequest, path: Path[ItemPath], body: FailoverInput | None = None

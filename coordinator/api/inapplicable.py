@@ -14,6 +14,7 @@ from coordinator.api.addresses import SubscriptionPath, VaultPath
 from coordinator.api.calls import Answer, open_vault, served
 from coordinator.api.inapplicable_operations import OPERATIONS, InapplicableOperation
 from coordinator.api.paths import VAULT
+from coordinator.api.responses import REFUSES
 from coordinator.failures import RefusedError, refuse
 
 router = Router()
@@ -55,7 +56,7 @@ def _add(operation: InapplicableOperation) -> None:
     refused.__name__ = "_".join(["refuse", operation.method.lower(), *re.findall(r"\w+", own)])
     refused.__doc__ = f"Refused: {operation.reason.subject} does not apply here."
     serve: Callable[..., Callable[..., object]] = getattr(router, operation.method.lower())
-    serve(operation.pattern)(served(refused))
+    serve(operation.pattern, response=REFUSES)(served(refused))
 
 
 for _operation in OPERATIONS:

@@ -18,6 +18,8 @@ from coordinator.api.bodies import RequestPart
 from coordinator.api.calls import Answer, open_vault, served
 from coordinator.api.paths import PROTECTED_ITEM
 from coordinator.api.protected_items import item_resource, require_item
+from coordinator.api.responses import shows
+from coordinator.api.shapes.protected_items import ProtectedItemResource
 from coordinator.failures import refuse
 from coordinator.protection.models import ItemAdapter, ProtectedItem
 from coordinator.protection.queries import adapters_of_items
@@ -72,7 +74,7 @@ class UpdateInput(RequestPart):
     properties: UpdateProperties = UpdateProperties()
 
 
-@router.patch(PROTECTED_ITEM)
+@router.patch(PROTECTED_ITEM, response=shows(ProtectedItemResource))
 @served
 def patch_item(request: HttpRequest, path: Path[ItemPath], body: UpdateInput) -> Answer:
     """Leaves an item as it is; what the update would change is decided elsewhere, and refused."""

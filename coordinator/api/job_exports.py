@@ -15,12 +15,15 @@ from coordinator.api.addresses import VaultPath
 from coordinator.api.bodies import RequestPart
 from coordinator.api.calls import Answer, Call, client_request_id, open_vault, served
 from coordinator.api.download_tokens import vault_of_token
-from coordinator.api.errors import NotFoundError
+from coordinator.api.errors import NotFoundError, correlation_id
 from coordinator.api.fabrics import require_fabric
 from coordinator.api.job_filters import read_filters
 from coordinator.api.long_operations import accepted
+from coordinator.api.openapi.bodies import words
+from coordinator.api.openapi.parameters import in_query, sending, taking
 from coordinator.api.paths import FABRIC, VAULT
 from coordinator.api.references import names_in_reference
+from coordinator.api.responses import begins
 from coordinator.api.shapes.job_exports import CONTENT_TYPES, FILE_NAMES, Output, jobs_file
 from coordinator.api.threads import database_threads
 from coordinator.failures import refuse
@@ -30,6 +33,8 @@ from coordinator.jobs.services import ExportRequest, begin_export
 router = Router()
 
 FILE = "/exports/{job_name}/{file_name}"
+TOKEN = {**in_query("sig", "The token from the details of the export's job."), "required": True}
+FILE_OF_EXPORT = {**taking(TOKEN), **sending(*CONTENT_TYPES.values())}
 AT_ONCE = 500
 # The clocks there are on Earth.
 EARLIEST_MINUTES, LATEST_MINUTES = -12 * 60, 14 * 60
@@ -44,7 +49,7 @@ class ExportInput(RequestPart):
     fabricId: Annotated[str, Field(max_length=1024)] | None = None  # noqa: N815 - the API's name
     affectedObjectTypes: Word | None = None  # noqa: N815 - the API's name
     jobStatus: Word | None = None  # noqa: N815 - the API's name
-    jobOutputType: Word | None = None  # noqa: N815 - the API's name
+    jobOutputType: Annotated[Word, words(*Output)] | None = None  # noqa: N815 - the API's name
     jobName: Word | None = None  # noqa: N815 - the API's name
     timezoneOffset: (  # noqa: N815 - the API's name
         Annotated[float, Field(ge=EARLIEST_MINUTES, le=LATEST_MINUTES)] | None
@@ -56,7 +61,7 @@ class FilePath(Schema):
     file_name: str
 
 
-@router.post(f"{VAULT}/replicationJobs/export")
+@router.post(f"{VAULT}/replicationJobs/export", response=begins())
 @served
 def begin(request: HttpRequest, path: Path[VaultPath], body: ExportInput) -> Answer:
     """Exports jobs: begins the job whose details say where the file is."""
@@ -78,6 +83,7 @@ def begin(request: HttpRequest, path: Path[VaultPath], body: ExportInput) -> Ans
             offset_minutes=int(body.timezoneOffset or 0),
             started_by=call.caller.name,
             client_request_id=client_request_id(request),
+            correlation_id=correlation_id(request),
             target_resource=resource_id,
         ),
         call.now,
@@ -85,7 +91,7 @@ def begin(request: HttpRequest, path: Path[VaultPath], body: ExportInput) -> Ans
     return accepted(call, call.ids.child("/replicationJobs/{job}", job=str(job.id)), job)
 
 
-@router.get(FILE, auth=None)
+@router.get(FILE, auth=None, response={200: None}, openapi_extra=FILE_OF_EXPORT)
 async def get_file(request: HttpRequest, path: Path[FilePath]) -> HttpResponseBase:
     """The file of an export, for whoever has its token."""
     signature = request.GET.get("sig", "")

@@ -19,9 +19,12 @@ from coordinator.api.export_links import with_file
 from coordinator.api.filters import parse_filter
 from coordinator.api.job_filters import FILTERS, read_filters
 from coordinator.api.long_operations import find_job, job_answer, operation_result
+from coordinator.api.openapi.parameters import filters, in_query, taking
 from coordinator.api.paging import page
 from coordinator.api.paths import JOB, VAULT
+from coordinator.api.responses import ACTED, lists, results, shows
 from coordinator.api.shapes.envelope import Resource
+from coordinator.api.shapes.job_types import JobResource, PolledJobResource
 from coordinator.api.shapes.jobs import job_id, job_resource
 from coordinator.jobs.models import Job
 from coordinator.jobs.queries import EXPORT_SCENARIO, JobView, list_jobs
@@ -31,9 +34,14 @@ from coordinator.recovery.steps import RESTARTERS
 router = Router()
 
 LONGEST_COMMENT = 1024
+CHILD_TASKS = in_query(
+    "childTasks", '"none" leaves out the members of its groups, of which there may be many.'
+)
 
 
-@router.get(f"{VAULT}/replicationJobs")
+@router.get(
+    f"{VAULT}/replicationJobs", response=lists(JobResource), openapi_extra=taking(filters(FILTERS))
+)
 @served
 def list_all(request: HttpRequest, path: Path[VaultPath]) -> Answer:
     """Jobs, newest first."""
@@ -48,7 +56,7 @@ def list_all(request: HttpRequest, path: Path[VaultPath]) -> Answer:
     )
 
 
-@router.get(JOB)
+@router.get(JOB, response=shows(PolledJobResource), openapi_extra=taking(CHILD_TASKS))
 @served
 def get_job(request: HttpRequest, path: Path[JobPath]) -> Answer:
     """A job; "childTasks=none" leaves out the members of its groups, of which there may be many."""
@@ -66,7 +74,7 @@ class ResumeInput(RequestPart):
     properties: ResumeProperties = ResumeProperties()
 
 
-@router.post(f"{JOB}/cancel")
+@router.post(f"{JOB}/cancel", response=ACTED)
 @served
 def cancel(request: HttpRequest, path: Path[JobPath]) -> Answer:
     """Has a job end early; it ends once what runs has ended and what had begun is taken back."""
@@ -74,7 +82,7 @@ def cancel(request: HttpRequest, path: Path[JobPath]) -> Answer:
     return _acted(call, cancel_job(_id_of(call, path), call.caller.name, call.now))
 
 
-@router.post(f"{JOB}/restart")
+@router.post(f"{JOB}/restart", response=ACTED)
 @served
 def restart(request: HttpRequest, path: Path[JobPath]) -> Answer:
     """Has a failed job go on where it failed."""
@@ -83,7 +91,7 @@ def restart(request: HttpRequest, path: Path[JobPath]) -> Answer:
     return _acted(call, job)
 
 
-@router.post(f"{JOB}/resume")
+@router.post(f"{JOB}/resume", response=ACTED)
 @served
 def resume(request: HttpRequest, path: Path[JobPath], body: ResumeInput) -> Answer:
     """Ends the manual action a job waits for, with a note."""
@@ -92,7 +100,9 @@ def resume(request: HttpRequest, path: Path[JobPath], body: ResumeInput) -> Answ
     return _acted(call, resume_job(_id_of(call, path), comments, call.caller.name, call.now))
 
 
-@router.get(f"{JOB}/operationresults/{{action_name}}")
+@router.get(
+    f"{JOB}/operationresults/{{action_name}}", response=results(JobResource, or_nothing=False)
+)
 @served
 def get_action_result(request: HttpRequest, path: Path[JobActionPath]) -> Answer:
     """The job after an action on it, which is over at once; of an export, once that has ended."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -12,6 +13,9 @@ from coordinator.api.api_versions import status_in_job
 from coordinator.api.calls import Answer, Call, open_vault, served
 from coordinator.api.errors import ACTIVITY_ID, NotFoundError
 from coordinator.api.paths import VAULT
+from coordinator.api.responses import shows
+from coordinator.api.shapes.envelope import Resource
+from coordinator.api.shapes.job_types import OperationStatus
 from coordinator.api.shapes.jobs import job_id, operation_error, operation_status
 from coordinator.jobs import queries as jobs
 from coordinator.jobs.models import Job
@@ -41,7 +45,7 @@ def accepted(call: Call, resource_id: str, job: Job) -> HttpResponse:
     )
 
 
-@router.get(f"{VAULT}/replicationOperationStatus/{{job_name}}")
+@router.get(f"{VAULT}/replicationOperationStatus/{{job_name}}", response=shows(OperationStatus))
 @served
 def get_operation_status(request: HttpRequest, path: Path[JobPath]) -> Answer:
     """The status document of an operation."""
@@ -53,11 +57,11 @@ def get_operation_status(request: HttpRequest, path: Path[JobPath]) -> Answer:
     return response
 
 
-def job_answer(call: Call, job: JobView, resource: dict[str, object]) -> Answer:
+def job_answer(call: Call, job: JobView, resource: Resource) -> Answer:
     """A job's own resource; clients of old versions poll it, and find the status in it."""
     if not status_in_job(call.api_version):
         return resource
-    status = operation_status(call.ids, job)
+    status: Mapping[str, object] = operation_status(call.ids, job)
     words = ("status", "startTime", "endTime", "error")
     response = JsonResponse(
         {**resource, **{word: status[word] for word in words if word in status}}
@@ -68,7 +72,7 @@ def job_answer(call: Call, job: JobView, resource: dict[str, object]) -> Answer:
 
 
 def operation_result(
-    call: Call, resource_id: str, job_name: str, resource: dict[str, object] | None
+    call: Call, resource_id: str, job_name: str, resource: Resource | None
 ) -> Answer:
     """What is at an operation's Location.
 

@@ -12,17 +12,22 @@ from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.decorators import async_only_middleware
+from structlog.contextvars import bound_contextvars
 
+from coordinator.api.auditing import note_refusal
 from coordinator.api.errors import (
     ACTIVITY_ID,
     CLIENT_REQUEST_ID,
+    CORRELATION_ID,
     activity_id,
+    correlation_id,
     error_response,
     failure_of_status,
 )
 from coordinator.api.pages import is_page
 from coordinator.api.paths import canonical_path
 from coordinator.api.storable import is_storable
+from coordinator.correlation import given_id
 from coordinator.failures import Failure
 
 log = structlog.get_logger(__name__)
@@ -36,18 +41,29 @@ def resource_manager(get_response: Handler) -> Handler:
 
     async def handle(request: HttpRequest) -> HttpResponseBase:
         request.activity_id = str(uuid4())  # type: ignore[attr-defined] # read by api.errors
+        given = given_id(request.headers.get(CORRELATION_ID, ""))
+        request.correlation_id = given or activity_id(request)  # type: ignore[attr-defined] # read by api.errors
         request.path_info = canonical_path(request.path_info)
         begun = time.monotonic()
-        response = _unanswerable(request) or _in_words(request, await get_response(request))
-        if not response.has_header(ACTIVITY_ID):
-            response[ACTIVITY_ID] = activity_id(request)
-        client_request_id = request.headers.get(CLIENT_REQUEST_ID)
-        if client_request_id is not None and client_request_id.isprintable():
-            response[CLIENT_REQUEST_ID] = client_request_id
-        _log(request, response, time.monotonic() - begun)
+        # Whatever is logged on the way carries it.
+        with bound_contextvars(correlation_id=correlation_id(request)):
+            response = _unanswerable(request) or _in_words(request, await get_response(request))
+            _name(request, response)
+            await note_refusal(request, response)
+            _log(request, response, time.monotonic() - begun)
         return response
 
     return handle
+
+
+def _name(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Gives an answer the ids that the request has, and those it came with."""
+    if not response.has_header(ACTIVITY_ID):
+        response[ACTIVITY_ID] = activity_id(request)
+    response[CORRELATION_ID] = correlation_id(request)
+    client_request_id = request.headers.get(CLIENT_REQUEST_ID)
+    if client_request_id is not None and client_request_id.isprintable():
+        response[CLIENT_REQUEST_ID] = client_request_id
 
 
 def _log(request: HttpRequest, response: HttpResponseBase, seconds: float) -> None:

@@ -17,8 +17,11 @@ from coordinator.api.networks import NetworkPath, require_network
 from coordinator.api.paging import page
 from coordinator.api.paths import NETWORK, NETWORK_MAPPING, VAULT
 from coordinator.api.references import names_in_reference
+from coordinator.api.responses import begins, lists, results, shows
+from coordinator.api.shapes.envelope import ArmId
 from coordinator.api.shapes.networks import (
     SETTINGS_TYPE,
+    NetworkMappingResource,
     network_mapping_id,
     network_mapping_resource,
 )
@@ -41,7 +44,7 @@ class NetworkMappingOperationPath(NetworkMappingPath):
 class NetworkMappingInputProperties(RequestPart):
     """The network that takes the other's place."""
 
-    recoveryNetworkId: str  # noqa: N815 - the API's name
+    recoveryNetworkId: ArmId  # noqa: N815 - the API's name
     recoveryFabricName: str | None = None  # noqa: N815 - the API's name
     fabricSpecificDetails: dict[str, object] | None = None  # noqa: N815 - the API's name
 
@@ -52,7 +55,7 @@ class NetworkMappingInput(RequestPart):
     properties: NetworkMappingInputProperties
 
 
-@router.get(f"{VAULT}/replicationNetworkMappings")
+@router.get(f"{VAULT}/replicationNetworkMappings", response=lists(NetworkMappingResource))
 @served
 def list_network_mappings(request: HttpRequest, path: Path[VaultPath]) -> Answer:
     """All mappings of networks."""
@@ -65,7 +68,7 @@ def list_network_mappings(request: HttpRequest, path: Path[VaultPath]) -> Answer
     )
 
 
-@router.get(f"{NETWORK}/replicationNetworkMappings")
+@router.get(f"{NETWORK}/replicationNetworkMappings", response=lists(NetworkMappingResource))
 @served
 def list_mappings_of_network(request: HttpRequest, path: Path[NetworkPath]) -> Answer:
     """Mappings of one network."""
@@ -79,14 +82,14 @@ def list_mappings_of_network(request: HttpRequest, path: Path[NetworkPath]) -> A
     )
 
 
-@router.get(NETWORK_MAPPING)
+@router.get(NETWORK_MAPPING, response=shows(NetworkMappingResource))
 @served
 def get_network_mapping(request: HttpRequest, path: Path[NetworkMappingPath]) -> Answer:
     call = open_vault(request, path)
     return network_mapping_resource(call.ids, _require(call, path))
 
 
-@router.put(NETWORK_MAPPING)
+@router.put(NETWORK_MAPPING, response=begins())
 @served
 def put_network_mapping(
     request: HttpRequest, path: Path[NetworkMappingPath], body: NetworkMappingInput
@@ -95,7 +98,7 @@ def put_network_mapping(
     return _map(open_vault(request, path), path, body)
 
 
-@router.patch(NETWORK_MAPPING)
+@router.patch(NETWORK_MAPPING, response=begins())
 @served
 def patch_network_mapping(
     request: HttpRequest, path: Path[NetworkMappingPath], body: NetworkMappingInput
@@ -106,7 +109,7 @@ def patch_network_mapping(
     return _map(call, path, body)
 
 
-@router.delete(NETWORK_MAPPING)
+@router.delete(NETWORK_MAPPING, response=begins(or_nothing=True))
 @served
 def delete_network_mapping(request: HttpRequest, path: Path[NetworkMappingPath]) -> Answer:
     """Deletes a mapping; replicas stay connected as they are."""
@@ -118,7 +121,9 @@ def delete_network_mapping(request: HttpRequest, path: Path[NetworkMappingPath])
     return accepted(call, _id(call, path), job)
 
 
-@router.get(f"{NETWORK_MAPPING}/operationresults/{{job_name}}")
+@router.get(
+    f"{NETWORK_MAPPING}/operationresults/{{job_name}}", response=results(NetworkMappingResource)
+)
 @served
 def get_network_mapping_operation(
     request: HttpRequest, path: Path[NetworkMappingOperationPath]

@@ -9,9 +9,14 @@ from coordinator.api.addresses import FabricPath, VaultPath
 from coordinator.api.calls import Answer, Call, open_vault, served
 from coordinator.api.errors import NotFoundError
 from coordinator.api.fabrics import require_fabric
+from coordinator.api.openapi.parameters import in_query, taking
 from coordinator.api.paging import page
 from coordinator.api.paths import FABRIC, LOGICAL_NETWORK, NETWORK, RECOVERY_NETWORK, VAULT
+from coordinator.api.responses import lists, shows
 from coordinator.api.shapes.networks import (
+    LogicalNetworkResource,
+    NetworkResource,
+    RecoveryNetworkResource,
     logical_network_resource,
     network_resource,
     recovery_network_resource,
@@ -22,6 +27,11 @@ from coordinator.protection import queries
 from coordinator.protection.queries import FabricNetwork
 
 router = Router()
+
+RECOVERY_FABRIC = {
+    **in_query("recoveryFabricName", "The name of the server to choose networks of."),
+    "required": True,
+}
 
 
 class LogicalNetworkPath(FabricPath):
@@ -36,7 +46,7 @@ class RecoveryNetworkPath(NetworkPath):
     recovery_network_name: str
 
 
-@router.get(f"{FABRIC}/replicationLogicalNetworks")
+@router.get(f"{FABRIC}/replicationLogicalNetworks", response=lists(LogicalNetworkResource))
 @served
 def list_logical_networks(request: HttpRequest, path: Path[FabricPath]) -> Answer:
     """Logical networks of a server."""
@@ -50,7 +60,7 @@ def list_logical_networks(request: HttpRequest, path: Path[FabricPath]) -> Answe
     )
 
 
-@router.get(LOGICAL_NETWORK)
+@router.get(LOGICAL_NETWORK, response=shows(LogicalNetworkResource))
 @served
 def get_logical_network(request: HttpRequest, path: Path[LogicalNetworkPath]) -> Answer:
     call = open_vault(request, path)
@@ -67,14 +77,14 @@ def get_logical_network(request: HttpRequest, path: Path[LogicalNetworkPath]) ->
     return logical_network_resource(call.ids, fabric, found)
 
 
-@router.get(f"{VAULT}/replicationNetworks")
+@router.get(f"{VAULT}/replicationNetworks", response=lists(NetworkResource))
 @served
 def list_networks(request: HttpRequest, path: Path[VaultPath]) -> Answer:
     """VM networks of all servers."""
     return _list(open_vault(request, path), None)
 
 
-@router.get(f"{FABRIC}/replicationNetworks")
+@router.get(f"{FABRIC}/replicationNetworks", response=lists(NetworkResource))
 @served
 def list_networks_of_fabric(request: HttpRequest, path: Path[FabricPath]) -> Answer:
     """VM networks of a server."""
@@ -82,14 +92,18 @@ def list_networks_of_fabric(request: HttpRequest, path: Path[FabricPath]) -> Ans
     return _list(call, require_fabric(call, path.fabric_name))
 
 
-@router.get(NETWORK)
+@router.get(NETWORK, response=shows(NetworkResource))
 @served
 def get_network(request: HttpRequest, path: Path[NetworkPath]) -> Answer:
     call = open_vault(request, path)
     return network_resource(call.ids, require_network(call, path.fabric_name, path.network_name))
 
 
-@router.get(f"{NETWORK}/recoveryNetworks")
+@router.get(
+    f"{NETWORK}/recoveryNetworks",
+    response=lists(RecoveryNetworkResource),
+    openapi_extra=taking(RECOVERY_FABRIC),
+)
 @served
 def list_recovery_networks(request: HttpRequest, path: Path[NetworkPath]) -> Answer:
     """What a network could be mapped to, on the server in the query. Source: SPEC NW-2."""
@@ -104,7 +118,9 @@ def list_recovery_networks(request: HttpRequest, path: Path[NetworkPath]) -> Ans
     )
 
 
-@router.get(RECOVERY_NETWORK)
+@router.get(
+    RECOVERY_NETWORK, response=shows(RecoveryNetworkResource), openapi_extra=taking(RECOVERY_FABRIC)
+)
 @served
 def get_recovery_network(request: HttpRequest, path: Path[RecoveryNetworkPath]) -> Answer:
     """Whether a network could be mapped to another, for each pair of clouds."""

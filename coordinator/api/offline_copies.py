@@ -11,6 +11,7 @@ from coordinator.api.calls import Answer, Call, open_vault, served
 from coordinator.api.long_operations import accepted
 from coordinator.api.paths import PROTECTED_ITEM
 from coordinator.api.protected_items import require_item
+from coordinator.api.responses import begins
 from coordinator.protection.services import export_first_copy_again, import_first_copy
 
 router = Router()
@@ -28,7 +29,7 @@ class ImportInput(RequestPart):
     properties: ImportInputProperties = ImportInputProperties()
 
 
-@router.post(f"{PROTECTED_ITEM}/importInitialReplication")
+@router.post(f"{PROTECTED_ITEM}/importInitialReplication", response=begins())
 @served
 def import_initial_replication(
     request: HttpRequest, path: Path[ItemPath], body: ImportInput | None = None
@@ -41,7 +42,7 @@ def import_initial_replication(
     return accepted(call, _id(call, path), job)
 
 
-@router.post(f"{PROTECTED_ITEM}/exportInitialReplication")
+@router.post(f"{PROTECTED_ITEM}/exportInitialReplication", response=begins())
 @served
 def export_initial_replication(request: HttpRequest, path: Path[ItemPath]) -> Answer:
     """Begins the export of a first copy again, after it was broken off."""

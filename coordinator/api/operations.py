@@ -13,6 +13,8 @@ from coordinator.api.addresses import GroupPath
 from coordinator.api.calls import Answer, served
 from coordinator.api.paging import page
 from coordinator.api.paths import GROUP, NAMESPACE
+from coordinator.api.responses import lists
+from coordinator.api.shapes.operations import OperationShape
 
 OPERATIONS = f"providers/{NAMESPACE}/operations"
 PROVIDER_NAME = "Open Site Recovery"
@@ -31,7 +33,7 @@ class Operation:
     name: str
     description: str
 
-    def as_json(self) -> dict[str, object]:
+    def as_json(self) -> OperationShape:
         """ARM's form of it."""
         _, *types, verb = self.name.split("/")
         last = types[-1] if types else ""
@@ -76,16 +78,16 @@ def operations_router(routers: Iterable[Router]) -> Router:
     router = Router()
     known = operations_of(routers)
 
-    @router.get(f"/{OPERATIONS}")
+    @router.get(f"/{OPERATIONS}", response=lists(OperationShape))
     @served
     def list_operations(request: HttpRequest) -> Answer:
         """What can be done, and what roles call it."""
         return page(request, lambda start, end: known[start:end], Operation.as_json)
 
-    @router.get(f"{GROUP}/{OPERATIONS}")
+    @router.get(f"{GROUP}/{OPERATIONS}", response=lists(OperationShape))
     @served
     def list_operations_of_group(request: HttpRequest, path: Path[GroupPath]) -> Answer:
-        """The same; it does not depend on the group."""
+        """What can be done, and what roles call it, in whichever group."""
         del path
         return page(request, lambda start, end: known[start:end], Operation.as_json)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 from urllib.parse import urlencode
 
@@ -23,7 +23,7 @@ SKIP_TOKENS = ("skipToken", "$skipToken")
 def page(
     request: HttpRequest,
     fetch: Callable[[int, int], Iterable[T]],
-    shape: Callable[[T], dict[str, object]],
+    shape: Callable[[T], Mapping[str, object]],
     *,
     page_items: int = PAGE_ITEMS,
 ) -> dict[str, object]:

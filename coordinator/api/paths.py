@@ -38,6 +38,9 @@ POLICY = f"{VAULT}/replicationPolicies/{{policy_name}}"
 RECOVERY_PLAN = f"{VAULT}/replicationRecoveryPlans/{{plan_name}}"
 JOB = f"{VAULT}/replicationJobs/{{job_name}}"
 EVENT = f"{VAULT}/replicationEvents/{{event_name}}"
+AUDIT_RECORD = f"{VAULT}/auditRecords/{{record_name}}"
+ALERT_SETTING = f"{VAULT}/replicationAlertSettings/{{setting_name}}"
+WEBHOOK = f"{VAULT}/webhooks/{{webhook_name}}"
 REGISTRATION_KEY = f"{VAULT}/registrationKeys/{{key_name}}"
 
 # Every word that has a fixed meaning somewhere in an address. Clients may write it in any case.
@@ -70,6 +73,12 @@ WORDS: Mapping[str, str] = {
         "restore",
         "replicationJobs",
         "replicationEvents",
+        "replicationAlertSettings",
+        "webhooks",
+        "deliveries",
+        "redeliver",
+        "rotateSecret",
+        "test",
         "cancel",
         "restart",
         "resume",
@@ -151,6 +160,8 @@ WORDS: Mapping[str, str] = {
         "deletedVaults",
         "undelete",
         "operationStatus",
+        "auditRecords",
+        "auditHead",
     )
 }
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import WithJsonSchema
 
 from coordinator.api.bodies import RequestPart
 from coordinator.api.calls import Call
+from coordinator.api.openapi.bodies import PLAN_ACTION
 from coordinator.api.paths import PROTECTED_ITEM, RECOVERY_PLAN, names_in
 from coordinator.api.references import names_in_reference
+from coordinator.api.shapes.envelope import ArmId
 from coordinator.failures import refuse
 from coordinator.recovery.plans.drafts import ActionDraft, GroupDraft
 from coordinator.recovery.plans.queries import find_machines
@@ -30,7 +34,7 @@ class PlanActionInput(RequestPart):
     actionName: str  # noqa: N815 - the API's name
     failoverTypes: list[str]  # noqa: N815 - the API's name
     failoverDirections: list[str]  # noqa: N815 - the API's name
-    customDetails: dict[str, Any]  # noqa: N815 - the API's name
+    customDetails: Annotated[dict[str, Any], WithJsonSchema(PLAN_ACTION)]  # noqa: N815 - the API's name
     # Beyond ASR's model: "Stop" or "Continue" when the action fails.
     failureRule: str | None = None  # noqa: N815 - the API's name
 
@@ -47,8 +51,8 @@ class PlanGroupInput(RequestPart):
 class PlanInputProperties(RequestPart):
     """A whole plan."""
 
-    primaryFabricId: str  # noqa: N815 - the API's name
-    recoveryFabricId: str  # noqa: N815 - the API's name
+    primaryFabricId: ArmId  # noqa: N815 - the API's name
+    recoveryFabricId: ArmId  # noqa: N815 - the API's name
     failoverDeploymentModel: str | None = None  # noqa: N815 - the API's name
     groups: list[PlanGroupInput]
     providerSpecificInput: list[dict[str, Any]] | None = None  # noqa: N815 - the API's name

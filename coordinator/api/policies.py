@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Path, Router
+from pydantic import WithJsonSchema
 
 from coordinator.api.addresses import PolicyPath, VaultPath
 from coordinator.api.bodies import RequestPart
 from coordinator.api.calls import Answer, Call, open_vault, served
 from coordinator.api.errors import NotFoundError
 from coordinator.api.long_operations import accepted, operation_result
+from coordinator.api.openapi.bodies import POLICY_SETTINGS
 from coordinator.api.paging import page
 from coordinator.api.paths import POLICY, VAULT
-from coordinator.api.shapes.policies import policy_resource
+from coordinator.api.responses import NOTHING, begins, lists, results, shows
+from coordinator.api.shapes.policies import PolicyResource, policy_resource
 from coordinator.protection.models import Policy
 from coordinator.protection.queries import find_policy, policies_of
 from coordinator.protection.services import create_policy, delete_policy, update_policy
 
 router = Router()
 
+PolicyFields: TypeAlias = Annotated[dict[str, Any], WithJsonSchema(POLICY_SETTINGS)]
+
 
 class PolicyInputProperties(RequestPart):
     """The rules of protection read the fields, so that they can say what is wrong with one."""
 
-    providerSpecificInput: dict[str, Any] = {}  # noqa: N815, RUF012 - the API's name; pydantic copies it
+    providerSpecificInput: PolicyFields = {}  # noqa: N815, RUF012 - the API's name; pydantic copies it
 
 
 class PolicyUpdateProperties(RequestPart):
     """Fields that are not given stay as they are."""
 
-    replicationProviderSettings: dict[str, Any] | None = None  # noqa: N815 - the API's name
+    replicationProviderSettings: PolicyFields | None = None  # noqa: N815 - the API's name
 
 
 class PolicyUpdate(RequestPart):
@@ -50,7 +55,7 @@ class PolicyInput(RequestPart):
     properties: PolicyInputProperties
 
 
-@router.get(f"{VAULT}/replicationPolicies")
+@router.get(f"{VAULT}/replicationPolicies", response=lists(PolicyResource))
 @served
 def list_policies(request: HttpRequest, path: Path[VaultPath]) -> Answer:
     """Policies, by name."""
@@ -61,14 +66,14 @@ def list_policies(request: HttpRequest, path: Path[VaultPath]) -> Answer:
     )
 
 
-@router.get(POLICY)
+@router.get(POLICY, response=shows(PolicyResource))
 @served
 def get_policy(request: HttpRequest, path: Path[PolicyPath]) -> Answer:
     call = open_vault(request, path)
     return policy_resource(call.ids, require_policy(call, path.policy_name))
 
 
-@router.put(POLICY)
+@router.put(POLICY, response=begins(or_shows=PolicyResource))
 @served
 def put_policy(request: HttpRequest, path: Path[PolicyPath], body: PolicyInput) -> Answer:
     """Makes a policy at once, so the answer is the resource; or changes all fields of one."""
@@ -81,7 +86,7 @@ def put_policy(request: HttpRequest, path: Path[PolicyPath], body: PolicyInput) 
     return policy_resource(call.ids, policy)
 
 
-@router.patch(POLICY)
+@router.patch(POLICY, response=begins(or_shows=PolicyResource))
 @served
 def patch_policy(request: HttpRequest, path: Path[PolicyPath], body: PolicyUpdate) -> Answer:
     """Changes a policy; a job applies it to what replicates by it."""
@@ -93,7 +98,7 @@ def patch_policy(request: HttpRequest, path: Path[PolicyPath], body: PolicyUpdat
     return _changed(call, policy, fields, whole=False)
 
 
-@router.get(f"{POLICY}/operationresults/{{job_name}}")
+@router.get(f"{POLICY}/operationresults/{{job_name}}", response=results(PolicyResource))
 @served
 def get_policy_operation(request: HttpRequest, path: Path[PolicyOperationPath]) -> Answer:
     """How the operation on a policy stands."""
@@ -104,7 +109,7 @@ def get_policy_operation(request: HttpRequest, path: Path[PolicyOperationPath]) 
     return operation_result(call, policy_id, path.job_name, resource)
 
 
-@router.delete(POLICY)
+@router.delete(POLICY, response=NOTHING)
 @served
 def remove_policy(request: HttpRequest, path: Path[PolicyPath]) -> Answer:
     """Deletes a policy that no clouds use; deleting one that is gone changes nothing."""

@@ -12,10 +12,15 @@ from coordinator.api.calls import Answer, Call, open_vault, served
 from coordinator.api.containers import require_cloud
 from coordinator.api.errors import NotFoundError
 from coordinator.api.filters import parse_filter, unknown_value
+from coordinator.api.openapi.parameters import filters, taking
 from coordinator.api.paging import page
 from coordinator.api.paths import CONTAINER, PROTECTABLE_ITEM, PROVIDER
+from coordinator.api.responses import lists, shows
 from coordinator.api.shapes.envelope import Resource
-from coordinator.api.shapes.protectable_items import protectable_item_resource
+from coordinator.api.shapes.protectable_items import (
+    ProtectableItemResource,
+    protectable_item_resource,
+)
 from coordinator.api.shapes.protected_items import protected_item_id
 from coordinator.fabrics import queries
 from coordinator.fabrics.models import Cloud, VirtualMachine
@@ -26,7 +31,11 @@ router = Router()
 STATES = {state.lower(): state for state in ("Protected", "Unprotected")}
 
 
-@router.get(f"{CONTAINER}/replicationProtectableItems")
+@router.get(
+    f"{CONTAINER}/replicationProtectableItems",
+    response=lists(ProtectableItemResource),
+    openapi_extra=taking(filters(["state"])),
+)
 @served
 def list_protectable_items(request: HttpRequest, path: Path[ContainerPath]) -> Answer:
     """Machines of a cloud; `$filter=state eq 'Unprotected'` leaves out the protected ones."""
@@ -46,7 +55,7 @@ def list_protectable_items(request: HttpRequest, path: Path[ContainerPath]) -> A
     return page(request, fetch, lambda shape: shape)
 
 
-@router.get(PROTECTABLE_ITEM)
+@router.get(PROTECTABLE_ITEM, response=shows(ProtectableItemResource))
 @served
 def get_protectable_item(request: HttpRequest, path: Path[ProtectableItemPath]) -> Answer:
     call = open_vault(request, path)
@@ -84,7 +93,7 @@ def _resources(call: Call, cloud: Cloud, machines: Sequence[VirtualMachine]) -> 
         names = {"fabric_name": cloud.fabric.name, "provider_name": provider.name}
         provider_id = call.ids.child(PROVIDER, **names)
     readiness = readiness_of(cloud.fabric_id, machines)
-    shapes = []
+    shapes: list[Resource] = []
     for machine in machines:
         item = protected.get(machine.vm_id)
         shapes.append(

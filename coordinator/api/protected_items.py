@@ -18,6 +18,7 @@ from coordinator.api.containers import require_cloud
 from coordinator.api.errors import NotFoundError
 from coordinator.api.filters import parse_filter
 from coordinator.api.long_operations import accepted, operation_result
+from coordinator.api.openapi.parameters import filters, taking
 from coordinator.api.paging import page
 from coordinator.api.paths import (
     CONTAINER,
@@ -30,8 +31,13 @@ from coordinator.api.paths import (
 from coordinator.api.policies import require_policy
 from coordinator.api.protectable_items import require_machine
 from coordinator.api.references import names_in_reference
-from coordinator.api.shapes.envelope import Resource
-from coordinator.api.shapes.protected_items import ItemContext, protected_item_resource
+from coordinator.api.responses import begins, lists, results, shows
+from coordinator.api.shapes.envelope import ArmId, Resource
+from coordinator.api.shapes.protected_items import (
+    ItemContext,
+    ProtectedItemResource,
+    protected_item_resource,
+)
 from coordinator.api.shapes.running_replication import running_details
 from coordinator.fabrics import queries as fabrics
 from coordinator.failures import refuse
@@ -82,8 +88,8 @@ class OperationPath(ItemPath):
 class EnableInputProperties(RequestPart):
     """Which machine; the policy, if it is named, must be the clouds' for its host's generation."""
 
-    protectableItemId: str  # noqa: N815 - the API's name
-    policyId: str | None = None  # noqa: N815 - the API's name
+    protectableItemId: ArmId  # noqa: N815 - the API's name
+    policyId: ArmId | None = None  # noqa: N815 - the API's name
 
 
 class EnableInput(RequestPart):
@@ -101,7 +107,11 @@ class DisableInput(RequestPart):
     properties: dict[str, Any] = {}  # noqa: RUF012 - pydantic copies it
 
 
-@router.get(f"{VAULT}/replicationProtectedItems")
+@router.get(
+    f"{VAULT}/replicationProtectedItems",
+    response=lists(ProtectedItemResource),
+    openapi_extra=taking(filters(FILTERS)),
+)
 @served
 def list_items(request: HttpRequest, path: Path[VaultPath]) -> Answer:
     """All protected items."""
@@ -110,7 +120,7 @@ def list_items(request: HttpRequest, path: Path[VaultPath]) -> Answer:
     return _list(call, _narrowed(items_of(call.vault.id, wanted.get("sourceFabricName")), wanted))
 
 
-@router.get(f"{CONTAINER}/replicationProtectedItems")
+@router.get(f"{CONTAINER}/replicationProtectedItems", response=lists(ProtectedItemResource))
 @served
 def list_items_of_container(request: HttpRequest, path: Path[ContainerPath]) -> Answer:
     """Protected items of a cloud."""
@@ -119,14 +129,14 @@ def list_items_of_container(request: HttpRequest, path: Path[ContainerPath]) -> 
     return _list(call, items_of(call.vault.id, path.fabric_name, path.container_name))
 
 
-@router.get(PROTECTED_ITEM)
+@router.get(PROTECTED_ITEM, response=shows(ProtectedItemResource))
 @served
 def get_item(request: HttpRequest, path: Path[ItemPath]) -> Answer:
     call = open_vault(request, path)
     return _resources(call, [require_item(call, path)])[0]
 
 
-@router.put(PROTECTED_ITEM)
+@router.put(PROTECTED_ITEM, response=begins())
 @served
 def put_item(request: HttpRequest, path: Path[ItemPath], body: EnableInput) -> Answer:
     """Protects a machine: begins the job that enables its replication."""
@@ -155,7 +165,7 @@ def put_item(request: HttpRequest, path: Path[ItemPath], body: EnableInput) -> A
     return accepted(call, _id(call, path), job)
 
 
-@router.post(f"{PROTECTED_ITEM}/startInitialReplication")
+@router.post(f"{PROTECTED_ITEM}/startInitialReplication", response=begins())
 @served
 def start_initial_replication(request: HttpRequest, path: Path[ItemPath]) -> Answer:
     """Begins a first copy now that waits for its time of day; the job that enables goes on."""
@@ -164,7 +174,7 @@ def start_initial_replication(request: HttpRequest, path: Path[ItemPath]) -> Ans
     return accepted(call, _id(call, path), start_now(item, call.now))
 
 
-@router.post(f"{PROTECTED_ITEM}/remove")
+@router.post(f"{PROTECTED_ITEM}/remove", response=begins(or_nothing=True))
 @served
 def remove_item(
     request: HttpRequest, path: Path[ItemPath], body: DisableInput | None = None
@@ -185,7 +195,7 @@ def remove_item(
     return accepted(call, _id(call, path), job)
 
 
-@router.delete(PROTECTED_ITEM)
+@router.delete(PROTECTED_ITEM, response=begins(or_nothing=True))
 @served
 def purge_item(request: HttpRequest, path: Path[ItemPath]) -> Answer:
     """Removes an item from the vault only; the job's details say how to clean up by hand."""
@@ -197,7 +207,9 @@ def purge_item(request: HttpRequest, path: Path[ItemPath]) -> Answer:
     return accepted(call, _id(call, path), job)
 
 
-@router.get(f"{PROTECTED_ITEM}/operationresults/{{job_name}}")
+@router.get(
+    f"{PROTECTED_ITEM}/operationresults/{{job_name}}", response=results(ProtectedItemResource)
+)
 @served
 def get_item_operation(request: HttpRequest, path: Path[OperationPath]) -> Answer:
     """How the operation on an item stands."""

@@ -17,8 +17,9 @@ from coordinator.api.fabrics import remove, require_fabric
 from coordinator.api.long_operations import accepted, operation_result
 from coordinator.api.paging import page
 from coordinator.api.paths import FABRIC, PROVIDER, VAULT
+from coordinator.api.responses import begins, lists, results, shows
 from coordinator.api.shapes.envelope import Resource
-from coordinator.api.shapes.fabrics import provider_resource
+from coordinator.api.shapes.fabrics import ProviderResource, provider_resource
 from coordinator.fabrics import queries
 from coordinator.fabrics.models import Fabric, Provider
 from coordinator.protection.queries import protected_item_counts
@@ -31,14 +32,14 @@ class ProviderOperationPath(ProviderPath):
     job_name: str
 
 
-@router.get(f"{VAULT}/replicationRecoveryServicesProviders")
+@router.get(f"{VAULT}/replicationRecoveryServicesProviders", response=lists(ProviderResource))
 @served
 def list_providers(request: HttpRequest, path: Path[VaultPath]) -> Answer:
     """Providers of all servers."""
     return _list(open_vault(request, path), None)
 
 
-@router.get(f"{FABRIC}/replicationRecoveryServicesProviders")
+@router.get(f"{FABRIC}/replicationRecoveryServicesProviders", response=lists(ProviderResource))
 @served
 def list_providers_of_fabric(request: HttpRequest, path: Path[FabricPath]) -> Answer:
     """Providers of a server."""
@@ -46,14 +47,14 @@ def list_providers_of_fabric(request: HttpRequest, path: Path[FabricPath]) -> An
     return _list(call, require_fabric(call, path.fabric_name))
 
 
-@router.get(PROVIDER)
+@router.get(PROVIDER, response=shows(ProviderResource))
 @served
 def get_provider(request: HttpRequest, path: Path[ProviderPath]) -> Answer:
     call = open_vault(request, path)
     return _resource(call, _require(call, path), protected_item_counts(call.vault.id))
 
 
-@router.post(f"{PROVIDER}/refreshProvider")
+@router.post(f"{PROVIDER}/refreshProvider", response=begins())
 @served
 def begin_refresh(request: HttpRequest, path: Path[ProviderPath]) -> Answer:
     """Has the server looked at now; the job ends when the vault has what was seen."""
@@ -64,7 +65,7 @@ def begin_refresh(request: HttpRequest, path: Path[ProviderPath]) -> Answer:
     return accepted(call, resource_id, job)
 
 
-@router.post(f"{PROVIDER}/remove")
+@router.post(f"{PROVIDER}/remove", response=begins())
 @served
 def begin_removal(request: HttpRequest, path: Path[ProviderPath]) -> Answer:
     """Removes the provider's server, which is nothing without it."""
@@ -72,10 +73,10 @@ def begin_removal(request: HttpRequest, path: Path[ProviderPath]) -> Answer:
     return remove(call, _require(call, path).fabric, vault_only=False)
 
 
-@router.delete(PROVIDER)
+@router.delete(PROVIDER, response=begins(or_nothing=True))
 @served
 def purge_provider(request: HttpRequest, path: Path[ProviderPath]) -> Answer:
-    """As removing it, whatever its hosts still keep to; of one that is gone nothing is changed."""
+    """Removes the provider's server from the vault, whatever its hosts still keep to."""
     call = open_vault(request, path)
     try:
         provider = _require(call, path)
@@ -84,7 +85,10 @@ def purge_provider(request: HttpRequest, path: Path[ProviderPath]) -> Answer:
     return remove(call, provider.fabric, vault_only=True)
 
 
-@router.get(f"{PROVIDER}/operationresults/{{job_name}}")
+@router.get(
+    f"{PROVIDER}/operationresults/{{job_name}}",
+    response=results(ProviderResource, or_nothing=False),
+)
 @served
 def get_provider_operation(request: HttpRequest, path: Path[ProviderOperationPath]) -> Answer:
     """How the operation on a provider stands."""

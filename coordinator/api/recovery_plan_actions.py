@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 from django.http import HttpRequest
 from ninja import Path, Router
@@ -11,6 +12,8 @@ from coordinator.api.addresses import PlanPath
 from coordinator.api.bodies import RequestPart
 from coordinator.api.calls import Answer, open_vault, served
 from coordinator.api.failovers import (
+    NOT_REQUIRED,
+    REQUIRED,
     FailoverInput,
     FailoverInputProperties,
     read_direction,
@@ -18,8 +21,10 @@ from coordinator.api.failovers import (
     read_tag,
 )
 from coordinator.api.long_operations import accepted
+from coordinator.api.openapi.bodies import words
 from coordinator.api.paths import RECOVERY_PLAN
 from coordinator.api.recovery_plans import require_plan
+from coordinator.api.responses import begins
 from coordinator.api.shapes.recovery_plans import plan_id
 from coordinator.api.test_failovers import (
     TestFailoverCleanupInput,
@@ -37,7 +42,7 @@ router = Router()
 class PlanPointInput(RequestPart):
     """Which recovery point of each machine; ASR's providers have words of their own beside."""
 
-    recoveryTag: str | None = None  # noqa: N815 - the API's name
+    recoveryTag: Annotated[str, words(*RecoveryTag)] | None = None  # noqa: N815 - the API's name
 
 
 class PlanTestFailoverInputProperties(TestNetworkProperties):
@@ -55,7 +60,7 @@ class PlanTestFailoverInput(RequestPart):
 class PlanUnplannedFailoverInputProperties(FailoverInputProperties):
     """Which way, what is tried at the source, and to which point."""
 
-    sourceSiteOperations: str | None = None  # noqa: N815 - the API's name
+    sourceSiteOperations: Annotated[str, words(REQUIRED, NOT_REQUIRED)] | None = None  # noqa: N815 - the API's name
     providerSpecificDetails: list[PlanPointInput] | None = None  # noqa: N815 - the API's name
 
 
@@ -65,7 +70,7 @@ class PlanUnplannedFailoverInput(RequestPart):
     properties: PlanUnplannedFailoverInputProperties = PlanUnplannedFailoverInputProperties()
 
 
-@router.post(f"{RECOVERY_PLAN}/plannedFailover")
+@router.post(f"{RECOVERY_PLAN}/plannedFailover", response=begins())
 @served
 def planned_failover(
     request: HttpRequest, path: Path[PlanPath], body: FailoverInput | None = None
@@ -76,7 +81,7 @@ def planned_failover(
     return _run(request, path, options)
 
 
-@router.post(f"{RECOVERY_PLAN}/unplannedFailover")
+@router.post(f"{RECOVERY_PLAN}/unplannedFailover", response=begins())
 @served
 def unplanned_failover(
     request: HttpRequest, path: Path[PlanPath], body: PlanUnplannedFailoverInput | None = None
@@ -92,7 +97,7 @@ def unplanned_failover(
     return _run(request, path, options)
 
 
-@router.post(f"{RECOVERY_PLAN}/testFailover")
+@router.post(f"{RECOVERY_PLAN}/testFailover", response=begins())
 @served
 def begin_test_failover(
     request: HttpRequest, path: Path[PlanPath], body: PlanTestFailoverInput | None = None
@@ -111,7 +116,7 @@ def begin_test_failover(
     return _run(request, path, options)
 
 
-@router.post(f"{RECOVERY_PLAN}/testFailoverCleanup")
+@router.post(f"{RECOVERY_PLAN}/testFailoverCleanup", response=begins())
 @served
 def begin_test_failover_cleanup(
     request: HttpRequest, path: Path[PlanPath], body: TestFailoverCleanupInput | None = None
@@ -122,21 +127,21 @@ def begin_test_failover_cleanup(
     return _run(request, path, options)
 
 
-@router.post(f"{RECOVERY_PLAN}/failoverCommit")
+@router.post(f"{RECOVERY_PLAN}/failoverCommit", response=begins())
 @served
 def commit(request: HttpRequest, path: Path[PlanPath]) -> Answer:
     """Begins to make the failovers of a plan's machines final."""
     return _run(request, path, RunOptions(operation=Operation.COMMIT))
 
 
-@router.post(f"{RECOVERY_PLAN}/failoverCancel")
+@router.post(f"{RECOVERY_PLAN}/failoverCancel", response=begins())
 @served
 def cancel(request: HttpRequest, path: Path[PlanPath]) -> Answer:
     """Begins to take the failovers of a plan's machines back."""
     return _run(request, path, RunOptions(operation=Operation.CANCEL_FAILOVER))
 
 
-@router.post(f"{RECOVERY_PLAN}/reProtect")
+@router.post(f"{RECOVERY_PLAN}/reProtect", response=begins())
 @served
 def reverse_replicate(request: HttpRequest, path: Path[PlanPath]) -> Answer:
     """Begins to protect a plan's failed-over machines towards the side they came from."""

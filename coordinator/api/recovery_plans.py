@@ -14,6 +14,7 @@ from coordinator.api.calls import Answer, Call, open_vault, served
 from coordinator.api.errors import NotFoundError
 from coordinator.api.fabrics import require_fabric
 from coordinator.api.long_operations import accepted, operation_result
+from coordinator.api.openapi.parameters import IF_MATCH, taking
 from coordinator.api.paging import page
 from coordinator.api.paths import FABRIC, RECOVERY_PLAN, VAULT
 from coordinator.api.plan_bodies import (
@@ -26,9 +27,12 @@ from coordinator.api.plan_bodies import (
     refuse_provider_input,
 )
 from coordinator.api.references import names_in_reference
+from coordinator.api.responses import begins, lists, results, shows
 from coordinator.api.shapes.envelope import Resource
 from coordinator.api.shapes.recovery_plans import (
     PlanContext,
+    PlanResource,
+    RevisionResource,
     plan_etag,
     plan_id,
     plan_resource,
@@ -70,7 +74,7 @@ class RevisionPath(PlanPath):
     number: str
 
 
-@router.get(f"{VAULT}/replicationRecoveryPlans")
+@router.get(f"{VAULT}/replicationRecoveryPlans", response=lists(PlanResource))
 @served
 def list_plans(request: HttpRequest, path: Path[VaultPath]) -> Answer:
     """Recovery plans with their groups, by name."""
@@ -84,7 +88,7 @@ def list_plans(request: HttpRequest, path: Path[VaultPath]) -> Answer:
     )
 
 
-@router.get(RECOVERY_PLAN)
+@router.get(RECOVERY_PLAN, response=shows(PlanResource))
 @served
 def get_plan(request: HttpRequest, path: Path[PlanPath]) -> Answer:
     call = open_vault(request, path)
@@ -94,7 +98,7 @@ def get_plan(request: HttpRequest, path: Path[PlanPath]) -> Answer:
     return response
 
 
-@router.put(RECOVERY_PLAN)
+@router.put(RECOVERY_PLAN, response=begins(), openapi_extra=taking(IF_MATCH))
 @served
 def put_plan(request: HttpRequest, path: Path[PlanPath], body: PlanInput) -> Answer:
     """Makes a plan; of one that is there the groups are changed, the servers cannot be."""
@@ -128,7 +132,7 @@ def put_plan(request: HttpRequest, path: Path[PlanPath], body: PlanInput) -> Ans
     return accepted(call, resource_id, job)
 
 
-@router.patch(RECOVERY_PLAN)
+@router.patch(RECOVERY_PLAN, response=begins(or_shows=PlanResource), openapi_extra=taking(IF_MATCH))
 @served
 def patch_plan(request: HttpRequest, path: Path[PlanPath], body: PlanUpdate) -> Answer:
     """Gives a plan other groups; If-Match says which revision they were made from."""
@@ -148,7 +152,7 @@ def patch_plan(request: HttpRequest, path: Path[PlanPath], body: PlanUpdate) -> 
     return accepted(call, resource_id, job)
 
 
-@router.delete(RECOVERY_PLAN)
+@router.delete(RECOVERY_PLAN, response=begins(or_nothing=True))
 @served
 def remove_plan(request: HttpRequest, path: Path[PlanPath]) -> Answer:
     """Deletes a plan; deleting one that is gone changes nothing."""
@@ -160,7 +164,7 @@ def remove_plan(request: HttpRequest, path: Path[PlanPath]) -> Answer:
     return accepted(call, resource_id, delete_plan(plan, call.origin(resource_id), call.now))
 
 
-@router.post(f"{RECOVERY_PLAN}/clone")
+@router.post(f"{RECOVERY_PLAN}/clone", response=begins())
 @served
 def begin_clone(request: HttpRequest, path: Path[PlanPath], body: CloneInput) -> Answer:
     """Makes a plan of the same groups; not of ASR's API."""
@@ -171,7 +175,7 @@ def begin_clone(request: HttpRequest, path: Path[PlanPath], body: CloneInput) ->
     return accepted(call, resource_id, job)
 
 
-@router.get(f"{RECOVERY_PLAN}/revisions")
+@router.get(f"{RECOVERY_PLAN}/revisions", response=lists(RevisionResource))
 @served
 def list_revisions(request: HttpRequest, path: Path[PlanPath]) -> Answer:
     """The kept saves of a plan, newest first, each with what it changed; not of ASR's API."""
@@ -185,7 +189,7 @@ def list_revisions(request: HttpRequest, path: Path[PlanPath]) -> Answer:
     )
 
 
-@router.post(f"{RECOVERY_PLAN}/revisions/{{number}}/restore")
+@router.post(f"{RECOVERY_PLAN}/revisions/{{number}}/restore", response=begins())
 @served
 def begin_restoring(request: HttpRequest, path: Path[RevisionPath]) -> Answer:
     """Makes a plan what it was at a save; not of ASR's API."""
@@ -201,7 +205,7 @@ def begin_restoring(request: HttpRequest, path: Path[RevisionPath]) -> Answer:
     )
 
 
-@router.get(f"{RECOVERY_PLAN}/operationresults/{{job_name}}")
+@router.get(f"{RECOVERY_PLAN}/operationresults/{{job_name}}", response=results(PlanResource))
 @served
 def get_plan_operation(request: HttpRequest, path: Path[PlanOperationPath]) -> Answer:
     """How the operation on a plan stands, also when the plan is gone."""

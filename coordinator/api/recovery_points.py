@@ -11,14 +11,15 @@ from coordinator.api.errors import NotFoundError
 from coordinator.api.paging import page
 from coordinator.api.paths import PROTECTED_ITEM, RECOVERY_POINT
 from coordinator.api.protected_items import require_item
+from coordinator.api.responses import lists, shows
 from coordinator.api.shapes.protected_items import protected_item_id
-from coordinator.api.shapes.recovery_points import recovery_point_resource
+from coordinator.api.shapes.recovery_points import RecoveryPointResource, recovery_point_resource
 from coordinator.protection.queries import points_of
 
 router = Router()
 
 
-@router.get(f"{PROTECTED_ITEM}/recoveryPoints")
+@router.get(f"{PROTECTED_ITEM}/recoveryPoints", response=lists(RecoveryPointResource))
 @served
 def list_recovery_points(request: HttpRequest, path: Path[ItemPath]) -> Answer:
     """Points of an item, newest first."""
@@ -33,7 +34,7 @@ def list_recovery_points(request: HttpRequest, path: Path[ItemPath]) -> Answer:
     )
 
 
-@router.get(RECOVERY_POINT)
+@router.get(RECOVERY_POINT, response=shows(RecoveryPointResource))
 @served
 def get_recovery_point(request: HttpRequest, path: Path[PointPath]) -> Answer:
     call = open_vault(request, path)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from http import HTTPStatus
+from typing import Annotated
 
 from django.conf import settings
 from django.http import HttpRequest, JsonResponse
 from ninja import Path, Router
-from pydantic import StrictInt
+from pydantic import StrictInt, WithJsonSchema
 
 from coordinator.api.addresses import KeyPath, VaultPath, read_uuid
 from coordinator.api.bodies import RequestPart
@@ -16,27 +16,34 @@ from coordinator.api.calls import Answer, Call, open_vault, served
 from coordinator.api.errors import NotFoundError
 from coordinator.api.paging import page
 from coordinator.api.paths import REGISTRATION_KEY, VAULT
-from coordinator.api.shapes.envelope import Resource, resource, written_time
+from coordinator.api.responses import lists, makes, shows
+from coordinator.api.shapes.registration_keys import (
+    KeyResource,
+    NewKeyResource,
+    key_resource,
+    new_key_resource,
+)
 from coordinator.vaults import queries, services
-from coordinator.vaults.models import RegistrationKey
 from coordinator.vaults.services import DEFAULT_MAX_USES, KeyIssuer, ensure_authority
 
 router = Router()
 
+USES = {"type": "integer", "minimum": 1, "maximum": 1000}
 
-class KeyProperties(RequestPart):
+
+class KeyInputProperties(RequestPart):
     """How often the key may be used."""
 
-    maxUses: StrictInt = DEFAULT_MAX_USES  # noqa: N815 - the API's name
+    maxUses: Annotated[StrictInt, WithJsonSchema(USES)] = DEFAULT_MAX_USES  # noqa: N815 - the API's name
 
 
 class KeyInput(RequestPart):
     """A key to make."""
 
-    properties: KeyProperties = KeyProperties()
+    properties: KeyInputProperties = KeyInputProperties()
 
 
-@router.post(f"{VAULT}/registrationKeys")
+@router.post(f"{VAULT}/registrationKeys", response=makes(NewKeyResource, made_anew=False))
 @served
 def create_registration_key(
     request: HttpRequest, path: Path[VaultPath], body: KeyInput | None = None
@@ -51,23 +58,26 @@ def create_registration_key(
     made = services.generate_registration_key(
         call.vault, issuer, call.caller.name, call.now, max_uses
     )
-    shape = _resource(call, made.key)
-    properties = {**_properties(made.key, call.now), "keyFile": made.file.reveal()}
-    response = JsonResponse({**shape, "properties": properties}, status=HTTPStatus.CREATED)
+    shape = new_key_resource(call.ids, made.key, made.file.reveal(), call.now)
+    response = JsonResponse(shape, status=HTTPStatus.CREATED)
     response["Cache-Control"] = "no-store"
     return response
 
 
-@router.get(f"{VAULT}/registrationKeys")
+@router.get(f"{VAULT}/registrationKeys", response=lists(KeyResource))
 @served
 def list_registration_keys(request: HttpRequest, path: Path[VaultPath]) -> Answer:
     """Keys that were made, newest first, without their secrets."""
     call = open_vault(request, path)
     found = queries.list_registration_keys(call.vault.id)
-    return page(request, lambda start, end: found[start:end], lambda key: _resource(call, key))
+    return page(
+        request,
+        lambda start, end: found[start:end],
+        lambda key: key_resource(call.ids, key, call.now),
+    )
 
 
-@router.get(REGISTRATION_KEY)
+@router.get(REGISTRATION_KEY, response=shows(KeyResource))
 @served
 def get_registration_key(request: HttpRequest, path: Path[KeyPath]) -> Answer:
     call = open_vault(request, path)
@@ -75,10 +85,10 @@ def get_registration_key(request: HttpRequest, path: Path[KeyPath]) -> Answer:
     key = None if key_id is None else queries.find_registration_key(call.vault.id, key_id)
     if key is None:
         raise _no_key(call, path.key_name)
-    return _resource(call, key)
+    return key_resource(call.ids, key, call.now)
 
 
-@router.post(f"{REGISTRATION_KEY}/revoke")
+@router.post(f"{REGISTRATION_KEY}/revoke", response=shows(KeyResource))
 @served
 def revoke_registration_key(request: HttpRequest, path: Path[KeyPath]) -> Answer:
     """Makes a key useless at once."""
@@ -86,32 +96,8 @@ def revoke_registration_key(request: HttpRequest, path: Path[KeyPath]) -> Answer
     key_id = read_uuid(path.key_name)
     if key_id is None:
         raise _no_key(call, path.key_name)
-    return _resource(call, services.revoke_registration_key(call.vault, key_id, call.now))
-
-
-def _resource(call: Call, key: RegistrationKey) -> Resource:
-    key_id = call.ids.child(REGISTRATION_KEY, key_name=str(key.id))
-    return resource(key_id, _properties(key, call.now))
-
-
-def _properties(key: RegistrationKey, now: datetime) -> dict[str, object]:
-    return {
-        "state": _state(key, now),
-        "createdAt": written_time(key.created_at),
-        "createdBy": key.created_by,
-        "expiresAt": written_time(key.expires_at),
-        "revokedAt": written_time(key.revoked_at),
-        "uses": key.uses,
-        "maxUses": key.max_uses,
-    }
-
-
-def _state(key: RegistrationKey, now: datetime) -> str:
-    if key.revoked_at is not None:
-        return "Revoked"
-    if now >= key.expires_at:
-        return "Expired"
-    return "UsedUp" if key.uses >= key.max_uses else "Valid"
+    key = services.revoke_registration_key(call.vault, key_id, call.now)
+    return key_resource(call.ids, key, call.now)
 
 
 def _no_key(call: Call, name: str) -> NotFoundError:

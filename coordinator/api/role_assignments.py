@@ -29,13 +29,26 @@ from coordinator.api.addresses import (
 from coordinator.api.bodies import RequestPart
 from coordinator.api.calls import Answer, caller_of, served
 from coordinator.api.errors import NotFoundError
+from coordinator.api.openapi.parameters import in_query, taking
 from coordinator.api.paging import page
 from coordinator.api.paths import GROUP, SUBSCRIPTION, VAULT
+from coordinator.api.responses import lists, makes, shows
 from coordinator.api.scopes import AnyPath, scope_of, scope_path
-from coordinator.api.shapes.roles import ASSIGNMENTS, role_assignment_resource
+from coordinator.api.shapes.envelope import Resource
+from coordinator.api.shapes.roles import (
+    ASSIGNMENTS,
+    RoleAssignmentResource,
+    role_assignment_resource,
+)
 from coordinator.failures import RefusedError, refuse
 
 router = Router()
+
+GONE = {200: RoleAssignmentResource, 204: None}
+ASSIGNMENT_FILTER = in_query(
+    "$filter",
+    "atScope() leaves out what was given below, principalId eq 'id' what others have.",
+)
 
 ONE = ASSIGNMENTS + "/{role_name}"
 _OF_PRINCIPAL = re.compile(
@@ -57,7 +70,11 @@ class AssignmentInput(RequestPart):
     properties: AssignmentProperties
 
 
-@router.get(SUBSCRIPTION + ASSIGNMENTS)
+@router.get(
+    SUBSCRIPTION + ASSIGNMENTS,
+    response=lists(RoleAssignmentResource),
+    openapi_extra=taking(ASSIGNMENT_FILTER),
+)
 @served
 def list_role_assignments_of_subscription(
     request: HttpRequest, path: Path[SubscriptionPath]
@@ -66,21 +83,29 @@ def list_role_assignments_of_subscription(
     return _list(request, path)
 
 
-@router.get(GROUP + ASSIGNMENTS)
+@router.get(
+    GROUP + ASSIGNMENTS,
+    response=lists(RoleAssignmentResource),
+    openapi_extra=taking(ASSIGNMENT_FILTER),
+)
 @served
 def list_role_assignments_of_group(request: HttpRequest, path: Path[GroupPath]) -> Answer:
     """Roles that count in a resource group, and below unless the filter says atScope()."""
     return _list(request, path)
 
 
-@router.get(VAULT + ASSIGNMENTS)
+@router.get(
+    VAULT + ASSIGNMENTS,
+    response=lists(RoleAssignmentResource),
+    openapi_extra=taking(ASSIGNMENT_FILTER),
+)
 @served
 def list_role_assignments_of_vault(request: HttpRequest, path: Path[VaultPath]) -> Answer:
     """Roles that count in a vault, wherever they were given."""
     return _list(request, path)
 
 
-@router.get(SUBSCRIPTION + ONE)
+@router.get(SUBSCRIPTION + ONE, response=shows(RoleAssignmentResource))
 @served
 def get_role_assignment_of_subscription(
     request: HttpRequest, path: Path[SubscriptionRolePath]
@@ -88,19 +113,19 @@ def get_role_assignment_of_subscription(
     return _resource(_find(request, path))
 
 
-@router.get(GROUP + ONE)
+@router.get(GROUP + ONE, response=shows(RoleAssignmentResource))
 @served
 def get_role_assignment_of_group(request: HttpRequest, path: Path[GroupRolePath]) -> Answer:
     return _resource(_find(request, path))
 
 
-@router.get(VAULT + ONE)
+@router.get(VAULT + ONE, response=shows(RoleAssignmentResource))
 @served
 def get_role_assignment_of_vault(request: HttpRequest, path: Path[VaultRolePath]) -> Answer:
     return _resource(_find(request, path))
 
 
-@router.put(SUBSCRIPTION + ONE)
+@router.put(SUBSCRIPTION + ONE, response=makes(RoleAssignmentResource))
 @served
 def put_role_assignment_of_subscription(
     request: HttpRequest, path: Path[SubscriptionRolePath], body: AssignmentInput
@@ -109,7 +134,7 @@ def put_role_assignment_of_subscription(
     return _put(request, path, body)
 
 
-@router.put(GROUP + ONE)
+@router.put(GROUP + ONE, response=makes(RoleAssignmentResource))
 @served
 def put_role_assignment_of_group(
     request: HttpRequest, path: Path[GroupRolePath], body: AssignmentInput
@@ -118,7 +143,7 @@ def put_role_assignment_of_group(
     return _put(request, path, body)
 
 
-@router.put(VAULT + ONE)
+@router.put(VAULT + ONE, response=makes(RoleAssignmentResource))
 @served
 def put_role_assignment_of_vault(
     request: HttpRequest, path: Path[VaultRolePath], body: AssignmentInput
@@ -127,7 +152,7 @@ def put_role_assignment_of_vault(
     return _put(request, path, body)
 
 
-@router.delete(SUBSCRIPTION + ONE)
+@router.delete(SUBSCRIPTION + ONE, response=GONE)
 @served
 def delete_role_assignment_of_subscription(
     request: HttpRequest, path: Path[SubscriptionRolePath]
@@ -136,14 +161,14 @@ def delete_role_assignment_of_subscription(
     return _delete(request, path)
 
 
-@router.delete(GROUP + ONE)
+@router.delete(GROUP + ONE, response=GONE)
 @served
 def delete_role_assignment_of_group(request: HttpRequest, path: Path[GroupRolePath]) -> Answer:
     """Takes a role in a resource group back."""
     return _delete(request, path)
 
 
-@router.delete(VAULT + ONE)
+@router.delete(VAULT + ONE, response=GONE)
 @served
 def delete_role_assignment_of_vault(request: HttpRequest, path: Path[VaultRolePath]) -> Answer:
     """Takes a role in a vault back."""
@@ -215,7 +240,7 @@ def _delete(request: HttpRequest, path: AnyRolePath) -> Answer:
     return shape
 
 
-def _resource(assignment: RoleAssignment) -> dict[str, object]:
+def _resource(assignment: RoleAssignment) -> Resource:
     return role_assignment_resource(assignment, scope_path(_scope(assignment)))
 
 

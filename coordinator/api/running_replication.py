@@ -15,10 +15,13 @@ from coordinator.api.addresses import ItemPath
 from coordinator.api.bodies import RequestPart
 from coordinator.api.calls import Answer, Call, open_vault, served
 from coordinator.api.long_operations import accepted
+from coordinator.api.openapi.parameters import in_query, taking
 from coordinator.api.paths import PROTECTED_ITEM
 from coordinator.api.protected_items import item_resource, require_item
+from coordinator.api.responses import begins, shows
 from coordinator.api.shapes.envelope import written_time
-from coordinator.api.shapes.protected_items import protected_item_id
+from coordinator.api.shapes.protected_items import ProtectedItemResource, protected_item_id
+from coordinator.api.shapes.running_replication import RpoHistory
 from coordinator.failures import RefusedError, refuse
 from coordinator.jobs.models import Job
 from coordinator.protection.models import ProtectedItem
@@ -40,6 +43,8 @@ router = Router()
 # Nothing older is kept.
 LONGEST_COURSE = timedelta(days=31)
 MOST_DISKS = 64
+FROM = in_query("from", "When the course begins; a day before its end.", format="date-time")
+TO = in_query("to", "When the course ends; now.", format="date-time")
 
 
 class DisksDetails(RequestPart):
@@ -81,7 +86,7 @@ class AutomaticInput(RequestPart):
     properties: AutomaticProperties
 
 
-@router.post(f"{PROTECTED_ITEM}/repairReplication")
+@router.post(f"{PROTECTED_ITEM}/repairReplication", response=begins())
 @served
 def repair(request: HttpRequest, path: Path[ItemPath]) -> Answer:
     """Resumes or resynchronizes, whichever the item needs."""
@@ -90,7 +95,7 @@ def repair(request: HttpRequest, path: Path[ItemPath]) -> Answer:
     return _accepted(call, item, repair_replication(item, _origin(call, item), call.now))
 
 
-@router.post(f"{PROTECTED_ITEM}/pauseReplication")
+@router.post(f"{PROTECTED_ITEM}/pauseReplication", response=begins())
 @served
 def pause(request: HttpRequest, path: Path[ItemPath]) -> Answer:
     """Pauses replication; changes are tracked meanwhile."""
@@ -99,7 +104,7 @@ def pause(request: HttpRequest, path: Path[ItemPath]) -> Answer:
     return _accepted(call, item, pause_replication(item, _origin(call, item), call.now))
 
 
-@router.post(f"{PROTECTED_ITEM}/resumeReplication")
+@router.post(f"{PROTECTED_ITEM}/resumeReplication", response=begins())
 @served
 def resume(request: HttpRequest, path: Path[ItemPath]) -> Answer:
     """Lets replication go on."""
@@ -108,7 +113,7 @@ def resume(request: HttpRequest, path: Path[ItemPath]) -> Answer:
     return _accepted(call, item, resume_replication(item, _origin(call, item), call.now))
 
 
-@router.post(f"{PROTECTED_ITEM}/resynchronize")
+@router.post(f"{PROTECTED_ITEM}/resynchronize", response=begins(or_shows=ProtectedItemResource))
 @served
 def begin_resynchronization(
     request: HttpRequest, path: Path[ItemPath], body: ResynchronizeInput | None = None
@@ -125,7 +130,7 @@ def begin_resynchronization(
     return item_resource(call, require_item(call, path))
 
 
-@router.post(f"{PROTECTED_ITEM}/automaticResynchronization")
+@router.post(f"{PROTECTED_ITEM}/automaticResynchronization", response=begins())
 @served
 def set_automatic_resynchronization(
     request: HttpRequest, path: Path[ItemPath], body: AutomaticInput
@@ -139,7 +144,7 @@ def set_automatic_resynchronization(
     return _accepted(call, item, job)
 
 
-@router.post(f"{PROTECTED_ITEM}/addDisks")
+@router.post(f"{PROTECTED_ITEM}/addDisks", response=begins())
 @served
 def add_disks(request: HttpRequest, path: Path[ItemPath], body: DisksInput) -> Answer:
     """Adds disks of the machine to replication."""
@@ -149,7 +154,7 @@ def add_disks(request: HttpRequest, path: Path[ItemPath], body: DisksInput) -> A
     return _accepted(call, item, job)
 
 
-@router.post(f"{PROTECTED_ITEM}/removeDisks")
+@router.post(f"{PROTECTED_ITEM}/removeDisks", response=begins())
 @served
 def remove_disks(request: HttpRequest, path: Path[ItemPath], body: DisksInput) -> Answer:
     """Takes disks of the machine out of replication."""
@@ -159,7 +164,9 @@ def remove_disks(request: HttpRequest, path: Path[ItemPath], body: DisksInput) -
     return _accepted(call, item, job)
 
 
-@router.get(f"{PROTECTED_ITEM}/rpoHistory")
+@router.get(
+    f"{PROTECTED_ITEM}/rpoHistory", response=shows(RpoHistory), openapi_extra=taking(FROM, TO)
+)
 @served
 def get_rpo_history(request: HttpRequest, path: Path[ItemPath]) -> Answer:
     """How RPO went: in spans of five minutes within a day, in hours within 30 days."""

@@ -10,6 +10,7 @@ from urllib.parse import unquote_plus
 from uuid import UUID
 
 import structlog
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -22,6 +23,8 @@ from coordinator.access.services import (
     person_of_user,
     program_guessing,
 )
+from coordinator.api.auditing import RefusedSignIn, mark_refused_sign_in
+from coordinator.api.sign_in_auditing import record_token
 from coordinator.api.storable import is_storable
 from coordinator.api.threads import database_threads
 
@@ -77,9 +80,13 @@ def _token(request: HttpRequest) -> HttpResponse:
             },
             status=HTTPStatus.TOO_MANY_REQUESTS,
         )
-    response: HttpResponse = TokenView.as_view()(request)
+    with transaction.atomic():
+        response: HttpResponse = TokenView.as_view()(request)
+        if response.status_code == HTTPStatus.OK:
+            record_token(request, response)
     if response.status_code == HTTPStatus.UNAUTHORIZED or b'"invalid_grant"' in response.content:
         log.warning("token.refused", client_id=client_id[:64])
+        mark_refused_sign_in(request, RefusedSignIn(client_id))
         count_wrong_guess(guesser, now)
     return response
 

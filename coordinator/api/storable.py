@@ -1,13 +1,16 @@
-"""Texts PostgreSQL cannot hold are refused before anything looks at them."""
+"""Bodies are JSON; texts PostgreSQL cannot hold are refused before anything looks at them."""
 
 from __future__ import annotations
 
 import json
+from http import HTTPStatus
 from typing import Any
 
 from django.http import HttpRequest
 from ninja.parser import Parser
 from typing_extensions import override
+
+from coordinator.failures import refuse
 
 
 def is_storable(text: str) -> bool:
@@ -20,12 +23,33 @@ class StorableParser(Parser):
 
     @override
     def parse_body(self, request: HttpRequest) -> Any:
+        require_json(request.content_type or "")
         try:
             body = json.loads(request.body)
         except RecursionError as error:
             raise ValueError("nested too deeply") from error
         require_storable(body)
         return body
+
+
+def require_json(content_type: str) -> None:
+    """Looks at what a client says its body is; who says nothing is believed to send JSON.
+
+    Raises:
+        RefusedError: It is something else (415).
+    """
+    kind = content_type.lower()
+    if kind in {"", "application/json", "text/json"} or kind.endswith("+json"):
+        return
+    raise refuse(
+        "UnsupportedMediaType",
+        f"The content media type '{content_type[:128]}' is not supported. Only 'application/json'"
+        " is supported.",
+        causes=["The client sent a form, or text, or said so of JSON."],
+        action="Send JSON with Content-Type: application/json.",
+        status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        field="Content-Type",
+    )
 
 
 def require_storable(value: Any) -> None:

@@ -13,7 +13,13 @@ from coordinator.api.errors import NotFoundError
 from coordinator.api.fabrics import require_fabric
 from coordinator.api.paging import page
 from coordinator.api.paths import FABRIC, STORAGE_CLASSIFICATION, VAULT
-from coordinator.api.shapes.storage import classification_id, classification_resource
+from coordinator.api.responses import lists, shows
+from coordinator.api.shapes.envelope import Resource
+from coordinator.api.shapes.storage import (
+    ClassificationResource,
+    classification_id,
+    classification_resource,
+)
 from coordinator.fabrics.models import Fabric, FabricObject
 from coordinator.protection.queries import (
     StoragePlace,
@@ -25,14 +31,14 @@ from coordinator.protection.queries import (
 router = Router()
 
 
-@router.get(f"{VAULT}/replicationStorageClassifications")
+@router.get(f"{VAULT}/replicationStorageClassifications", response=lists(ClassificationResource))
 @served
 def list_classifications(request: HttpRequest, path: Path[VaultPath]) -> Answer:
     """Storage classifications of all servers, by name."""
     return _list(open_vault(request, path), None)
 
 
-@router.get(f"{FABRIC}/replicationStorageClassifications")
+@router.get(f"{FABRIC}/replicationStorageClassifications", response=lists(ClassificationResource))
 @served
 def list_classifications_of_fabric(request: HttpRequest, path: Path[FabricPath]) -> Answer:
     """Storage classifications of a server, by name."""
@@ -40,7 +46,7 @@ def list_classifications_of_fabric(request: HttpRequest, path: Path[FabricPath])
     return _list(call, require_fabric(call, path.fabric_name))
 
 
-@router.get(STORAGE_CLASSIFICATION)
+@router.get(STORAGE_CLASSIFICATION, response=shows(ClassificationResource))
 @served
 def get_classification(request: HttpRequest, path: Path[StorageClassificationPath]) -> Answer:
     call = open_vault(request, path)
@@ -66,7 +72,7 @@ def _list(call: Call, fabric: Fabric | None) -> Answer:
     rows = classifications_of(call.vault.id, fabric)
     places: dict[object, Mapping[str, Sequence[StoragePlace]]] = {}
 
-    def shape(row: FabricObject) -> dict[str, object]:
+    def shape(row: FabricObject) -> Resource:
         if row.fabric_id not in places:
             places[row.fabric_id] = places_by_classification(row.fabric_id)
         return classification_resource(call.ids, row, places[row.fabric_id].get(row.name, ()))

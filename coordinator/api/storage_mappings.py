@@ -12,7 +12,9 @@ from coordinator.api.errors import NotFoundError
 from coordinator.api.paging import page
 from coordinator.api.paths import STORAGE_CLASSIFICATION, STORAGE_MAPPING, VAULT
 from coordinator.api.references import names_in_reference
-from coordinator.api.shapes.storage import storage_mapping_resource
+from coordinator.api.responses import NOTHING, lists, shows
+from coordinator.api.shapes.envelope import ArmId
+from coordinator.api.shapes.storage import StorageMappingResource, storage_mapping_resource
 from coordinator.api.storage_classifications import require_classification
 from coordinator.fabrics.models import FabricObject
 from coordinator.protection.models import StorageMapping
@@ -27,7 +29,7 @@ TARGET = "targetStorageClassificationId"
 class StorageMappingInputProperties(RequestPart):
     """The classification that the one of the address is copied to."""
 
-    targetStorageClassificationId: str  # noqa: N815 - the API's name
+    targetStorageClassificationId: ArmId  # noqa: N815 - the API's name
 
 
 class StorageMappingInput(RequestPart):
@@ -36,14 +38,19 @@ class StorageMappingInput(RequestPart):
     properties: StorageMappingInputProperties
 
 
-@router.get(f"{VAULT}/replicationStorageClassificationMappings")
+@router.get(
+    f"{VAULT}/replicationStorageClassificationMappings", response=lists(StorageMappingResource)
+)
 @served
 def list_mappings(request: HttpRequest, path: Path[VaultPath]) -> Answer:
     """All storage mappings, by name."""
     return _list(open_vault(request, path), None)
 
 
-@router.get(f"{STORAGE_CLASSIFICATION}/replicationStorageClassificationMappings")
+@router.get(
+    f"{STORAGE_CLASSIFICATION}/replicationStorageClassificationMappings",
+    response=lists(StorageMappingResource),
+)
 @served
 def list_mappings_of_classification(
     request: HttpRequest, path: Path[StorageClassificationPath]
@@ -54,7 +61,7 @@ def list_mappings_of_classification(
     return _list(call, source)
 
 
-@router.get(STORAGE_MAPPING)
+@router.get(STORAGE_MAPPING, response=shows(StorageMappingResource))
 @served
 def get_mapping(request: HttpRequest, path: Path[StorageMappingPath]) -> Answer:
     call = open_vault(request, path)
@@ -71,7 +78,7 @@ def get_mapping(request: HttpRequest, path: Path[StorageMappingPath]) -> Answer:
     return storage_mapping_resource(call.ids, mapping)
 
 
-@router.put(STORAGE_MAPPING)
+@router.put(STORAGE_MAPPING, response=shows(StorageMappingResource))
 @served
 def put_mapping(
     request: HttpRequest, path: Path[StorageMappingPath], body: StorageMappingInput
@@ -89,7 +96,7 @@ def put_mapping(
     return storage_mapping_resource(call.ids, mapping)
 
 
-@router.delete(STORAGE_MAPPING)
+@router.delete(STORAGE_MAPPING, response=NOTHING)
 @served
 def delete_mapping(request: HttpRequest, path: Path[StorageMappingPath]) -> Answer:
     """Deletes a mapping; replicas stay. Deleting one that is gone changes nothing."""

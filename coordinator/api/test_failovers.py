@@ -19,12 +19,14 @@ from coordinator.api.failovers import (
     read_tag,
 )
 from coordinator.api.long_operations import accepted
+from coordinator.api.openapi.bodies import words
 from coordinator.api.paging import page
 from coordinator.api.paths import LOGICAL_NETWORK, NETWORK, PROTECTED_ITEM
 from coordinator.api.protected_items import require_item
 from coordinator.api.references import names_in_reference
+from coordinator.api.responses import begins, lists
 from coordinator.api.shapes.protected_items import protected_item_id
-from coordinator.api.shapes.test_failovers import drill_shape
+from coordinator.api.shapes.test_failovers import TestOfMachine, drill_shape
 from coordinator.failures import refuse
 from coordinator.recovery.test_failover.queries import drills_of_item
 from coordinator.recovery.test_failover.services import (
@@ -44,7 +46,7 @@ LONGEST_COMMENT = 1024
 class TestNetworkProperties(FailoverInputProperties):
     """Which way, and what the test virtual machines are connected to."""
 
-    networkType: str | None = None  # noqa: N815 - the API's name
+    networkType: Annotated[str, words(*NetworkChoice)] | None = None  # noqa: N815 - the API's name
     networkId: str | None = None  # noqa: N815 - the API's name
 
 
@@ -72,7 +74,7 @@ class TestFailoverCleanupInput(RequestPart):
     properties: TestFailoverCleanupInputProperties = TestFailoverCleanupInputProperties()
 
 
-@router.post(f"{PROTECTED_ITEM}/testFailover")
+@router.post(f"{PROTECTED_ITEM}/testFailover", response=begins())
 @served
 def begin_test_failover(
     request: HttpRequest, path: Path[ItemPath], body: TestFailoverInput | None = None
@@ -94,7 +96,7 @@ def begin_test_failover(
     return accepted(call, item_id, begin(item, options, call.origin(item_id), call.now))
 
 
-@router.post(f"{PROTECTED_ITEM}/testFailoverCleanup")
+@router.post(f"{PROTECTED_ITEM}/testFailoverCleanup", response=begins())
 @served
 def begin_test_failover_cleanup(
     request: HttpRequest, path: Path[ItemPath], body: TestFailoverCleanupInput | None = None
@@ -108,7 +110,7 @@ def begin_test_failover_cleanup(
     return accepted(call, item_id, job)
 
 
-@router.get(f"{PROTECTED_ITEM}/testFailovers")
+@router.get(f"{PROTECTED_ITEM}/testFailovers", response=lists(TestOfMachine))
 @served
 def list_test_failovers(request: HttpRequest, path: Path[ItemPath]) -> Answer:
     """The tests of a machine, newest first, with their notes. Beyond ASR."""

@@ -5,8 +5,14 @@ from __future__ import annotations
 from django.urls import include, path
 from django.urls.resolvers import URLPattern, URLResolver
 
-from coordinator.api import sign_in
+from coordinator.api import sign_in, sign_in_auditing
 from coordinator.api.application import build_api
+from coordinator.api.metrics import views as metrics
+from coordinator.api.openapi.views import ADDRESS, document_view
+
+api = build_api()
+
+sign_in_auditing.connect()
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path(
@@ -17,5 +23,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("<uuid:tenant>/oauth2/v2.0/token", sign_in.token, name="token"),
     path("<uuid:tenant>/oauth2/v2.0/authorize", sign_in.authorize, name="authorize"),
     path("account/", include("coordinator.api.people")),
-    path("", build_api().urls),
+    path(ADDRESS, document_view(api), name="openapi"),
+    path(metrics.ADDRESS, metrics.metrics, name="metrics"),
+    path("", api.urls),
 ]

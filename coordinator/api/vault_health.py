@@ -12,8 +12,15 @@ from coordinator.api.addresses import VaultPath
 from coordinator.api.calls import Answer, Call, open_vault, served
 from coordinator.api.errors import NotFoundError
 from coordinator.api.paths import VAULT
+from coordinator.api.responses import shows
 from coordinator.api.shapes.fabrics import NOT_CONNECTED
-from coordinator.api.shapes.vault_health import HEALTH, NAME, HealthSummary, vault_health_resource
+from coordinator.api.shapes.vault_health import (
+    HEALTH,
+    NAME,
+    HealthSummary,
+    VaultHealthResource,
+    vault_health_resource,
+)
 from coordinator.fabrics import queries as fabrics
 from coordinator.protection.queries import ailing_items, item_healths
 
@@ -26,17 +33,17 @@ class HealthPath(VaultPath):
     health_name: str
 
 
-@router.get(f"{VAULT}/replicationVaultHealth")
+@router.get(f"{VAULT}/replicationVaultHealth", response=shows(VaultHealthResource))
 @served
 def get_vault_health(request: HttpRequest, path: Path[VaultPath]) -> Answer:
     """How many items, servers and clouds fare well, and what ails the others."""
     return _health(open_vault(request, path))
 
 
-@router.post(f"{HEALTH}/refresh")
+@router.post(f"{HEALTH}/refresh", response=shows(VaultHealthResource))
 @served
 def refresh_vault_health(request: HttpRequest, path: Path[HealthPath]) -> Answer:
-    """The same: it is put together anew each time, from what servers report by themselves."""
+    """Puts a vault's health together anew, which each reading of it does as well."""
     call = open_vault(request, path)
     if path.health_name.lower() != NAME.lower():
         raise NotFoundError(call.ids.child(HEALTH, health_name=path.health_name))

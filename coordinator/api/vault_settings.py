@@ -11,7 +11,9 @@ from coordinator.api.calls import Answer, Call, open_vault, served
 from coordinator.api.errors import NotFoundError
 from coordinator.api.paging import page
 from coordinator.api.paths import VAULT
+from coordinator.api.responses import lists, shows
 from coordinator.api.shapes.envelope import Resource, resource
+from coordinator.api.shapes.vaults import VaultSettingResource
 from coordinator.failures import refuse
 
 router = Router()
@@ -37,7 +39,7 @@ class SettingInput(RequestPart):
     properties: SettingProperties
 
 
-@router.get(f"{VAULT}/replicationVaultSettings")
+@router.get(f"{VAULT}/replicationVaultSettings", response=lists(VaultSettingResource))
 @served
 def list_settings(request: HttpRequest, path: Path[VaultPath]) -> Answer:
     """The one set of settings."""
@@ -45,13 +47,13 @@ def list_settings(request: HttpRequest, path: Path[VaultPath]) -> Answer:
     return page(request, lambda start, end: [call][start:end], _resource)
 
 
-@router.get(SETTING)
+@router.get(SETTING, response=shows(VaultSettingResource))
 @served
 def get_setting(request: HttpRequest, path: Path[SettingPath]) -> Answer:
     return _resource(_open(request, path))
 
 
-@router.put(SETTING)
+@router.put(SETTING, response=shows(VaultSettingResource))
 @served
 def put_setting(request: HttpRequest, path: Path[SettingPath], body: SettingInput) -> Answer:
     """Keeps the settings as they are: what would be set has no effect here, and is refused."""

@@ -10,9 +10,11 @@ from ninja import Path, Router
 from coordinator.api.addresses import VaultPath
 from coordinator.api.bodies import RequestPart
 from coordinator.api.calls import Answer, open_vault, served
+from coordinator.api.openapi.parameters import IF_MATCH, taking
 from coordinator.api.paths import VAULT
 from coordinator.api.preconditions import require_match
-from coordinator.api.shapes.vaults import vault_etag, vault_resource
+from coordinator.api.responses import shows
+from coordinator.api.shapes.vaults import VaultResource, vault_etag, vault_resource
 from coordinator.failures import refuse
 from coordinator.vaults.services import set_tags
 
@@ -26,7 +28,7 @@ class VaultUpdate(RequestPart):
     location: str | None = None
 
 
-@router.patch(VAULT)
+@router.patch(VAULT, response=shows(VaultResource), openapi_extra=taking(IF_MATCH))
 @served
 def patch_vault(request: HttpRequest, path: Path[VaultPath], body: VaultUpdate) -> Answer:
     """Gives a vault other tags; If-Match says which state of it they were made from."""

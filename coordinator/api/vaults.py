@@ -14,10 +14,12 @@ from coordinator.access.services import action_of
 from coordinator.api.addresses import GroupPath, SubscriptionPath, VaultPath
 from coordinator.api.bodies import RequestPart
 from coordinator.api.calls import Answer, caller_of, open_vault, served
+from coordinator.api.openapi.parameters import IF_MATCH, taking
 from coordinator.api.paging import page
 from coordinator.api.paths import GROUP, NAMESPACE, SUBSCRIPTION, VAULT
 from coordinator.api.preconditions import require_match
-from coordinator.api.shapes.vaults import vault_etag, vault_resource
+from coordinator.api.responses import NOTHING, lists, makes, shows
+from coordinator.api.shapes.vaults import VaultResource, vault_etag, vault_resource
 from coordinator.fabrics import queries as fabrics
 from coordinator.failures import RefusedError
 from coordinator.protection import queries as protection
@@ -40,7 +42,7 @@ class VaultInput(RequestPart):
     tags: dict[str, str] | None = None
 
 
-@router.get(f"{SUBSCRIPTION}/{VAULTS}")
+@router.get(f"{SUBSCRIPTION}/{VAULTS}", response=lists(VaultResource))
 @served
 def list_vaults_of_subscription(request: HttpRequest, path: Path[SubscriptionPath]) -> Answer:
     """All vaults of the caller's subscription that it may read."""
@@ -48,20 +50,20 @@ def list_vaults_of_subscription(request: HttpRequest, path: Path[SubscriptionPat
     return _list(request, caller_of(request).subscription_id, None)
 
 
-@router.get(f"{GROUP}/{VAULTS}")
+@router.get(f"{GROUP}/{VAULTS}", response=lists(VaultResource))
 @served
 def list_vaults_of_group(request: HttpRequest, path: Path[GroupPath]) -> Answer:
     """Vaults of a resource group."""
     return _list(request, caller_of(request).subscription_id, path.resource_group)
 
 
-@router.get(VAULT)
+@router.get(VAULT, response=shows(VaultResource))
 @served
 def get_vault(request: HttpRequest, path: Path[VaultPath]) -> Answer:
     return vault_resource(open_vault(request, path).vault)
 
 
-@router.put(VAULT)
+@router.put(VAULT, response=makes(VaultResource), openapi_extra=taking(IF_MATCH))
 @served
 def put_vault(request: HttpRequest, path: Path[VaultPath], body: VaultInput) -> Answer:
     """Makes a vault, or leaves the one that is there."""
@@ -78,7 +80,7 @@ def put_vault(request: HttpRequest, path: Path[VaultPath], body: VaultInput) -> 
     return JsonResponse(vault_resource(vault), status=status)
 
 
-@router.delete(VAULT)
+@router.delete(VAULT, response=NOTHING, openapi_extra=taking(IF_MATCH))
 @served
 def delete_vault(request: HttpRequest, path: Path[VaultPath]) -> Answer:
     """Deletes a vault that nothing is left in; deleting one that is gone changes nothing."""

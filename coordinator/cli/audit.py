@@ -91,6 +91,17 @@ def _first(session: Session, clauses: str, count: int) -> list[Any]:
 
 
 @command(app)
+def show(session: Session, record: Annotated[int, typer.Argument(help="Its number.")]) -> None:
+    """Shows all that a record tells."""
+    found: Mapping[str, Any] = session.clients.send("GET", f"/auditRecords/{record}")
+    if session.as_json:
+        session.show_one(found, {})
+        return
+    told = found["properties"]
+    session.show_one(told, {name: _field(name) for name in told})
+
+
+@command(app)
 def head(
     session: Session,
     file: Annotated[

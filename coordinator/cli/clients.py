@@ -128,9 +128,10 @@ class Clients:
 
         separator = "" if token.startswith("?") else "?"
         request = HttpRequest("GET", f"{address}{separator}{token}")
-        response = self.site_recovery.send_request(request)
+        # As a stream: the SDK would read whatever calls itself XML, spreadsheets too.
+        response = self.site_recovery.send_request(request, stream=True)
         response.raise_for_status()
-        return bytes(response.content)
+        return b"".join(response.iter_bytes())
 
     def list(self, path: str) -> list[Any]:
         """All pages of a list that Microsoft's clients have no method for.

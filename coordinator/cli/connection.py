@@ -130,6 +130,6 @@ def _unusable(message: str) -> CommandError:
         ExitCode.NOT_CONNECTED,
         message,
         possible_causes=["The path is wrong.", "The file is no connection file."],
-        recommended_action="Give the file with --connection or in OSR_CONNECTION, or sign in to a "
-        "coordinator once: osr login.",
+        recommended_action="Add a profile (osr profile add), or give a connection file with "
+        "--connection or in OSR_CONNECTION.",
     )

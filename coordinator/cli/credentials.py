@@ -11,6 +11,7 @@ from azure.core.pipeline.policies import BearerTokenCredentialPolicy
 from azure.identity import ClientSecretCredential
 
 from coordinator.cli.connection import Connection
+from coordinator.cli.failures import CommandError
 from coordinator.cli.person_sign_in import not_signed_in, renew
 from coordinator.cli.tokens import TokenFile, Tokens
 
@@ -36,9 +37,20 @@ class PersonCredential:
         if not known.is_fresh(time.time()) or known.access == self._refused:
             if not known.refresh:
                 raise not_signed_in(self._connection)
-            known = renew(self._connection, known.refresh)
-            self._kept.write(known)
+            known = self._renewed(known)
         return AccessToken(known.access, known.expires_at)
+
+    def _renewed(self, known: Tokens) -> Tokens:
+        try:
+            found = renew(self._connection, known.refresh)
+        except CommandError:
+            # Another command may have been quicker: then the token we had was used up.
+            other = self._kept.read()
+            if other is None or other.access == known.access:
+                raise
+            return other
+        self._kept.write(found)
+        return found
 
     def refuse(self, token: str) -> None:
         """The service does not take this token any more."""

@@ -103,7 +103,11 @@ def as_plain(resource: Mapping[str, Any]) -> dict[str, Any]:
 
 def consoles() -> tuple[Console, Console]:
     """Standard output and standard error: colours on terminals, unless NO_COLOR is set."""
-    output = Console()
-    if not output.is_terminal and not os.environ.get("COLUMNS"):
-        output = Console(width=PIPE_COLUMNS)
-    return output, Console(stderr=True)
+    return _console(Console()), _console(Console(stderr=True))
+
+
+def _console(console: Console) -> Console:
+    """Lines of a pipe or a log are not broken: commands in them are to be copied whole."""
+    if not console.is_terminal and not os.environ.get("COLUMNS"):
+        console.width = PIPE_COLUMNS
+    return console

@@ -170,6 +170,9 @@ class CallbackListener:
         self._address = ""
 
         class Handler(BaseHTTPRequestHandler):
+            # Who connects and says nothing does not keep us from the browser.
+            timeout = ANSWER_LIMIT_SECONDS
+
             def do_GET(self) -> None:
                 if not self.path.startswith("/callback?"):
                     self.send_error(HTTPStatus.NOT_FOUND)

@@ -39,21 +39,14 @@ def webhook_rules(configuration: Configuration) -> WebhookRules:
 
 
 def mail_server(configuration: Configuration) -> MailServer | None:
-    """The SMTP server; None: there is none.
-
-    Raises:
-        ValueError: A password would be sent without protection.
-    """
+    """The SMTP server; None: there is none."""
     if not configuration.smtp_host:
         return None
-    security = Security(configuration.smtp_security)
-    if configuration.smtp_user and security is Security.NONE:
-        raise ValueError("OSR_SMTP_USER needs OSR_SMTP_SECURITY to be starttls or tls")
     file = configuration.smtp_password_file
     return MailServer(
         host=configuration.smtp_host,
         port=configuration.smtp_port,
-        security=security,
+        security=Security(configuration.smtp_security),
         sender=configuration.smtp_from or f"opensiterecovery@{configuration.public_host}",
         user=configuration.smtp_user,
         password=None if file is None else Secret(file.read_text(encoding="utf-8").strip()),

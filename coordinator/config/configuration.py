@@ -126,6 +126,8 @@ def _of_alerts(environment: Mapping[str, str]) -> dict[str, Any]:
     for network in networks.split(","):
         if network.strip():
             ip_network(network.strip())
+    if environment.get("OSR_SMTP_USER") and environment.get("OSR_SMTP_SECURITY") == "none":
+        raise ValueError("OSR_SMTP_USER needs OSR_SMTP_SECURITY to be starttls or tls")
     return {
         "smtp_host": environment.get("OSR_SMTP_HOST", ""),
         "smtp_port": int(environment.get("OSR_SMTP_PORT", "587")),

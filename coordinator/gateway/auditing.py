@@ -32,7 +32,7 @@ def register_and_record(
         RefusedError: As there.
     """
     registration = register_provider(request, authority, now)
-    provider, fabric = registration.provider, registration.fabric
+    provider, fabric, vault = registration.provider, registration.fabric, registration.vault
     entry = Entry(
         at=now,
         action=REGISTER,
@@ -40,13 +40,15 @@ def register_and_record(
         principal_id=str(provider.id),
         principal_type="Agent",
         principal_name=fabric.friendly_name,
-        resource=f"replicationFabrics/{fabric.name}",
+        resource=f"/subscriptions/{vault.subscription_id}/resourceGroups/{vault.resource_group}"
+        f"/providers/Microsoft.RecoveryServices/vaults/{vault.name}"
+        f"/replicationFabrics/{fabric.name}",
         details={
             "certificate": provider.certificate_serial,
             "agentVersion": request.agent_version,
         },
     )
-    process_recorder(authority.folder).record(chain_of_vault(registration.vault), entry)
+    process_recorder(authority.folder).record(chain_of_vault(vault), entry)
     return registration
 
 

@@ -3,11 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, Literal
+
+from typing_extensions import TypedDict
 
 from coordinator.api.paths import BANDWIDTH_LIMIT, VaultId
-from coordinator.api.shapes.envelope import Resource, resource, written_time
+from coordinator.api.shapes.envelope import Envelope, Time, resource, written_time
 from coordinator.protection.models import BandwidthLimit
 from coordinator.protection.queries import LimitStanding
+
+
+class LimitWindow(TypedDict):
+    """A time of some days in which a limit of its own holds."""
+
+    days: list[str]
+    start: str
+    end: str
+    bitsPerSecond: int
+
+
+class LimitedHost(TypedDict):
+    """How far the limit has come on a host."""
+
+    host: str
+    bitsPerSecond: int | None
+    state: Literal["Pending", "Applied"]
+
+
+class BandwidthLimitProperties(TypedDict):
+    fabricFriendlyName: str
+    bitsPerSecond: int | None
+    timeZone: str
+    windows: list[LimitWindow]
+    state: Literal["Pending", "Applied"]
+    currentBitsPerSecond: int | None
+    nextChangeTime: Time | None
+    hosts: list[LimitedHost]
+
+
+class BandwidthLimitResource(Envelope):
+    """A limit of a server's replication traffic. Beyond ASR's model."""
+
+    properties: BandwidthLimitProperties
 
 
 def bandwidth_limit_id(ids: VaultId, fabric_name: str, name: str) -> str:
@@ -16,9 +53,9 @@ def bandwidth_limit_id(ids: VaultId, fabric_name: str, name: str) -> str:
 
 def bandwidth_limit_resource(
     ids: VaultId, limit: BandwidthLimit, standing: LimitStanding
-) -> Resource:
+) -> BandwidthLimitResource:
     """A bandwidth limit, what it means now, and how far that has come; with its server."""
-    windows: list[Mapping[str, object]] = limit.windows
+    windows: list[Mapping[str, Any]] = limit.windows
     pending = any(host.differs for host in standing.hosts)
     return resource(
         bandwidth_limit_id(ids, limit.fabric.name, limit.name),

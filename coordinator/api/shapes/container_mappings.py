@@ -4,12 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from typing_extensions import TypedDict
+
 from coordinator.api.paths import MAPPING, VaultId
 from coordinator.api.shapes.containers import container_id
-from coordinator.api.shapes.envelope import Resource, resource
-from coordinator.api.shapes.health import health_error
+from coordinator.api.shapes.envelope import ArmId, Envelope, resource
+from coordinator.api.shapes.health import HealthError, health_error
 from coordinator.api.shapes.policies import policy_id
 from coordinator.protection.models import Pairing
+
+
+class MappingDetails(TypedDict):
+    instanceType: str
+
+
+class ContainerMappingProperties(TypedDict):
+    targetProtectionContainerId: ArmId
+    targetProtectionContainerFriendlyName: str
+    sourceProtectionContainerFriendlyName: str
+    sourceFabricFriendlyName: str
+    targetFabricFriendlyName: str
+    policyId: ArmId
+    policyFriendlyName: str
+    state: str
+    health: str
+    healthErrorDetails: list[HealthError]
+    providerSpecificDetails: MappingDetails
+
+
+class ContainerMappingResource(Envelope):
+    """A pair of clouds."""
+
+    properties: ContainerMappingProperties
 
 
 def mapping_id(ids: VaultId, pairing: Pairing) -> str:
@@ -21,7 +47,7 @@ def mapping_id(ids: VaultId, pairing: Pairing) -> str:
     )
 
 
-def mapping_resource(ids: VaultId, pairing: Pairing) -> Resource:
+def mapping_resource(ids: VaultId, pairing: Pairing) -> ContainerMappingResource:
     """A protection container mapping; the pairing comes with policy, clouds and fabrics."""
     errors: list[Mapping[str, object]] = [*pairing.errors, *pairing.host_errors]
     return resource(

@@ -4,14 +4,83 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from coordinator.api.shapes.envelope import written_time
+from typing_extensions import TypedDict
+
+from coordinator.api.shapes.envelope import Time, written_time
 from coordinator.protection.states import ActiveLocation
 from coordinator.recovery.dry_run.facts import Finding, ScriptFacts
 from coordinator.recovery.dry_run.forecast import Forecast
 from coordinator.recovery.dry_run.services import DryRun
 
 
-def dry_run_answer(found: DryRun) -> dict[str, object]:
+class DryRunFinding(TypedDict):
+    """Something that people should know before they run it."""
+
+    severity: str
+    code: str
+    message: str
+    possibleCauses: list[str]
+    recommendedAction: str
+    objectType: str
+    objectName: str
+
+
+class DryRunScript(TypedDict):
+    """A script that would be run, as it was seen last; null: not looked at."""
+
+    actionName: str
+    path: str
+    place: str
+    server: str
+    expectedSha256: str | None
+    sha256: str | None
+    exists: bool | None
+    readable: bool | None
+    runnable: bool | None
+    problem: str
+    lookedAtTime: Time | None
+
+
+class ForecastGroup(TypedDict):
+    key: str
+    taskName: str
+    beginsSeconds: float
+    endsSeconds: float
+
+
+class ForecastStep(TypedDict):
+    """A step that the end of the run depends on."""
+
+    machine: str
+    step: str
+    taskName: str
+    host: str
+    beginsSeconds: float
+    seconds: float
+    waitedFor: str
+
+
+class ForecastShape(TypedDict):
+    """How long a run would take if all goes well."""
+
+    seconds: float
+    lowSeconds: float
+    highSeconds: float
+    manualActions: int
+    groups: list[ForecastGroup]
+    criticalPath: list[ForecastStep]
+
+
+class DryRunAnswer(TypedDict):
+    """What was found, and how long it would take. Beyond ASR's model."""
+
+    checks: list[DryRunFinding]
+    scripts: list[DryRunScript]
+    lookedAt: dict[str, Time | None]
+    forecast: ForecastShape | None
+
+
+def dry_run_answer(found: DryRun) -> DryRunAnswer:
     """What was found, errors first, and how long the run would take."""
     forecast = found.forecast
     return {
@@ -24,7 +93,7 @@ def dry_run_answer(found: DryRun) -> dict[str, object]:
     }
 
 
-def _finding(found: Finding) -> dict[str, object]:
+def _finding(found: Finding) -> DryRunFinding:
     failure = found.failure
     return {
         "severity": str(found.severity),
@@ -37,7 +106,7 @@ def _finding(found: Finding) -> dict[str, object]:
     }
 
 
-def _script(script: ScriptFacts) -> dict[str, object]:
+def _script(script: ScriptFacts) -> DryRunScript:
     seen = script.seen
     return {
         "actionName": script.name,
@@ -54,7 +123,7 @@ def _script(script: ScriptFacts) -> dict[str, object]:
     }
 
 
-def _forecast(forecast: Forecast, names: Mapping[str, str]) -> dict[str, object]:
+def _forecast(forecast: Forecast, names: Mapping[str, str]) -> ForecastShape:
     return {
         "seconds": round(forecast.seconds, 1),
         "lowSeconds": round(forecast.low_seconds, 1),

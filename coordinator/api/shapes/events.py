@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing_extensions import TypedDict
+
 from coordinator.api.paths import EVENT, FABRIC, JOB, VaultId
-from coordinator.api.shapes.envelope import Resource, resource, written_time
-from coordinator.api.shapes.health import health_error
+from coordinator.api.shapes.envelope import ArmId, Envelope, Time, resource, written_time
+from coordinator.api.shapes.health import HealthError, health_error
 from coordinator.events.models import Event
 from coordinator.events.states import EventType, Severity
 
@@ -12,11 +14,42 @@ from coordinator.events.states import EventType, Severity
 LEVELS = {Severity.CRITICAL: "Error", Severity.WARNING: "Warning", Severity.INFO: "Information"}
 
 
+class EventJob(TypedDict):
+    """The job an event tells of."""
+
+    instanceType: str
+    jobId: ArmId
+    jobFriendlyName: str
+    jobStatus: str
+    affectedObjectType: str
+
+
+class EventProperties(TypedDict):
+    eventCode: str
+    description: str
+    eventType: str
+    affectedObjectFriendlyName: str
+    affectedObjectCorrelationId: str
+    severity: str
+    timeOfOccurrence: Time
+    fabricId: ArmId | None
+    providerSpecificDetails: None
+    eventSpecificDetails: EventJob | None
+    healthErrors: list[HealthError]
+    timeOfClearing: Time | None
+
+
+class EventResource(Envelope):
+    """Something that happened, or is so, that people should know."""
+
+    properties: EventProperties
+
+
 def event_id(ids: VaultId, name: str) -> str:
     return ids.child(EVENT, event_name=name)
 
 
-def event_resource(ids: VaultId, event: Event) -> Resource:
+def event_resource(ids: VaultId, event: Event) -> EventResource:
     """An event as ASR gives it out: its failure is its one health error."""
     error = {
         **event.failure,
@@ -48,7 +81,7 @@ def event_resource(ids: VaultId, event: Event) -> Resource:
     )
 
 
-def _job_details(ids: VaultId, event: Event) -> dict[str, object] | None:
+def _job_details(ids: VaultId, event: Event) -> EventJob | None:
     if event.type != EventType.JOB_STATUS or not event.key.startswith("job:"):
         return None
     job = event.key.removeprefix("job:")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from typing_extensions import TypedDict
+
 from coordinator.api.paths import FABRIC, PROVIDER, VaultId
-from coordinator.api.shapes.envelope import Resource, resource, written_time
-from coordinator.api.shapes.health import health_error
+from coordinator.api.shapes.envelope import Envelope, Time, resource, written_time
+from coordinator.api.shapes.health import HealthError, health_error
 from coordinator.fabrics.models import Fabric, Provider
 
 FABRIC_TYPE = "VMM"
@@ -22,7 +26,73 @@ NOT_CONNECTED = {
 }
 
 
-def fabric_resource(ids: VaultId, fabric: Fabric, *, connected: bool) -> Resource:
+class Encryption(TypedDict):
+    kekState: str
+    kekCertThumbprint: str | None
+
+
+class FabricDetails(TypedDict):
+    instanceType: str
+    vmmServer: str
+    productVersion: str
+    synchronizeAllClouds: bool
+    inventoryRevision: int
+    inventoryTime: Time | None
+
+
+class FabricProperties(TypedDict):
+    friendlyName: str
+    encryptionDetails: Encryption
+    rolloverEncryptionDetails: Encryption
+    internalIdentifier: str
+    bcdrState: str
+    customDetails: FabricDetails
+    healthErrorDetails: list[HealthError]
+    health: str
+
+
+class FabricResource(Envelope):
+    """A VMM server."""
+
+    properties: FabricProperties
+
+
+class VersionDetails(TypedDict):
+    version: str
+    expiryDate: None
+    status: str
+
+
+class ProviderProperties(TypedDict):
+    fabricType: str
+    friendlyName: str
+    fabricFriendlyName: str
+    providerVersion: str
+    providerVersionDetails: VersionDetails
+    providerVersionState: str
+    providerVersionExpiryDate: None
+    serverVersion: str
+    lastHeartBeat: Time | None
+    connectionStatus: Literal["Connected", "NotConnected"]
+    protectedItemCount: int
+    allowedScenarios: list[str]
+    healthErrorDetails: list[HealthError]
+    draIdentifier: str
+    machineId: str
+    machineName: str
+    biosId: None
+    authenticationIdentityDetails: None
+    resourceAccessIdentityDetails: None
+    dataPlaneAuthenticationIdentityDetails: None
+
+
+class ProviderResource(Envelope):
+    """The provider (agent) of a VMM server."""
+
+    properties: ProviderProperties
+
+
+def fabric_resource(ids: VaultId, fabric: Fabric, *, connected: bool) -> FabricResource:
     """A fabric; it is in good health as long as its provider is connected."""
     return resource(
         ids.child(FABRIC, fabric_name=fabric.name),
@@ -49,7 +119,7 @@ def fabric_resource(ids: VaultId, fabric: Fabric, *, connected: bool) -> Resourc
 
 def provider_resource(
     ids: VaultId, provider: Provider, *, connected: bool, protected_items: int
-) -> Resource:
+) -> ProviderResource:
     """A provider.
 
     Args:

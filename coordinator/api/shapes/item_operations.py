@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing_extensions import TypedDict
+
 from coordinator.jobs.models import Job
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.queries import picture_of
@@ -10,7 +12,22 @@ from coordinator.protection.services import is_tested
 from coordinator.protection.states import ProtectionState
 
 
-def item_operations(item: ProtectedItem, running: Job | None) -> list[dict[str, object]]:
+class ItemOperation(TypedDict):
+    """An operation of an item: whether it is allowed, and if not, why and what would allow it."""
+
+    name: str
+    allowed: bool
+    reason: str
+    recommendedAction: str
+
+
+class ItemOperations(TypedDict):
+    """All operations of an item."""
+
+    value: list[ItemOperation]
+
+
+def item_operations(item: ProtectedItem, running: Job | None) -> list[ItemOperation]:
     """Every operation by its name.
 
     Args:
@@ -18,7 +35,7 @@ def item_operations(item: ProtectedItem, running: Job | None) -> list[dict[str, 
         running: The job that works on it; None when none does.
     """
     state, picture = ProtectionState(item.state), picture_of(item)
-    found: list[dict[str, object]] = []
+    found: list[ItemOperation] = []
     for operation in Operation:
         answer = why_not(operation, state, picture, testing=is_tested(item))
         reason, remedy = ("", "") if answer is None else (answer.reason, answer.remedy)

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from typing import Literal, TypeAlias, cast
 from uuid import UUID
 
 from coordinator.api.paths import JOB, VaultId
-from coordinator.api.shapes.envelope import (
-    NEVER,
-    Resource,
-    resource,
-    written_lines,
-    written_time,
-)
+from coordinator.api.shapes.envelope import NEVER, resource, written_lines, written_time
 from coordinator.api.shapes.failovers import failover_of_job
+from coordinator.api.shapes.job_types import (
+    GroupDetails,
+    JobDetails,
+    JobErrorDetails,
+    JobResource,
+    MemberTask,
+    OperationError,
+    OperationStatus,
+    ProviderError,
+    TaskDetails,
+    TaskShape,
+)
 from coordinator.api.shapes.test_failovers import drill_job_details
 from coordinator.failures import Failure
 from coordinator.jobs.queries import (
@@ -30,6 +37,8 @@ from coordinator.jobs.states import JobState, StepState
 from coordinator.jobs.steps import StepKind
 from coordinator.recovery.test_failover.queries import drills_of_job
 
+_Ended: TypeAlias = Literal["Succeeded", "Failed", "Canceled"]
+
 TEST_SCENARIOS = frozenset({"TestFailover", "TestFailoverCleanup"})
 FAILOVER_SCENARIOS = frozenset({"PlannedFailover", "UnplannedFailover", "ChangePit"})
 # ASR's kinds of group tasks, by what the plan calls its groups.
@@ -39,7 +48,7 @@ GROUP_TASKS = {
     "Boot": "RecoveryPlanGroupTaskDetails",
 }
 # "LRO" states of Azure: one l in Canceled, or clients poll for ever.
-OPERATION_STATES = {
+OPERATION_STATES: Mapping[JobState, _Ended] = {
     JobState.SUCCEEDED: "Succeeded",
     JobState.FAILED: "Failed",
     JobState.CANCELLED: "Canceled",
@@ -50,7 +59,7 @@ def job_id(ids: VaultId, name: str) -> str:
     return ids.child(JOB, job_name=name)
 
 
-def job_resource(ids: VaultId, job: JobView, restartable: Collection[str] = ()) -> Resource:
+def job_resource(ids: VaultId, job: JobView, restartable: Collection[str] = ()) -> JobResource:
     """A job as ASR gives it out.
 
     Args:
@@ -77,6 +86,7 @@ def job_resource(ids: VaultId, job: JobView, restartable: Collection[str] = ()) 
             "customDetails": _details(job),
             # Beyond ASR's model, for those who show progress.
             "percent": job.percent,
+            "correlationId": job.correlation_id,
             "startedBy": job.started_by,
             "leftState": job.left_text,
             "parentJobId": None if job.root_id is None else job_id(ids, str(job.root_id)),
@@ -84,9 +94,9 @@ def job_resource(ids: VaultId, job: JobView, restartable: Collection[str] = ()) 
     )
 
 
-def operation_status(ids: VaultId, job: JobView) -> dict[str, object]:
+def operation_status(ids: VaultId, job: JobView) -> OperationStatus:
     """The status document of a long-running operation (Azure-AsyncOperation)."""
-    document: dict[str, object] = {
+    document: OperationStatus = {
         "id": ids.child("/replicationOperationStatus/{name}", name=str(job.id)),
         "name": str(job.id),
         "status": OPERATION_STATES.get(job.state, "InProgress"),
@@ -100,7 +110,7 @@ def operation_status(ids: VaultId, job: JobView) -> dict[str, object]:
     return document
 
 
-def operation_error(job: JobView) -> dict[str, object]:
+def operation_error(job: JobView) -> OperationError:
     """What a failed operation's error says: the first failure outside, all of them in details."""
     failures = [error.failure for error in job.errors] or [_unexplained(job)]
     return {
@@ -125,12 +135,11 @@ def _unexplained(job: JobView) -> Failure:
     return Failure("JobFailed", f"The job {job.friendly_name} ({job.id}) failed.")
 
 
-def _task(ids: VaultId, job: JobView, task: TaskView) -> dict[str, object]:
-    begun = task.started_at is not None
+def _task(ids: VaultId, job: JobView, task: TaskView) -> TaskShape:
     return {
         "taskId": task.name,
         "name": task.name,
-        "startTime": written_time(task.started_at) if begun else NEVER,
+        "startTime": NEVER if task.started_at is None else written_time(task.started_at),
         "endTime": written_time(task.finished_at) if task.finished_at is not None else NEVER,
         "allowedActions": [JobAction.RESUME.value] if _asks(job, task) else [],
         "friendlyName": task.friendly_name,
@@ -158,7 +167,7 @@ def _asks(job: JobView, task: TaskView) -> bool:
     )
 
 
-def _group(ids: VaultId, job: JobView, task: TaskView) -> dict[str, object] | None:
+def _group(ids: VaultId, job: JobView, task: TaskView) -> GroupDetails | None:
     """The machines of the task's group, each with its own job."""
     group = next((group for group in job.groups if group.task == task.name), None)
     if group is None:
@@ -172,7 +181,7 @@ def _group(ids: VaultId, job: JobView, task: TaskView) -> dict[str, object] | No
     }
 
 
-def _member(ids: VaultId, task: TaskView, member: MemberView) -> dict[str, object]:
+def _member(ids: VaultId, task: TaskView, member: MemberView) -> MemberTask:
     begun, ended = member.started_at, member.finished_at
     return {
         "taskId": f"{task.name}/{member.key}",
@@ -205,10 +214,11 @@ def _member(ids: VaultId, task: TaskView, member: MemberView) -> dict[str, objec
     }
 
 
-def _task_details(job: JobView, task: TaskView) -> Mapping[str, object] | None:
+def _task_details(job: JobView, task: TaskView) -> TaskDetails | None:
     """What a step of the task has to tell, in one of ASR's shapes of task details."""
     found = (step.details for step in job.steps if step.task == task.name and step.details)
-    return next(found, None)
+    # Whoever records a step gives its details one of these shapes.
+    return cast("TaskDetails | None", next(found, None))
 
 
 def _task_description(task: TaskView) -> str:
@@ -219,9 +229,7 @@ def _task_description(task: TaskView) -> str:
     return task.activity or task.state.value
 
 
-def _error(
-    job_id: UUID, error: JobError, otherwise_at: datetime | None = None
-) -> dict[str, object]:
+def _error(job_id: UUID, error: JobError, otherwise_at: datetime | None = None) -> JobErrorDetails:
     failure = error.failure
     return {
         "serviceErrorDetails": {
@@ -238,7 +246,7 @@ def _error(
     }
 
 
-def _provider_error(failure: Failure) -> dict[str, object] | None:
+def _provider_error(failure: Failure) -> ProviderError | None:
     """What PowerShell said; None when the failure did not come out of it."""
     error = failure.provider_error
     if error is None:
@@ -256,7 +264,7 @@ def _provider_error(failure: Failure) -> dict[str, object] | None:
     }
 
 
-def _details(job: JobView) -> dict[str, object]:
+def _details(job: JobView) -> JobDetails:
     if job.scenario == EXPORT_SCENARIO:
         # Where the file is, whoever answers a request knows (`job_answer`).
         return {
@@ -276,11 +284,7 @@ def _details(job: JobView) -> dict[str, object]:
         "instanceType": "FailoverJobDetails",
         "affectedObjectDetails": {},
         "protectedItemDetails": [
-            {
-                "name": job.target_id,
-                "friendlyName": job.target_name,
-                # Beyond ASR's model it says what was lost.
-                **failover_of_job(job),
-            },
+            # Beyond ASR's model it says what was lost.
+            {"name": job.target_id, "friendlyName": job.target_name, **failover_of_job(job)},
         ],
     }

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
+
+from typing_extensions import TypedDict
 
 from coordinator.api.paths import (
     FABRIC,
@@ -12,7 +15,7 @@ from coordinator.api.paths import (
     RECOVERY_NETWORK,
     VaultId,
 )
-from coordinator.api.shapes.envelope import Resource, resource, written_time
+from coordinator.api.shapes.envelope import ArmId, Envelope, Time, resource, written_time
 from coordinator.api.shapes.fabrics import FABRIC_TYPE
 from coordinator.fabrics.models import Fabric, FabricObject
 from coordinator.protection.models import ItemAdapter, NetworkMapping, ProtectedItem
@@ -22,11 +25,123 @@ from coordinator.protection.rules import TargetOffer
 SETTINGS_TYPE = "VmmToVmm"
 
 
+class Subnet(TypedDict):
+    name: str
+    friendlyName: str
+    addressList: list[str]
+
+
+class NetworkProperties(TypedDict):
+    fabricType: str
+    friendlyName: str
+    networkType: str
+    subnets: list[Subnet]
+    fabricFriendlyName: str
+    logicalNetwork: str
+    isolationType: str
+
+
+class NetworkResource(Envelope):
+    """A VM network."""
+
+    properties: NetworkProperties
+
+
+class LogicalNetworkProperties(TypedDict):
+    friendlyName: str
+    networkVirtualizationStatus: Literal["Enabled", "Disabled"]
+    logicalNetworkUsage: str | None
+    logicalNetworkDefinitionsStatus: Literal["Isolated", "NotIsolated"]
+
+
+class LogicalNetworkResource(Envelope):
+    """A logical network."""
+
+    properties: LogicalNetworkProperties
+
+
+class NetworkMappingSettings(TypedDict):
+    instanceType: str
+
+
+class NetworkMappingProperties(TypedDict):
+    state: str
+    primaryNetworkFriendlyName: str
+    primaryNetworkId: ArmId
+    primaryFabricFriendlyName: str
+    recoveryNetworkFriendlyName: str
+    recoveryNetworkId: ArmId
+    recoveryFabricArmId: ArmId
+    recoveryFabricFriendlyName: str
+    fabricSpecificSettings: NetworkMappingSettings
+    changedTime: Time
+
+
+class NetworkMappingResource(Envelope):
+    """A mapping of a VM network to one of the other server."""
+
+    properties: NetworkMappingProperties
+
+
+class OfferOfPair(TypedDict):
+    """Whether a network could be mapped to for a pair of clouds."""
+
+    primaryCloud: str
+    recoveryCloud: str
+    available: bool
+    reason: str
+
+
+class RecoveryNetworkProperties(TypedDict):
+    friendlyName: str
+    recoveryNetworkId: ArmId
+    recoveryFabricFriendlyName: str
+    logicalNetwork: str
+    available: bool
+    cloudPairs: list[OfferOfPair]
+
+
+class RecoveryNetworkResource(Envelope):
+    """A network that another could be mapped to. Beyond ASR's model."""
+
+    properties: RecoveryNetworkProperties
+
+
+class IpConfiguration(TypedDict):
+    name: str
+    isPrimary: bool
+    subnetName: str | None
+    staticIPAddress: str | None
+    ipAddressType: Literal["Static", "Dynamic"]
+    recoverySubnetName: str | None
+    recoveryStaticIPAddress: str | None
+    recoveryIPAddressType: Literal["Static", "Dynamic"]
+
+
+class VmNic(TypedDict):
+    """A network adapter of a machine, and what its replica's is connected to."""
+
+    nicId: str
+    replicaNicId: str | None
+    vMNetworkName: str | None
+    recoveryVMNetworkId: ArmId | None
+    selectionType: Literal["SelectedByDefault", "NotSelected"]
+    sourceNicArmId: None
+    tfoVMNetworkId: None
+    ipConfigs: list[IpConfiguration]
+    macAddress: str
+    sourceVMNetworkName: str | None
+    connected: bool
+    connectionReason: str
+    connectionProblem: str | None
+    recoveryAddressPool: str | None
+
+
 def network_id(ids: VaultId, fabric: Fabric, name: str) -> str:
     return ids.child(NETWORK, fabric_name=fabric.name, network_name=name)
 
 
-def network_resource(ids: VaultId, found: FabricNetwork) -> Resource:
+def network_resource(ids: VaultId, found: FabricNetwork) -> NetworkResource:
     """A VM network with its subnets."""
     network = found.network
     return resource(
@@ -51,7 +166,9 @@ def network_resource(ids: VaultId, found: FabricNetwork) -> Resource:
     )
 
 
-def logical_network_resource(ids: VaultId, fabric: Fabric, network: FabricObject) -> Resource:
+def logical_network_resource(
+    ids: VaultId, fabric: Fabric, network: FabricObject
+) -> LogicalNetworkResource:
     """A logical network; whether VMM tests failovers on it is not told by VMM."""
     virtualized = bool(network.details.get("network_virtualization"))
     isolated = bool(network.details.get("definitions_isolated"))
@@ -73,7 +190,7 @@ def network_mapping_id(ids: VaultId, fabric: Fabric, network: str, name: str) ->
     )
 
 
-def network_mapping_resource(ids: VaultId, mapping: NetworkMapping) -> Resource:
+def network_mapping_resource(ids: VaultId, mapping: NetworkMapping) -> NetworkMappingResource:
     """A mapping; it comes with its fabrics."""
     source, target = mapping.source_fabric, mapping.target_fabric
     return resource(
@@ -96,7 +213,7 @@ def network_mapping_resource(ids: VaultId, mapping: NetworkMapping) -> Resource:
 
 def recovery_network_resource(
     ids: VaultId, source: FabricNetwork, target_fabric: Fabric, offered: TargetOffer
-) -> Resource:
+) -> RecoveryNetworkResource:
     """A network that another could be mapped to, with the pairs of clouds it is about."""
     network = offered.network
     return resource(
@@ -125,14 +242,12 @@ def recovery_network_resource(
     )
 
 
-def vm_nics(
-    ids: VaultId, item: ProtectedItem, adapters: Iterable[ItemAdapter]
-) -> list[dict[str, object]]:
+def vm_nics(ids: VaultId, item: ProtectedItem, adapters: Iterable[ItemAdapter]) -> list[VmNic]:
     """ASR's VMNicDetails of a machine's adapters, with the reason for each connection."""
     return [_nic(ids, item, adapter) for adapter in adapters]
 
 
-def _nic(ids: VaultId, item: ProtectedItem, adapter: ItemAdapter) -> dict[str, object]:
+def _nic(ids: VaultId, item: ProtectedItem, adapter: ItemAdapter) -> VmNic:
     recovery = item.pairing.recovery_fabric
     target = adapter.target_network_id
     return {
@@ -155,7 +270,7 @@ def _nic(ids: VaultId, item: ProtectedItem, adapter: ItemAdapter) -> dict[str, o
     }
 
 
-def _ip_configuration(adapter: ItemAdapter) -> dict[str, object]:
+def _ip_configuration(adapter: ItemAdapter) -> IpConfiguration:
     kept = adapter.address if adapter.reserved else ""
     return {
         "name": "ipv4",

@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
-from coordinator.api.shapes.envelope import written_time
+from typing_extensions import TypedDict
+
+from coordinator.api.shapes.envelope import Time, written_time
 from coordinator.protection.models import OfflineCopy, ProtectedItem
 from coordinator.protection.queries import copy_facts
 from coordinator.protection.rules import Stage, stage_of, waits_for
+
+
+class OfflineProblem(TypedDict):
+    code: str
+    message: str
+    recommendedAction: str
+
+
+class OfflineProgress(TypedDict):
+    """How a first copy that is carried there stands. Beyond ASR's model."""
+
+    stage: str
+    waitsFor: str
+    exportPath: str
+    importPath: str
+    folder: str | None
+    exportedBytes: int
+    exportedFiles: int
+    arrivedBytes: int
+    arrivedFiles: int
+    exports: int
+    beganTime: Time
+    problem: OfflineProblem | None
 
 
 def offline_copy_of(item: ProtectedItem) -> OfflineCopy | None:
@@ -14,7 +39,7 @@ def offline_copy_of(item: ProtectedItem) -> OfflineCopy | None:
     return None if copy is None or copy.imported_at is not None else copy
 
 
-def offline_progress(item: ProtectedItem, *, importing: bool) -> dict[str, object] | None:
+def offline_progress(item: ProtectedItem, *, importing: bool) -> OfflineProgress | None:
     """Stage, paths, figures and what is waited for; None for any other first copy."""
     copy = offline_copy_of(item)
     if copy is None:

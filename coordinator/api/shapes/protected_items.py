@@ -4,25 +4,115 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, NotRequired, cast
+
+from typing_extensions import TypedDict
 
 from coordinator.api.paths import PROTECTED_ITEM, VaultId
 from coordinator.api.shapes.containers import container_id
-from coordinator.api.shapes.envelope import Resource, resource, written_time
+from coordinator.api.shapes.envelope import ArmId, Envelope, Time, resource, written_time
 from coordinator.api.shapes.fabrics import FABRIC_TYPE
-from coordinator.api.shapes.failovers import failover_facts
-from coordinator.api.shapes.health import health_error, worst_health
-from coordinator.api.shapes.networks import vm_nics
+from coordinator.api.shapes.failovers import FailoverFacts, failover_facts
+from coordinator.api.shapes.health import HealthError, health_error, worst_health
+from coordinator.api.shapes.networks import VmNic, vm_nics
 from coordinator.api.shapes.offline_copies import (
+    OfflineProgress,
     offline_percent,
     offline_progress,
     offline_waits_for,
 )
-from coordinator.api.shapes.placement import placement, storage_placement
+from coordinator.api.shapes.placement import (
+    Placement,
+    StoragePlacement,
+    placement,
+    storage_placement,
+)
 from coordinator.api.shapes.policies import policy_id
 from coordinator.api.shapes.protectable_items import protectable_item_id
+from coordinator.api.shapes.running_replication import RunningReplication
 from coordinator.jobs.models import Job
 from coordinator.protection.models import FirstCopy, ItemAdapter, ProtectedItem
 from coordinator.protection.states import DrillState, ProtectionState
+
+
+class CurrentScenario(TypedDict):
+    """The operation in progress; ASR writes the word None when there is none."""
+
+    scenarioName: str
+    jobId: str
+    startTime: Time
+
+
+class Waiting(TypedDict):
+    """What a first copy waits for, and when it came or comes into line. Beyond ASR's model."""
+
+    waitsFor: NotRequired[str]
+    startTime: NotRequired[Time]
+
+
+class InitialReplication(Waiting):
+    initialReplicationType: str
+    initialReplicationProgressPercentage: str | None
+
+
+class OwnDetails(TypedDict):
+    """ASR's HyperVReplica2012R2 details."""
+
+    instanceType: str
+    lastReplicatedTime: Time | None
+    vmNics: list[VmNic]
+    vmId: str
+    vmProtectionState: str
+    vmProtectionStateDescription: str
+    initialReplicationDetails: InitialReplication
+    offlineInitialReplication: OfflineProgress | None
+
+
+class ReplicationDetails(OwnDetails, RunningReplication):
+    """ASR's HyperVReplica2012R2 details, and how replication runs."""
+
+
+class ProtectedItemProperties(TypedDict):
+    friendlyName: str
+    protectedItemType: str
+    protectableItemId: ArmId
+    recoveryServicesProviderId: ArmId | None
+    primaryFabricFriendlyName: str
+    primaryFabricProvider: str
+    recoveryFabricFriendlyName: str
+    recoveryFabricId: ArmId
+    primaryProtectionContainerFriendlyName: str
+    recoveryProtectionContainerFriendlyName: str
+    recoveryContainerId: ArmId
+    protectionState: str
+    protectionStateDescription: str
+    activeLocation: str
+    testFailoverState: str
+    testFailoverStateDescription: str
+    switchProviderState: None
+    switchProviderStateDescription: None
+    allowedOperations: list[str]
+    replicationHealth: str
+    failoverHealth: str
+    healthErrors: list[HealthError]
+    policyId: ArmId
+    policyFriendlyName: str
+    lastSuccessfulFailoverTime: Time | None
+    lastSuccessfulTestFailoverTime: Time | None
+    currentScenario: CurrentScenario
+    failoverRecoveryPointId: ArmId | None
+    eventCorrelationId: str
+    failoverDetails: FailoverFacts | None
+    recoveryPlans: list[str]
+    placement: Placement | None
+    storagePlacement: StoragePlacement | None
+    providerSpecificDetails: ReplicationDetails
+
+
+class ProtectedItemResource(Envelope):
+    """A machine that is protected."""
+
+    properties: ProtectedItemProperties
 
 
 @dataclass(frozen=True)
@@ -56,7 +146,9 @@ def protected_item_id(ids: VaultId, item: ProtectedItem) -> str:
     )
 
 
-def protected_item_resource(ids: VaultId, item: ProtectedItem, context: ItemContext) -> Resource:
+def protected_item_resource(
+    ids: VaultId, item: ProtectedItem, context: ItemContext
+) -> ProtectedItemResource:
     pairing = item.pairing
     state = ProtectionState(item.state)
     return resource(
@@ -105,16 +197,7 @@ def protected_item_resource(ids: VaultId, item: ProtectedItem, context: ItemCont
             "recoveryPlans": list(context.recovery_plans),
             "placement": placement(item),
             "storagePlacement": storage_placement(item),
-            "providerSpecificDetails": {
-                **replication_details(
-                    ids,
-                    item,
-                    context.adapters,
-                    importing=context.running_job is not None
-                    and context.running_job.scenario == "ImportInitialReplication",
-                ),
-                **context.running,
-            },
+            "providerSpecificDetails": _all_details(ids, item, context),
         },
     )
 
@@ -124,7 +207,7 @@ def _failover_point(ids: VaultId, item: ProtectedItem) -> str | None:
     return f"{protected_item_id(ids, item)}/recoveryPoints/{point}" if point else None
 
 
-def current_scenario(ids: VaultId, job: Job | None) -> dict[str, object]:
+def current_scenario(ids: VaultId, job: Job | None) -> CurrentScenario:
     """The operation in progress; ASR writes the word None when there is none."""
     if job is None:
         return {"scenarioName": "None", "jobId": "None", "startTime": "1753-01-01T01:01:01Z"}
@@ -135,11 +218,18 @@ def current_scenario(ids: VaultId, job: Job | None) -> dict[str, object]:
     }
 
 
+def _all_details(ids: VaultId, item: ProtectedItem, context: ItemContext) -> ReplicationDetails:
+    job = context.running_job
+    importing = job is not None and job.scenario == "ImportInitialReplication"
+    own = replication_details(ids, item, context.adapters, importing=importing)
+    return cast("ReplicationDetails", {**own, **context.running})
+
+
 def replication_details(
     ids: VaultId, item: ProtectedItem, adapters: Sequence[ItemAdapter], *, importing: bool
-) -> dict[str, object]:
+) -> OwnDetails:
     """ASR's HyperVReplica2012R2 details, with what was last seen on the active side."""
-    observed: Mapping[str, object] = _active_observation(item)
+    observed = _active_observation(item)
     imported = offline_percent(item)
     percent = observed.get("copy_percent") if imported is None else imported
     return {
@@ -172,7 +262,7 @@ def _state_in_words(item: ProtectedItem, state: ProtectionState) -> str:
     return f"{state.description}: {waits_for}" if waits_for else state.description
 
 
-def _waiting(item: ProtectedItem) -> dict[str, object]:
+def _waiting(item: ProtectedItem) -> Waiting:
     """Beside ASR's properties: what a first copy waits for, and when it came or comes into line."""
     copy = _first_copy(item)
     if copy is None:
@@ -181,6 +271,6 @@ def _waiting(item: ProtectedItem) -> dict[str, object]:
     return {"waitsFor": copy.waits_for, "startTime": written_time(copy.since)}
 
 
-def _active_observation(item: ProtectedItem) -> Mapping[str, object]:
+def _active_observation(item: ProtectedItem) -> Mapping[str, Any]:
     primary = item.active_location == "Primary"
     return (item.primary_observed if primary else item.recovery_observed) or {}

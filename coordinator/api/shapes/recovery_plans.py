@@ -4,15 +4,116 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
+
+from typing_extensions import TypedDict
 
 from coordinator.api.paths import FABRIC, PROTECTED_ITEM, RECOVERY_PLAN, VaultId
-from coordinator.api.shapes.envelope import Resource, resource, written_time
-from coordinator.api.shapes.protected_items import current_scenario
+from coordinator.api.shapes.envelope import (
+    ArmId,
+    Envelope,
+    ResourceOf,
+    Time,
+    resource,
+    written_time,
+)
+from coordinator.api.shapes.protected_items import CurrentScenario, current_scenario
 from coordinator.fabrics.models import Fabric
 from coordinator.jobs.models import Job
 from coordinator.recovery.models import PlanRevision, RecoveryPlan
 from coordinator.recovery.plans.queries import MemberName
 from coordinator.recovery.plans.records import Action, GroupRecord, PlanRecord, ScriptAction
+
+
+class PlanMachine(TypedDict):
+    id: ArmId
+    virtualMachineId: str
+    friendlyName: str
+
+
+class RemovedMachine(TypedDict):
+    """A machine that is protected no more, and is left out of runs."""
+
+    friendlyName: str
+    virtualMachineId: str
+
+
+class ScriptDetails(TypedDict):
+    instanceType: Literal["ScriptActionDetails"]
+    path: str
+    timeout: str | None
+    fabricLocation: str
+    sha256: str | None
+
+
+class ManualDetails(TypedDict):
+    instanceType: Literal["ManualActionDetails"]
+    description: str
+    timeout: str | None
+
+
+class PlanAction(TypedDict):
+    actionName: str
+    failoverTypes: list[str]
+    failoverDirections: list[str]
+    customDetails: ScriptDetails | ManualDetails
+    failureRule: str | None
+
+
+class PlanGroup(TypedDict):
+    groupType: str
+    replicationProtectedItems: list[PlanMachine]
+    startGroupActions: list[PlanAction]
+    endGroupActions: list[PlanAction]
+    removedItems: list[RemovedMachine]
+
+
+class PlanProviderDetails(TypedDict):
+    """There is none for Hyper-V sites."""
+
+
+class PlanProperties(TypedDict):
+    friendlyName: str
+    primaryFabricId: ArmId
+    primaryFabricFriendlyName: str
+    recoveryFabricId: ArmId
+    recoveryFabricFriendlyName: str
+    failoverDeploymentModel: str
+    replicationProviders: list[str]
+    allowedOperations: list[str]
+    lastPlannedFailoverTime: Time | None
+    lastUnplannedFailoverTime: Time | None
+    lastTestFailoverTime: Time | None
+    currentScenario: CurrentScenario
+    currentScenarioStatus: str
+    currentScenarioStatusDescription: str
+    groups: list[PlanGroup]
+    providerSpecificDetails: list[PlanProviderDetails]
+    revision: int
+    lastDrillTime: Time | None
+
+
+class PlanResource(Envelope):
+    """A recovery plan."""
+
+    properties: PlanProperties
+    etag: str
+
+
+class RevisionProperties(TypedDict):
+    revision: int
+    savedBy: str
+    savedTime: Time
+    machines: int
+    actions: int
+    current: bool
+    changes: list[str]
+
+
+class RevisionResource(Envelope):
+    """A save of a plan. Beyond ASR's model."""
+
+    properties: RevisionProperties
 
 
 @dataclass(frozen=True)
@@ -41,13 +142,13 @@ def plan_etag(plan: RecoveryPlan) -> str:
     return f'"{plan.revision}"'
 
 
-def plan_resource(ids: VaultId, plan: RecoveryPlan, context: PlanContext) -> Resource:
+def plan_resource(ids: VaultId, plan: RecoveryPlan, context: PlanContext) -> PlanResource:
     """A plan in ASR's shape; `etag` and `revision` are beyond its model."""
     members = [
         context.names[item_id] for item_id in context.record.item_ids if item_id in context.names
     ]
     job = context.running_job
-    shown = resource(
+    shown: ResourceOf[PlanProperties] = resource(
         plan_id(ids, plan.name),
         {
             "friendlyName": plan.name,
@@ -70,12 +171,12 @@ def plan_resource(ids: VaultId, plan: RecoveryPlan, context: PlanContext) -> Res
             "lastDrillTime": written_time(plan.last_drill_at),
         },
     )
-    return shown | {"etag": plan_etag(plan)}
+    return {**shown, "etag": plan_etag(plan)}
 
 
 def revision_resource(
     ids: VaultId, plan: RecoveryPlan, revision: PlanRevision, changes: Sequence[str]
-) -> Resource:
+) -> RevisionResource:
     """A save of a plan; not of ASR's API."""
     groups: Sequence[Mapping[str, Sequence[object]]] = revision.groups
     return resource(
@@ -107,7 +208,7 @@ def _fabric_id(ids: VaultId, fabric: Fabric) -> str:
     return ids.child(FABRIC, fabric_name=fabric.name)
 
 
-def _group(ids: VaultId, group: GroupRecord, names: Mapping[str, MemberName]) -> dict[str, object]:
+def _group(ids: VaultId, group: GroupRecord, names: Mapping[str, MemberName]) -> PlanGroup:
     return {
         "groupType": str(group.type),
         "replicationProtectedItems": [
@@ -122,7 +223,7 @@ def _group(ids: VaultId, group: GroupRecord, names: Mapping[str, MemberName]) ->
     }
 
 
-def _machine(ids: VaultId, machine: MemberName) -> dict[str, object]:
+def _machine(ids: VaultId, machine: MemberName) -> PlanMachine:
     return {
         "id": ids.child(
             PROTECTED_ITEM,
@@ -136,7 +237,7 @@ def _machine(ids: VaultId, machine: MemberName) -> dict[str, object]:
     }
 
 
-def _action(action: Action) -> dict[str, object]:
+def _action(action: Action) -> PlanAction:
     return {
         "actionName": action.name,
         "failoverTypes": [str(each) for each in action.failover_types],
@@ -147,7 +248,7 @@ def _action(action: Action) -> dict[str, object]:
     }
 
 
-def _details(action: Action) -> dict[str, object]:
+def _details(action: Action) -> ScriptDetails | ManualDetails:
     timeout = written_seconds(action.time_limit_seconds)
     if isinstance(action, ScriptAction):
         return {

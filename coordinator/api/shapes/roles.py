@@ -2,15 +2,63 @@
 
 from __future__ import annotations
 
+from typing_extensions import TypedDict
+
 from coordinator.access.services import RoleAssignment, RoleDefinition
 from coordinator.api.paths import AUTHORIZATION
-from coordinator.api.shapes.envelope import Resource, written_time
+from coordinator.api.shapes.envelope import ArmId, Time, written_time
 
 DEFINITIONS = f"/providers/{AUTHORIZATION}/roleDefinitions"
 ASSIGNMENTS = f"/providers/{AUTHORIZATION}/roleAssignments"
 
 
-def role_definition_resource(role: RoleDefinition, scope: str) -> Resource:
+class RolePermission(TypedDict):
+    actions: list[str]
+    notActions: list[str]
+    dataActions: list[str]
+    notDataActions: list[str]
+
+
+class RoleDefinitionProperties(TypedDict):
+    roleName: str
+    type: str
+    description: str
+    assignableScopes: list[str]
+    permissions: list[RolePermission]
+
+
+class RoleDefinitionResource(TypedDict):
+    """A role: what it allows."""
+
+    id: ArmId
+    name: str
+    type: str
+    properties: RoleDefinitionProperties
+
+
+class RoleAssignmentProperties(TypedDict):
+    roleDefinitionId: ArmId
+    principalId: str
+    principalType: str
+    scope: str
+    condition: None
+    conditionVersion: None
+    createdOn: Time
+    updatedOn: Time
+    createdBy: str
+    updatedBy: str
+
+
+class RoleAssignmentResource(TypedDict):
+    """Who has which role where."""
+
+    id: ArmId
+    name: str
+    type: str
+    properties: RoleAssignmentProperties
+
+
+def role_definition_resource(role: RoleDefinition, scope: str) -> RoleDefinitionResource:
     """A role as Azure's Authorization API writes it.
 
     Args:
@@ -39,7 +87,7 @@ def role_definition_resource(role: RoleDefinition, scope: str) -> Resource:
     }
 
 
-def role_assignment_resource(assignment: RoleAssignment, scope: str) -> Resource:
+def role_assignment_resource(assignment: RoleAssignment, scope: str) -> RoleAssignmentResource:
     """Who has a role where.
 
     Args:

@@ -7,17 +7,71 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from opensiterecovery.provider.v1 import replication_pb2
+from typing_extensions import TypedDict
 
-from coordinator.api.shapes.envelope import written_time
+from coordinator.api.shapes.envelope import Time, written_time
 from coordinator.api.shapes.protectable_items import BYTES_PER_MEGABYTE
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.rules import rpo_seconds
 from coordinator.protection.states import ProtectionState
 
 
+class ReplicatedDisk(TypedDict):
+    maxSizeMB: int | None
+    vhdId: str
+    vhdName: str
+    vhdType: str
+    replicated: bool
+    leftOut: bool
+
+
+class AutomaticResynchronization(TypedDict):
+    """Within which times of the day Hyper-V may compare both copies by itself."""
+
+    enabled: bool
+    startTime: str
+    endTime: str
+
+
+class ReplicationStatistics(TypedDict):
+    """Hyper-V's counters."""
+
+    monitoringStartTime: Time | None
+    successfulCycles: int
+    missedCycles: int
+    errors: int
+    pendingBytes: int
+    averageBytes: int
+    averageLatencyInSeconds: float
+
+
+class RunningReplication(TypedDict):
+    """How replication runs."""
+
+    rpoInSeconds: int | None
+    lastRpoCalculatedTime: Time
+    lastObservedTime: Time | None
+    vMDiskDetails: list[ReplicatedDisk]
+    resynchronizationTime: Time | None
+    resynchronizationProgressPercentage: int | None
+    automaticResynchronization: AutomaticResynchronization | None
+    statistics: ReplicationStatistics
+
+
+class RpoPoint(TypedDict):
+    time: Time
+    rpoInSeconds: int | None
+
+
+RpoHistory = TypedDict(
+    "RpoHistory",
+    {"from": Time, "to": Time, "resolutionInSeconds": int, "value": list[RpoPoint]},
+)
+
+
 def running_details(
     item: ProtectedItem, now: datetime, sizes_bytes: Mapping[str, int]
-) -> dict[str, object]:
+) -> RunningReplication:
     """What ASR's details of other replication providers have too, and what is ours.
 
     RPO is named as ASR names it for Azure machines; paths serve as ids of disks, for that is what
@@ -48,7 +102,7 @@ def running_details(
 
 def _disk(
     disk: replication_pb2.ReplicationDisk, item: ProtectedItem, sizes_bytes: Mapping[str, int]
-) -> dict[str, object]:
+) -> ReplicatedDisk:
     size = sizes_bytes.get(ntpath.basename(disk.path).lower())
     return {
         "maxSizeMB": None if size is None else size // BYTES_PER_MEGABYTE,
@@ -60,7 +114,7 @@ def _disk(
     }
 
 
-def _automatic(state: replication_pb2.ReplicationState) -> dict[str, object] | None:
+def _automatic(state: replication_pb2.ReplicationState) -> AutomaticResynchronization | None:
     """Times of day of the machine's host; None while they are not known."""
     if not state.HasField("auto_resynchronize"):
         return None
@@ -75,7 +129,7 @@ def _time_of_day(since_midnight: timedelta) -> str:
     return f"{datetime(1970, 1, 1, tzinfo=UTC) + since_midnight:%H:%M:%S}"
 
 
-def _statistics(state: replication_pb2.ReplicationState) -> dict[str, object]:
+def _statistics(state: replication_pb2.ReplicationState) -> ReplicationStatistics:
     """Hyper-V's counters, of the monitoring interval of the machine's host that runs now."""
     latency = state.average_replication_latency
     return {

@@ -4,11 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from typing_extensions import TypedDict
+
 from coordinator.api.paths import STORAGE_CLASSIFICATION, STORAGE_MAPPING, VaultId
-from coordinator.api.shapes.envelope import Resource, resource
+from coordinator.api.shapes.envelope import ArmId, Envelope, resource
 from coordinator.fabrics.models import FabricObject
 from coordinator.protection.models import StorageMapping
 from coordinator.protection.queries import StoragePlace
+
+
+class StorageLocation(TypedDict):
+    """A place of a classification, and which hosts reach it."""
+
+    path: str
+    freeBytes: int | None
+    hosts: list[str]
+
+
+class ClassificationProperties(TypedDict):
+    friendlyName: str
+    fabricFriendlyName: str
+    description: str
+    locations: list[StorageLocation]
+
+
+class ClassificationResource(Envelope):
+    """A storage classification."""
+
+    properties: ClassificationProperties
+
+
+class StorageMappingProperties(TypedDict):
+    targetStorageClassificationId: ArmId
+
+
+class StorageMappingResource(Envelope):
+    """A mapping of a storage classification to one of the other server."""
+
+    properties: StorageMappingProperties
 
 
 def classification_id(ids: VaultId, fabric_name: str, external_id: str) -> str:
@@ -19,7 +52,7 @@ def classification_id(ids: VaultId, fabric_name: str, external_id: str) -> str:
 
 def classification_resource(
     ids: VaultId, classification: FabricObject, places: Sequence[StoragePlace]
-) -> Resource:
+) -> ClassificationResource:
     """A storage classification; ASR's has the name only, the rest is ours."""
     return resource(
         classification_id(ids, classification.fabric.name, classification.external_id),
@@ -44,7 +77,7 @@ def storage_mapping_id(ids: VaultId, mapping: StorageMapping) -> str:
     )
 
 
-def storage_mapping_resource(ids: VaultId, mapping: StorageMapping) -> Resource:
+def storage_mapping_resource(ids: VaultId, mapping: StorageMapping) -> StorageMappingResource:
     """A storage mapping; it comes with both servers."""
     return resource(
         storage_mapping_id(ids, mapping),

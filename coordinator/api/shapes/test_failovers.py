@@ -3,16 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final, Literal
+
+from typing_extensions import TypedDict
 
 from coordinator.api.paths import JOB, VaultId
-from coordinator.api.shapes.envelope import written_time
+from coordinator.api.shapes.envelope import ArmId, Time, written_time
 from coordinator.recovery.models import Drill
 from coordinator.recovery.test_failover.states import DrillOutcome
 
-CONNECTED, NOT_CONNECTED = "Connected", "NotConnected"
+CONNECTED: Final = "Connected"
+NOT_CONNECTED: Final = "NotConnected"
 
 
-def drill_shape(ids: VaultId, drill: Drill) -> dict[str, object]:
+class TestedMachine(TypedDict):
+    """The virtual machine a test made."""
+
+    testVmName: str | None
+    testVmFriendlyName: str | None
+    networkConnectionStatus: Literal["Connected", "NotConnected"]
+    networkFriendlyName: str | None
+    subnet: str | None
+    recoveryPointId: str | None
+    recoveryPointTime: Time | None
+    recoveryPointType: str | None
+    ipAddresses: list[str]
+
+
+class TestOfMachine(TestedMachine):
+    """A test of a machine, from its beginning to its clean-up. Beyond ASR's model."""
+
+    name: str
+    jobId: ArmId | None
+    outcome: str
+    counts: bool
+    side: str
+    host: str
+    networkType: str
+    notes: str
+    startTime: Time
+    activeTime: Time | None
+    endTime: Time | None
+
+
+class TestOfItem(TestedMachine):
+    name: str
+    friendlyName: str
+
+
+class TestJobDetails(TypedDict):
+    """Details of a job that tests."""
+
+    instanceType: Literal["TestFailoverJobDetails"]
+    affectedObjectDetails: dict[str, str]
+    testFailoverStatus: Literal["Active", "Completed"]
+    comments: str
+    networkName: str | None
+    networkFriendlyName: str | None
+    networkType: str | None
+    protectedItemDetails: list[TestOfItem]
+
+
+def drill_shape(ids: VaultId, drill: Drill) -> TestOfMachine:
     """A test of a machine, from its beginning to its clean-up."""
     return {
         "name": str(drill.id),
@@ -30,7 +82,7 @@ def drill_shape(ids: VaultId, drill: Drill) -> dict[str, object]:
     }
 
 
-def drill_job_details(drills: Sequence[Drill]) -> dict[str, object]:
+def drill_job_details(drills: Sequence[Drill]) -> TestJobDetails:
     """ASR's details of a job that tests: one machine, or those of a plan."""
     first = next(iter(drills), None)
     active = any(drill.ended_at is None for drill in drills)
@@ -53,7 +105,7 @@ def drill_job_details(drills: Sequence[Drill]) -> dict[str, object]:
     }
 
 
-def _machine(drill: Drill) -> dict[str, object]:
+def _machine(drill: Drill) -> TestedMachine:
     placed = [each for each in drill.adapters if each.get("subnet_name")]
     connected = any(each.get("adapter") for each in placed)
     return {

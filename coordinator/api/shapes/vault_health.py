@@ -6,15 +6,50 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from typing_extensions import TypedDict
+
 from coordinator.api.paths import VAULT, VaultId
-from coordinator.api.shapes.envelope import Resource, resource
-from coordinator.api.shapes.health import health_error, worst_health
+from coordinator.api.shapes.envelope import Envelope, resource
+from coordinator.api.shapes.health import HealthError, health_error, worst_health
 
 HEALTH = f"{VAULT}/replicationVaultHealth/{{health_name}}"
 # There is one, and ASR calls it so.
 NAME = "Default"
 # ASR's severities, by the level of a health error.
 SEVERITIES = {"Error": "Error", "Warning": "Warning", "Information": "Info"}
+
+
+class HealthIssue(TypedDict):
+    """What ails some of the resources."""
+
+    summaryCode: str
+    category: str
+    severity: str
+    summaryMessage: str
+    affectedResourceType: str
+    affectedResourceSubtype: str
+    affectedResourceCorrelationIds: list[str]
+
+
+class HealthOfKind(TypedDict):
+    """How resources of a kind fare."""
+
+    resourceCount: int
+    issues: list[HealthIssue]
+    categorizedResourceCounts: dict[str, int]
+
+
+class VaultHealthProperties(TypedDict):
+    vaultErrors: list[HealthError]
+    protectedItemsHealth: HealthOfKind
+    fabricsHealth: HealthOfKind
+    containersHealth: HealthOfKind
+
+
+class VaultHealthResource(Envelope):
+    """How everything in a vault fares."""
+
+    properties: VaultHealthProperties
 
 
 @dataclass
@@ -50,7 +85,7 @@ class HealthSummary:
             self.healths.subtract({health: 1})
             self.healths.update({worst: 1})
 
-    def as_json(self) -> dict[str, object]:
+    def as_json(self) -> HealthOfKind:
         """ASR's ResourceHealthSummary."""
         return {
             "resourceCount": self.healths.total(),
@@ -74,7 +109,7 @@ class HealthSummary:
 
 def vault_health_resource(
     ids: VaultId, items: HealthSummary, fabrics: HealthSummary, containers: HealthSummary
-) -> Resource:
+) -> VaultHealthResource:
     """ASR's VaultHealthDetails; nothing here ails a vault itself."""
     return resource(
         ids.child(HEALTH, health_name=NAME),

@@ -2,17 +2,57 @@
 
 from __future__ import annotations
 
+from typing_extensions import TypedDict
+
 from coordinator.api.paths import VaultId
-from coordinator.api.shapes.envelope import Resource, resource, written_time
+from coordinator.api.shapes.envelope import Envelope, ResourceOf, Time, resource, written_time
 from coordinator.vaults.models import Vault
+
+
+class VaultProperties(TypedDict):
+    provisioningState: str
+    privateEndpointStateForBackup: str
+    privateEndpointStateForSiteRecovery: str
+
+
+class VaultSku(TypedDict):
+    name: str
+    tier: str
+
+
+class SystemData(TypedDict):
+    createdAt: Time
+
+
+class VaultResource(Envelope):
+    """A Recovery Services vault."""
+
+    properties: VaultProperties
+    sku: VaultSku
+    tags: dict[str, str]
+    etag: str
+    systemData: SystemData  # noqa: N815 - ARM's name
+
+
+class VaultSettingProperties(TypedDict):
+    """Both are of other scenarios, and never set."""
+
+    migrationSolutionId: None
+    vmwareToAzureProviderType: None
+
+
+class VaultSettingResource(Envelope):
+    """The settings of a vault."""
+
+    properties: VaultSettingProperties
 
 
 def vault_ids(vault: Vault) -> VaultId:
     return VaultId(str(vault.subscription_id), vault.resource_group, vault.name)
 
 
-def vault_resource(vault: Vault) -> Resource:
-    shape = resource(
+def vault_resource(vault: Vault) -> VaultResource:
+    shape: ResourceOf[VaultProperties] = resource(
         vault_ids(vault).id,
         {
             "provisioningState": "Succeeded",

@@ -70,7 +70,7 @@ def resolve(host: str, port: int) -> Sequence[str]:
 def check_url(url: str, rules: WebhookRules) -> SplitResult:
     """A webhook's URL, taken apart.
 
-    What its name leads to is looked at again before each request: see `reachable_address`.
+    What its name leads to is looked at again before each request: see `reachable_addresses`.
 
     Raises:
         RefusedError: It is none, is not https, or carries a password.
@@ -94,8 +94,10 @@ def check_url(url: str, rules: WebhookRules) -> SplitResult:
     raise _unfit("It does not begin with https://.")
 
 
-def reachable_address(host: str, port: int, rules: WebhookRules, find: Resolve = resolve) -> str:
-    """The address a request goes to: one that was looked at, and is not looked up again.
+def reachable_addresses(
+    host: str, port: int, rules: WebhookRules, find: Resolve = resolve
+) -> Sequence[str]:
+    """The addresses a request may go to: they were looked at, and are not looked up again.
 
     Args:
         host: Name or address.
@@ -115,7 +117,7 @@ def reachable_address(host: str, port: int, rules: WebhookRules, find: Resolve =
             raise address_refused(host, address)
     if not found:
         raise OSError(f"{host} has no address")
-    return found[0]
+    return found
 
 
 def address_refused(host: str, address: Address) -> RefusedError:

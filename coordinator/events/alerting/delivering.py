@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -29,10 +30,12 @@ log = structlog.get_logger(__name__)
 # In one go; the next one has the others.
 AT_ONCE = 100
 PLACES_AT_ONCE = 8
+# So long one place may take, and with it the whole: a transaction stays open for it.
+PLACE_SECONDS = 20.0
 # Finished deliveries are kept so long; dead ones too: what they told of is old by then.
 KEPT = timedelta(days=14)
 
-Attempts: TypeAlias = "list[Outcome | None]"
+Attempts: TypeAlias = list[Outcome]
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,14 @@ class Sending:
         rules: Where webhooks may lead.
         server: Takes mails; None: there is none.
         find: Looks names up.
+        monotonic: Seconds, for the time a place may take.
     """
 
     seal: Seal
     rules: WebhookRules
     server: MailServer | None = None
     find: Resolve = resolve
+    monotonic: Callable[[], float] = time.monotonic
 
 
 def deliver(sending: Sending, now: datetime) -> int:
@@ -113,7 +118,7 @@ def _work(
         return lambda: [failed("There is no mail server.", unreachable=True)]
     settings = AlertSetting.objects.filter(vault__in={row.vault_id for row in rows})
     locales = dict(settings.values_list("vault_id", "locale"))
-    return _mails(sending.server, rows, locales, now)
+    return _mails((sending.server, sending.monotonic), rows, locales, now)
 
 
 def _posts(
@@ -129,17 +134,18 @@ def _posts(
         problem = f"{error}: rotate it."
         return lambda: [failed(problem, unreachable=True)]
     posts = [Post(row.id, webhook.url, keys, row.content) for row in rows]
-    return lambda: _until_unreachable(
-        post(each, sending.rules, now, sending.find) for each in posts
+    return lambda: _while_it_lasts(
+        sending.monotonic, (post(each, sending.rules, now, sending.find) for each in posts)
     )
 
 
 def _mails(
-    server: MailServer,
+    tools: tuple[MailServer, Callable[[], float]],
     rows: Sequence[AlertDelivery],
     locales: Mapping[UUID, str],
     now: datetime,
 ) -> Callable[[], Attempts]:
+    server, monotonic = tools
     messages = [
         (
             mail(row.content, locales.get(row.vault_id, ""), server.sender, (str(row.id), now)),
@@ -154,35 +160,38 @@ def _mails(
         with mail_session(server) as session:
             if isinstance(session, Outcome):
                 return [session]
-            return _until_unreachable(
-                session.send(message, address) for message, address in messages
+            return _while_it_lasts(
+                monotonic, (session.send(message, address) for message, address in messages)
             )
 
     return send
 
 
-def _until_unreachable(attempts: Iterable[Outcome]) -> Attempts:
+def _while_it_lasts(monotonic: Callable[[], float], attempts: Iterable[Outcome]) -> Attempts:
+    """Tries one after the other, until the place cannot be reached or its time is over."""
     tried: Attempts = []
+    begun = monotonic()
     for outcome in attempts:
         tried.append(outcome)
-        if outcome.unreachable:
+        if outcome.unreachable or monotonic() - begun > PLACE_SECONDS:
             break
     return tried
 
 
 def _record(rows: Sequence[AlertDelivery], tried: Attempts, now: datetime) -> int:
-    """Writes down what became of the deliveries of one place, tried or put off."""
-    put_off = tried[-1] if tried and len(tried) < len(rows) else None
-    delivered = 0
-    for index, row in enumerate(rows):
-        outcome = tried[index] if index < len(tried) else put_off
-        if outcome is None:
-            continue
+    """Writes down what became of the deliveries of one place.
+
+    What was not tried because the place cannot be reached is put off like what was; what was not
+    tried for want of time stays due.
+    """
+    put_off = tried[-1] if tried[-1].unreachable else None
+    outcomes = [*tried, *([put_off] * (len(rows) - len(tried)) if put_off is not None else [])]
+    known = list(zip(rows, outcomes, strict=False))
+    for row, outcome in known:
         row.attempts += 1
         row.problem = outcome.problem
         row.next_attempt_at = None if outcome.final else next_attempt(row.attempts, now)
         if outcome.delivered:
-            delivered += 1
             row.state, row.content = DeliveryState.DELIVERED, remembered(row.content)
             row.next_attempt_at = None
         elif row.next_attempt_at is None:
@@ -190,9 +199,10 @@ def _record(rows: Sequence[AlertDelivery], tried: Attempts, now: datetime) -> in
         row.finished_at = now if row.next_attempt_at is None else None
         _log(row)
     AlertDelivery.objects.bulk_update(
-        rows, ["attempts", "problem", "next_attempt_at", "state", "content", "finished_at"]
+        [row for row, _ in known],
+        ["attempts", "problem", "next_attempt_at", "state", "content", "finished_at"],
     )
-    return delivered
+    return sum(outcome.delivered for _, outcome in known)
 
 
 def _log(row: AlertDelivery) -> None:

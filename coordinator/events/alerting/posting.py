@@ -19,7 +19,7 @@ from coordinator.events.alerting.addresses import (
     Resolve,
     WebhookRules,
     check_url,
-    reachable_address,
+    reachable_addresses,
     resolve,
 )
 from coordinator.events.alerting.outcomes import DELIVERED, Outcome, failed
@@ -54,17 +54,27 @@ class Post:
 
 
 class _PinnedConnection(http.client.HTTPConnection):
-    """Goes to an address that is given, whatever the host's name leads to by now."""
+    """Goes to addresses that are given, whatever the host's name leads to by now."""
 
-    def __init__(self, host: str, port: int, address: str, context: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, host: str, port: int, addresses: Sequence[str], context: ssl.SSLContext | None
+    ) -> None:
         super().__init__(host, port, timeout=TIMEOUT_SECONDS)
-        self._address = address
+        self._addresses = addresses
         self._context = context
 
     def connect(self) -> None:
-        self.sock = socket.create_connection((self._address, self.port), self.timeout)
+        self.sock = self._connected()
         if self._context is not None:
             self.sock = self._context.wrap_socket(self.sock, server_hostname=self.host)
+
+    def _connected(self) -> socket.socket:
+        """A connection to the first address that answers."""
+        *others, last = self._addresses
+        for address in others:
+            with suppress(OSError):
+                return socket.create_connection((address, self.port), self.timeout)
+        return socket.create_connection((last, self.port), self.timeout)
 
     def cut(self) -> None:
         """Ends what goes on, from another thread."""
@@ -96,13 +106,13 @@ def post(request: Post, rules: WebhookRules, sent_at: datetime, find: Resolve = 
     secure, host = parts.scheme == "https", parts.hostname or ""
     port = parts.port or (HTTPS_PORT if secure else HTTP_PORT)
     try:
-        address = reachable_address(host, port, rules, find)
+        addresses = reachable_addresses(host, port, rules, find)
         context = _context(rules) if secure else None
     except RefusedError as error:
         return failed(error.failure.message, unreachable=True)
     except OSError as error:
         return failed(f"{host} cannot be asked: {error}", unreachable=True)
-    connection = _PinnedConnection(host, port, address, context)
+    connection = _PinnedConnection(host, port, addresses, context)
     limit = threading.Timer(LONGEST_SECONDS, connection.cut)
     limit.start()
     try:

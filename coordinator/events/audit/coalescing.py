@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 # What is counted begins anew with each window.
 WINDOW = timedelta(minutes=1)
 # Records of one window: of a caller who is known, of an address, of all addresses together.
-OF_A_CALLER = 60
+OF_A_CALLER = 30
 OF_AN_ADDRESS = 5
-OF_ALL_ADDRESSES = 20
+OF_ALL_ADDRESSES = 10
 # Sources whose numbers are told, and that are counted one by one.
 TOLD = 10
 COUNTED = 1000

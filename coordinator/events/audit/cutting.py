@@ -8,7 +8,7 @@ from typing import BinaryIO
 from uuid import UUID
 
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 
 from coordinator.events.audit.chain import CUT, CUT_BASE, CUT_FIRST, Entry, Outcome, encoded
 from coordinator.events.audit.models import AuditChain, AuditRecord
@@ -81,8 +81,6 @@ def cut(chain_id: UUID, part: Exported, digest: str, by: Entry, recorder: Record
     """
     first = part.head.sequence + 1
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         chain = AuditChain.objects.get(pk=chain_id)
         chain = recorder.locked(ChainOf(chain.vault_id, chain.name))
         last = AuditRecord.objects.filter(chain=chain, sequence=part.head.sequence).first()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 
 from coordinator.events.audit.chain import BROKEN, Entry, Outcome, as_fields, hash_after
 from coordinator.events.audit.heads import Head, Signer, is_signed
-from coordinator.events.audit.models import AuditChain, AuditRecord
+from coordinator.events.audit.models import AuditChain
+from coordinator.events.audit.statements import append, lock_chain
 from coordinator.vaults.models import Vault
 
 log = structlog.get_logger(__name__)
@@ -43,7 +44,7 @@ class Recorder:
 
     def __init__(self, signer: Signer) -> None:
         self.signer = signer
-        # How far each chain was, as far as this process has seen: it never gets shorter.
+        # How far this process has brought each chain, committed: it never gets shorter.
         self._seen: dict[UUID, int] = {}
 
     def record(self, chain_of: ChainOf, entry: Entry) -> None:
@@ -60,18 +61,16 @@ class Recorder:
         Source: SPEC EV-3.
         """
         with transaction.atomic(savepoint=False):
-            with connection.cursor() as cursor:
-                cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            chain = self.locked(chain_of)
-            self.add(chain, [entry])
+            self.add(self.locked(chain_of), [entry])
 
     def locked(self, chain_of: ChainOf) -> AuditChain:
         """The chain, held until the end of the transaction."""
-        rows = AuditChain.objects.select_for_update(no_key=True).filter(vault_id=chain_of.vault_id)
-        chain = rows.first()
+        chain = lock_chain(chain_of.vault_id)
         if chain is None:
             self.begun(chain_of)
-            chain = rows.get()
+            chain = lock_chain(chain_of.vault_id)
+        if chain is None:
+            raise AuditChain.DoesNotExist(chain_of.name)
         return chain
 
     def begun(self, chain_of: ChainOf) -> AuditChain:
@@ -88,25 +87,26 @@ class Recorder:
             log.error("audit.broken", chain=str(chain.id), name=chain.name, problem=problem)
             entries = [_break(chain, entries[0], problem), *entries]
         sequence, last = chain.last_sequence, bytes(chain.last_hash)
-        rows = []
+        written = []
         for entry in entries:
             sequence += 1
             last = hash_after(last, as_fields(chain.id, sequence, entry))
-            rows.append(_row(chain, sequence, entry, last))
-        AuditRecord.objects.bulk_create(rows)
-        chain.end_at(self.signer.head(chain.id, sequence, last))
-        chain.save(update_fields=["last_sequence", "last_hash", "key", "signature"])
+            written.append((sequence, entry, last))
+        head = self.signer.head(chain.id, sequence, last)
+        append(chain.id, written, head)
+        transaction.on_commit(lambda: self._see(head))
 
     def _problem(self, head: Head) -> str:
         """Why a head cannot be gone on from; a chain altered in the database is not ours."""
         if not is_signed(head, self.signer.public):
             return "its head was not signed with this coordinator's key"
         seen = self._seen.get(head.chain, 0)
-        # What is read under the lock was committed.
-        self._seen[head.chain] = head.sequence
         if head.sequence < seen:
             return f"it had {seen} records before"
         return ""
+
+    def _see(self, head: Head) -> None:
+        self._seen[head.chain] = max(head.sequence, self._seen.get(head.chain, 0))
 
 
 def _break(chain: AuditChain, first: Entry, problem: str) -> Entry:
@@ -122,9 +122,3 @@ def _break(chain: AuditChain, first: Entry, problem: str) -> Entry:
             "signature": bytes(chain.signature).hex(),
         },
     )
-
-
-def _row(chain: AuditChain, sequence: int, entry: Entry, record_hash: bytes) -> AuditRecord:
-    columns = asdict(replace(entry, details=dict(entry.details)))
-    columns["changed_fields"] = list(entry.changed_fields)
-    return AuditRecord(chain=chain, sequence=sequence, hash=record_hash, **columns)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import structlog
 
 from coordinator.events.audit.chain import Entry, Outcome, written
 from coordinator.events.audit.coalescing import Coalescing, Source, Summary, source_of_address
-from coordinator.events.audit.recording import INSTALLATION, ChainOf, Recorder
+from coordinator.events.audit.recording import INSTALLATION, ChainOf
 
 log = structlog.get_logger(__name__)
 
@@ -20,10 +20,16 @@ Refused: TypeAlias = tuple[ChainOf, Entry]
 Run: TypeAlias = Callable[[Callable[[], None]], Awaitable[None]]
 
 
+class Records(Protocol):
+    """Where records are written: `recording.Recorder`."""
+
+    def record(self, chain_of: ChainOf, entry: Entry) -> None: ...
+
+
 class RefusalRecorder:
     """Records the refusals of one process; for its event loop only."""
 
-    def __init__(self, recorder: Callable[[], Recorder], run: Run) -> None:
+    def __init__(self, recorder: Callable[[], Records], run: Run) -> None:
         """Makes one.
 
         Args:
@@ -48,20 +54,24 @@ class RefusalRecorder:
             describe: Makes the record; it may use the database.
         """
         source = Source(principal_id, known=True) if principal_id else source_of_address(address)
+        await self.tell_left_out(now)
         try:
-            await self.tell_left_out(now)
             if self._coalescing.admit(source, now):
                 await self._run(lambda: self._recorder().record(*describe()))
         except Exception:
             log.exception("audit.refusal_lost", source=source.name)
 
     async def tell_left_out(self, now: datetime) -> None:
-        """Records how many were only counted in a minute that is over."""
+        """Records how many were only counted in a minute that is over; asked with each request."""
         summary = self._coalescing.due(now)
-        if summary is not None:
-            entry = _summary_entry(summary, now)
-            log.warning("audit.denials_counted", **entry.details)
+        if summary is None:
+            return
+        entry = _summary_entry(summary, now)
+        log.warning("audit.denials_counted", **entry.details)
+        try:
             await self._run(lambda: self._recorder().record(INSTALLATION, entry))
+        except Exception:
+            log.exception("audit.summary_lost")
 
 
 def _summary_entry(summary: Summary, now: datetime) -> Entry:

@@ -194,6 +194,7 @@ EFFECTS: Mapping[str, Callable[[Job], None]] = {
     "UpdateRecoveryPlan": nothing,
     "LookBeforeFailover": looked,
     "VmNetworksUpdate": nothing,
+    "UpdateProtectionProfile": nothing,
     "DeleteRecoveryPlan": nothing,
     "ImportInitialReplication": nothing,
     "PurgeProtectionProfile": nothing,

@@ -160,7 +160,7 @@ def pair(sites: Sites, now: datetime) -> Pairing:
         created_at=now,
     )
     for host in Host.objects.filter(
-        host_group_path__in=[r"All Hosts\GoldCloud1", r"All Hosts\GoldCloud2"]
+        vault=sites.vault, host_group_path__in=[r"All Hosts\GoldCloud1", r"All Hosts\GoldCloud2"]
     ):
         PairedHost.objects.create(
             pairing=pairing,

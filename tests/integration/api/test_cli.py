@@ -92,7 +92,9 @@ def test_failing_over_committing_and_reversing(
     assert committed["properties"]["scenarioName"] == "CommitFailover"
     assert committed["properties"]["state"] == "Succeeded"
     assert program.osr("reverse", "goldvm1").returncode == 0
-    back = program.osr("failover", "planned", "GoldVM1", "--yes", "--direction", "RecoveryToPrimary")
+    back = program.osr(
+        "failover", "planned", "GoldVM1", "--yes", "--direction", "RecoveryToPrimary"
+    )
     assert back.returncode == 0, back.stderr
     shown = json.loads(program.osr("protect", "show", "GoldVM1", "--json").stdout)
     assert shown["properties"]["activeLocation"] == "Primary"

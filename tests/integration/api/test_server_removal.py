@@ -157,7 +157,7 @@ def test_purging_is_not_kept_by_a_limit_that_a_host_still_keeps_to(
 
 @pytest.mark.spec("UI-2")
 def test_osr_asks_for_the_name_before_it_removes_a_server(program: Program, sites: Sites) -> None:
-    refused = program.osr("server", "remove", "VMM-Shanghai")
+    refused = program.osr("server", "remove", "VMM-Shanghai", typed="no\n")
     assert refused.returncode == 4
     assert '"VMM-Shanghai" was not typed' in refused.stderr
     assert Provider.objects.filter(unregistered_at=None).count() == 2

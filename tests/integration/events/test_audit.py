@@ -257,6 +257,16 @@ def test_a_process_notices_that_a_chain_got_shorter(recorder: Recorder, chain_of
     assert AuditRecord.objects.get(chain=before, sequence=3).action == BROKEN
 
 
+def test_records_that_were_undone_are_not_missed(recorder: Recorder, chain_of: ChainOf) -> None:
+    chain = written(recorder, chain_of, 1)
+    with transaction.atomic():
+        recorder.record(chain_of, entry(1))
+        recorder.record(chain_of, entry(2))
+        transaction.set_rollback(True)
+    recorder.record(chain_of, entry(3))
+    assert finding(chain) is None
+
+
 def test_many_write_to_one_chain_at_once(chain_of: ChainOf) -> None:
     """Each waits for the one before; none waits for ever, and no number is given twice."""
     each, threads = 20, 6

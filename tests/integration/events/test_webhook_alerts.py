@@ -203,6 +203,20 @@ def test_one_receiver_that_is_away_holds_up_no_other(vault: Vault, receiver: Rec
     assert {each.next_attempt_at for each in away} == {NOW + timedelta(seconds=30)}
 
 
+def test_a_receiver_that_takes_its_time_gets_the_rest_the_next_time(
+    vault: Vault, receiver: Receiver
+) -> None:
+    make(vault, receiver.url)
+    raise_events([draft(vault, number) for number in range(500)], NOW)
+    tell(TELLING, NOW)
+    ticks = iter(range(0, 1000, 15))
+    slow = replace(SENDING, monotonic=lambda: float(next(ticks)))
+    for sent in (2, 2, 1):
+        assert deliver(slow, NOW) == sent
+    assert {each.attempts for each in AlertDelivery.objects.all()} == {1}
+    assert len(receiver.requests) == 5
+
+
 def test_a_webhook_gets_what_it_wants_and_nothing_while_it_is_disabled(
     vault: Vault, receiver: Receiver
 ) -> None:
@@ -303,6 +317,17 @@ def test_a_name_that_has_come_to_lead_inside_is_not_followed_there(
         assert "must not reach" in newest.problem
         at += timedelta(seconds=1)
     assert receiver.requests == []
+
+
+def test_an_address_that_does_not_answer_is_passed_over(vault: Vault, tmp_path: Path) -> None:
+    with webhook_receiver(server_context(tmp_path)) as receiver:
+        webhook, _ = make(vault, receiver.url)
+        try_webhook(webhook, NOW)
+        trusting = replace(LOOPBACK, ca_file=str(tmp_path / "ca.pem"))
+        # Nobody listens at the first.
+        found = Sending(SEAL, trusting, find=lambda _host, _port: ["127.0.0.99", "127.0.0.1"])
+        assert deliver(found, NOW) == 1
+        assert len(receiver.requests) == 1
 
 
 def test_deleting_a_webhook_ends_what_was_on_its_way(vault: Vault, receiver: Receiver) -> None:

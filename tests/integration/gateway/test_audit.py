@@ -20,6 +20,7 @@ async def test_a_server_that_registers_is_in_its_vaults_audit(site: Site) -> Non
     assert record.action == "OpenSiteRecovery/agents/register/action"
     assert (record.principal_type, record.principal_id) == ("Agent", str(agent.provider_id))
     assert record.outcome == "Succeeded"
+    assert record.resource.startswith(f"/subscriptions/{site.vault.subscription_id}/")
     assert record.details["certificate"]
 
 

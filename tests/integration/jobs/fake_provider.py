@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
@@ -123,7 +123,7 @@ def register(vault: Vault, name: str, now: datetime) -> FakeProvider:
         name=name,
         public_key_sha256=sha256(f"{vault.id}{name}".encode()).digest(),
         certificate_serial="1",
-        certificate_not_after=now,
+        certificate_not_after=now + timedelta(days=30),
         agent_version="1",
         registered_at=now,
         fence=1,

@@ -19,13 +19,17 @@ from coordinator.protection.states import ProtectionState
 pytestmark = pytest.mark.django_db(transaction=True)
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+BELOW = frozenset({"vaults", "fabrics", "events", "jobs"})
 
 
 def migrate(name: str) -> StateApps:
     """Takes the tables of protection, and what builds on them, to a migration of protection's."""
     executor = MigrationExecutor(connection)
     executor.migrate([("protection", name)])
-    return executor.loader.project_state([("protection", name)]).apps
+    graph = executor.loader.graph
+    # What protection builds on stays as it is now.
+    below = [leaf for leaf in graph.leaf_nodes() if leaf[0] in BELOW]
+    return executor.loader.project_state([("protection", name), *below]).apps
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -80,6 +82,21 @@ def test_after_a_failure_the_coordinator_is_left_alone_for_a_while(tmp_path: Pat
     cache.file.write_text("{", encoding="utf-8")
     cache.file.chmod(0o600)
     assert cache.read() == ([], float("inf"))
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell", "pwsh"])
+def test_every_shell_gets_a_script(shell: str) -> None:
+    shown = subprocess.run(
+        [sys.executable, "-c", "from coordinator.cli.main import app; app(prog_name='osr')"],
+        env={**os.environ, "_OSR_COMPLETE": f"source_{shell}"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert shown.returncode == 0, shown.stderr
+    assert "_OSR_COMPLETE" in shown.stdout
+    assert "osr" in shown.stdout
 
 
 def test_profiles_are_completed_from_their_file(profile: Connection) -> None:

@@ -88,7 +88,7 @@ def test_what_is_on_the_command_line_counts_first(
     monkeypatch.delenv("OSR_PROFILE", raising=False)
     with pytest.raises(CommandError) as raised:
         chosen_connection(None, None)
-    assert "osr login" in raised.value.recommended_action
+    assert "osr profile add" in raised.value.recommended_action
     profiles = Profiles()
     for name in ("a", "b", "c"):
         profiles = profiles.with_profile(name, replace(CONNECTION, vault=name))

@@ -10,7 +10,7 @@ import pytest
 from coordinator.events.alerting.addresses import (
     WebhookRules,
     check_url,
-    reachable_address,
+    reachable_addresses,
     read_networks,
 )
 from coordinator.failures import RefusedError
@@ -109,7 +109,7 @@ def test_a_name_that_leads_to_one_forbidden_address_is_refused() -> None:
         return ["93.184.216.34", "169.254.169.254"]
 
     with pytest.raises(RefusedError) as refused:
-        reachable_address("alerts.example.com", 443, STRICT, find)
+        reachable_addresses("alerts.example.com", 443, STRICT, find)
     assert refused.value.failure.code == "WebhookAddressNotAllowed"
 
 
@@ -119,10 +119,10 @@ def test_the_address_that_was_looked_at_is_the_one_that_is_used() -> None:
     def find(_host: str, _port: int) -> Sequence[str]:
         return answers.pop(0)
 
-    assert reachable_address("alerts.example.com", 443, STRICT, find) == "93.184.216.34"
+    assert reachable_addresses("alerts.example.com", 443, STRICT, find) == ["93.184.216.34"]
     assert len(answers) == 1
 
 
 def test_a_name_without_addresses_leads_nowhere() -> None:
     with pytest.raises(OSError, match="no address"):
-        reachable_address("alerts.example.com", 443, STRICT, lambda _host, _port: [])
+        reachable_addresses("alerts.example.com", 443, STRICT, lambda _host, _port: [])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tests.integration.api.bad_input.alerts import ALERTS
 from tests.integration.api.bad_input.drills import TESTS
 from tests.integration.api.bad_input.dry_runs import DRY_RUNS
 from tests.integration.api.bad_input.example import TOO_LONG, Example, Leaf
+from tests.integration.api.bad_input.policies import POLICIES
 from tests.integration.api.bad_input.roles import IN_OTHER_PLACES, ROLES
 from tests.integration.api.bad_input.vaults import VAULTS
 
@@ -15,7 +17,6 @@ SILVER = "/replicationFabrics/{shanghai}/replicationProtectionContainers/{silver
 TARGET = "{vault}/replicationFabrics/{beijing}/replicationProtectionContainers/{silver2}"
 ITEM = f"{CONTAINER}/replicationProtectedItems/{{item}}"
 MACHINE = f"{{vault}}{CONTAINER}/replicationProtectableItems/{{machine}}"
-PROVIDER_INPUT = ("properties", "providerSpecificInput")
 
 NETWORKS = "/replicationFabrics/{shanghai}/replicationNetworks"
 RECOVERY_NETWORK = {
@@ -150,6 +151,7 @@ EXAMPLES = (
     ),
     *VAULTS,
     *ROLES,
+    *ALERTS,
     Example(
         name="make a registration key",
         method="POST",
@@ -158,67 +160,12 @@ EXAMPLES = (
         harmless={(): [None], ("properties",): []},
     ),
     Example(
-        name="change a policy",
-        method="PATCH",
-        path="/replicationPolicies/Policy-1",
-        body={
-            "properties": {
-                "replicationProviderSettings": {
-                    "instanceType": "HyperVReplica2012R2",
-                    "recoveryPoints": 6,
-                    "compression": "Enable",
-                }
-            }
-        },
-        harmless={
-            ("properties",): [],
-            ("properties", "replicationProviderSettings"): [None],
-            ("properties", "replicationProviderSettings", "instanceType"): [None],
-            ("properties", "replicationProviderSettings", "recoveryPoints"): [None],
-            ("properties", "replicationProviderSettings", "compression"): [None],
-        },
-    ),
-    Example(
         name="change a pair",
         method="PATCH",
         path=f"{CONTAINER}/replicationProtectionContainerMappings/Pair-1",
         body={"properties": {}},
     ),
-    Example(
-        name="make a policy",
-        method="PUT",
-        path="/replicationPolicies/another",
-        body={
-            "properties": {
-                "providerSpecificInput": {
-                    "instanceType": "HyperVReplica2012R2",
-                    "allowedAuthenticationType": 2,
-                    "replicationPort": 8084,
-                    "replicationFrequencyInSeconds": 300,
-                    "recoveryPoints": 6,
-                    "applicationConsistentSnapshotFrequencyInHours": 2,
-                    "compression": "Enable",
-                    "initialReplicationMethod": "OverNetwork",
-                    "onlineReplicationStartTime": "22:00:00",
-                    "replicaDeletion": "NotRequired",
-                }
-            }
-        },
-        harmless={
-            (*PROVIDER_INPUT, name): [None]
-            for name in (
-                "allowedAuthenticationType",
-                "replicationPort",
-                "replicationFrequencyInSeconds",
-                "recoveryPoints",
-                "applicationConsistentSnapshotFrequencyInHours",
-                "compression",
-                "initialReplicationMethod",
-                "onlineReplicationStartTime",
-                "replicaDeletion",
-            )
-        },
-    ),
+    *POLICIES,
     Example(
         name="pair clouds",
         method="PUT",
