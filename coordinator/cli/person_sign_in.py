@@ -9,7 +9,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Thread
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import requests
@@ -163,11 +164,12 @@ def _ask(connection: Connection, form: Mapping[str, str]) -> Tokens:
 
 
 class CallbackListener:
-    """Waits on this machine for the browser that brings the code."""
+    """Waits on this machine for the browser that brings the code; serves it from a thread."""
 
     def __init__(self) -> None:
         listener = self
         self._address = ""
+        self._brought = Event()
 
         class Handler(BaseHTTPRequestHandler):
             # Who connects and says nothing does not keep us from the browser.
@@ -177,17 +179,20 @@ class CallbackListener:
                 if not self.path.startswith("/callback?"):
                     self.send_error(HTTPStatus.NOT_FOUND)
                     return
-                listener._address = self.path
                 page = DONE_PAGE if "code=" in self.path else FAILED_PAGE
                 self.send_response(HTTPStatus.OK)
                 self.send_header("Content-Type", "text/html; charset=utf-8")
                 self.end_headers()
                 self.wfile.write(page.encode())
+                listener._take(self.path)
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's
                 """Says nothing: the address has the code in it."""
 
-        self._server = HTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        # Some browsers are waited for until they are closed: the page is served meanwhile.
+        self._thread = Thread(target=self._server.serve_forever, args=(0.1,), daemon=True)
+        self._thread.start()
 
     @property
     def port(self) -> int:
@@ -195,11 +200,14 @@ class CallbackListener:
 
     def wait(self, limit_seconds: float) -> str:
         """The address that the browser was sent to; empty when it did not come in time."""
-        end = time.monotonic() + limit_seconds
-        while not self._address and (left := end - time.monotonic()) > 0:
-            self._server.timeout = left
-            self._server.handle_request()
+        self._brought.wait(limit_seconds)
         return self._address
 
     def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
         self._server.server_close()
+
+    def _take(self, address: str) -> None:
+        self._address = address
+        self._brought.set()

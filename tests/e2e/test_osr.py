@@ -110,3 +110,18 @@ def test_a_refusal_tells_cause_and_remedy_and_has_its_own_exit_status(
     assert "Recommended action" in refused.stderr
     missing = osr(stage, "failover", "planned", "VM99", "--yes")
     assert missing.returncode == 5
+
+
+@pytest.mark.spec("UI-2")
+def test_what_the_vault_has_can_be_exported_and_applied_without_a_change(
+    stage: Stage, paired: Story, tmp_path: Path
+) -> None:
+    assert paired.operator.clouds()
+    exported = osr(stage, "export", "--to", str(tmp_path))
+    assert exported.returncode == 0, exported.stderr
+    assert (tmp_path / "pairings.yaml").exists()
+    same = osr(stage, "diff", "-f", str(tmp_path), "--prune")
+    assert same.returncode == 0, same.stdout + same.stderr
+    again = osr(stage, "apply", "-f", str(tmp_path))
+    assert again.returncode == 0, again.stderr
+    assert "0 to add, 0 to change, 0 to remove" in again.stdout

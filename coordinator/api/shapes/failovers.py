@@ -15,7 +15,7 @@ from coordinator.recovery.rules import FAILOVER_FACTS as NAMES
 class FailoverFacts(TypedDict):
     """What a failover recovered and what it left behind; null: not known. Beyond ASR's model."""
 
-    recoveredUntilTime: Time | None
+    recoveredUntil: Time | None
     recoveryPointId: str | None
     recoveryPointTime: Time | None
     recoveryPointType: str | None
@@ -27,7 +27,7 @@ class FailoverFacts(TypedDict):
 class FailoverFactsIfAny(TypedDict, total=False):
     """The same, or nothing as long as there was no failover."""
 
-    recoveredUntilTime: Time | None
+    recoveredUntil: Time | None
     recoveryPointId: str | None
     recoveryPointTime: Time | None
     recoveryPointType: str | None

@@ -20,6 +20,17 @@ NOTHING_MORE: Mapping[str, Any] = {
     "customerResolvability": "Allowed",
     "innerHealthErrors": [],
 }
+# What is said of an error that does not say otherwise.
+USUAL: Mapping[str, Any] = {
+    "errorSource": "Provider",
+    "errorType": "VirtualMachine",
+    "errorLevel": "Error",
+    "errorCategory": "Replication",
+    "summaryMessage": None,
+    "errorMessage": None,
+    "possibleCauses": "",
+    "recommendedAction": "",
+}
 SEVERITY = ("None", "Normal", "Warning", "Critical")
 
 
@@ -56,14 +67,14 @@ def worst_health(health: str, errors: Iterable[Mapping[str, object]]) -> str:
 def health_error(stored: Mapping[str, object]) -> HealthError:
     """ASR's HealthError of one stored as such, or of a stored failure (Failure.as_json)."""
     if "errorCode" in stored:
-        return cast("HealthError", {**NOTHING_MORE, **stored})
+        return cast("HealthError", {**USUAL, **NOTHING_MORE, **stored})
     causes = stored.get("possibleCauses")
     told: dict[str, object] = {
         **NOTHING_MORE,
-        "errorSource": stored.get("source", "Provider"),
-        "errorType": stored.get("type", "VirtualMachine"),
-        "errorLevel": stored.get("level", "Error"),
-        "errorCategory": stored.get("category", "Replication"),
+        "errorSource": stored.get("source", USUAL["errorSource"]),
+        "errorType": stored.get("type", USUAL["errorType"]),
+        "errorLevel": stored.get("level", USUAL["errorLevel"]),
+        "errorCategory": stored.get("category", USUAL["errorCategory"]),
         "errorCode": stored.get("code"),
         "summaryMessage": stored.get("summary", stored.get("message")),
         "errorMessage": stored.get("message"),

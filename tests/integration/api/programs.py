@@ -20,6 +20,8 @@ from azure.mgmt.authorization import AuthorizationManagementClient
 from azure.mgmt.recoveryservices import RecoveryServicesClient
 from azure.mgmt.recoveryservicessiterecovery import SiteRecoveryManagementClient
 
+from tests.integration.api.openapi.checking import ComparedWithTheDocument, check
+
 API_VERSION = {"api-version": "2025-08-01"}
 
 
@@ -81,6 +83,7 @@ class Program:
             self.subscription_id,
             base_url=self.server.url,
             connection_verify=str(self.server.ca_file),
+            per_retry_policies=[ComparedWithTheDocument()],
         )
 
     @cached_property
@@ -90,6 +93,7 @@ class Program:
             self.subscription_id,
             base_url=self.server.url,
             connection_verify=str(self.server.ca_file),
+            per_retry_policies=[ComparedWithTheDocument()],
         )
 
     @cached_property
@@ -123,7 +127,7 @@ class Program:
 
     def send_bare(self, method: str, path: str, **options: Any) -> requests.Response:
         """A request as it is; the API version is added unless other parameters are given."""
-        return requests.request(
+        answer = requests.request(
             method,
             f"{self.server.url}{path}",
             **{
@@ -133,6 +137,8 @@ class Program:
                 **options,
             },
         )
+        check(answer)
+        return answer
 
     def osr(
         self, *arguments: str, columns: int = 200, typed: str = ""

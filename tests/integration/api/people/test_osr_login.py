@@ -122,6 +122,32 @@ def test_a_person_signs_in_and_stays_so(
     assert json.loads(tokens.read_text(encoding="utf-8")) == {}
 
 
+BROWSER = """\
+#!{python}
+import sys
+from urllib.parse import parse_qs, urlsplit
+from urllib.request import urlopen
+
+query = parse_qs(urlsplit(sys.argv[1]).query)
+[back], [state] = query["redirect_uri"], query["state"]
+assert b"close this page" in urlopen(f"{{back}}?code=made-up&state={{state}}").read()
+"""
+
+
+def test_the_browser_of_this_machine_brings_the_code(
+    environment: Mapping[str, str], program: Program, vault: Vault, tmp_path: Path
+) -> None:
+    script = tmp_path / "browser"
+    script.write_text(BROWSER.format(python=sys.executable), encoding="utf-8")
+    script.chmod(0o755)
+    run_osr(("profile", "add", "lab", *place_of(program)), environment)
+    # Its code is one that the coordinator never gave.
+    tried = run_osr(("login",), {**environment, "BROWSER": f"{script} %s"})
+    assert tried.returncode == 3
+    assert "gives no token" in tried.stderr
+    assert "made-up" not in tried.stderr
+
+
 def test_an_address_of_another_attempt_is_refused(
     environment: Mapping[str, str], program: Program, vault: Vault
 ) -> None:
