@@ -149,6 +149,14 @@ def test_shutting_down_has_to_be_confirmed(
     assert done.returncode == 0, done.stderr
 
 
+# A shell that runs the tests in the background has them, and what they start, ignore Ctrl-C.
+INTERRUPTIBLE = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("coordinator.cli.main", run_name="__main__")
+"""
+
+
 def test_ctrl_c_leaves_the_job_running(
     program: Program, item: ProtectedItem, engine: ScriptedEngine
 ) -> None:
@@ -157,7 +165,7 @@ def test_ctrl_c_leaves_the_job_running(
     name = json.loads(begun.stdout)["name"]
     environment = {**os.environ, "OSR_CONNECTION": str(program.connection_file)}
     with subprocess.Popen(
-        [sys.executable, "-m", "coordinator.cli.main", "job", "watch", name],
+        [sys.executable, "-c", INTERRUPTIBLE, "job", "watch", name],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
