@@ -164,6 +164,8 @@ def test_ctrl_c_leaves_the_job_running(
     begun = program.osr("failover", "planned", "GoldVM1", "--yes", "--no-wait", "--json")
     name = json.loads(begun.stdout)["name"]
     environment = {**os.environ, "OSR_CONNECTION": str(program.connection_file)}
+    # Of the terminal the tests run in; there is none here.
+    environment.pop("COLUMNS", None)
     with subprocess.Popen(
         [sys.executable, "-c", INTERRUPTIBLE, "job", "watch", name],
         env=environment,
