@@ -221,10 +221,12 @@ class Command(models.Model):
 
     class Meta:
         indexes = [
+            # One for each question, so that no plan can take another's: which is looked into was
+            # decided while the table was small.
             models.Index(
-                fields=["provider", "sequence"],
-                name="command_undelivered",
-                condition=models.Q(state__in=["pending", "sent", "acknowledged"]),
+                fields=["provider", "sent_fence"],
+                name="command_sent",
+                condition=models.Q(state__in=["sent", "acknowledged"]),
             ),
             models.Index(
                 fields=["provider", "slot", "priority", "-urgency", "sequence"],

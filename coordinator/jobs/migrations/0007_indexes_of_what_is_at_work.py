@@ -13,6 +13,14 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.RemoveIndex(
+            model_name='command',
+            name='command_undelivered',
+        ),
+        migrations.AddIndex(
+            model_name='command',
+            index=models.Index(condition=models.Q(('state__in', ['sent', 'acknowledged'])), fields=['provider', 'sent_fence'], name='command_sent'),
+        ),
         migrations.AlterField(
             model_name='command',
             name='provider',
