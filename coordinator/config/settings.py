@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,12 @@ import django_stubs_ext
 from psycopg.conninfo import conninfo_to_dict
 
 from coordinator.config.configuration import Configuration, read_configuration
+from coordinator.vaults.key_files import ensure_secret
 
 django_stubs_ext.monkeypatch()
 
 CONFIGURATION = read_configuration()
+SECRET_KEY_BYTES = 48
 
 
 def read_secret_key(file: Path) -> str:
@@ -23,14 +24,9 @@ def read_secret_key(file: Path) -> str:
     Without a state folder (checks, migrations made on a developer's machine) it lives as long as
     the process.
     """
-    if file.exists():
-        return file.read_text(encoding="ascii").strip()
-    key = secrets.token_urlsafe(48)
-    if file.parent.is_dir():
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-            stream.write(key)
-    return key
+    if not file.parent.is_dir():
+        return secrets.token_urlsafe(SECRET_KEY_BYTES)
+    return ensure_secret(file, lambda: secrets.token_urlsafe(SECRET_KEY_BYTES))
 
 
 def database(url: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
@@ -39,6 +39,22 @@ def exclusive(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def ensure_secret(file: Path, make: Callable[[], str]) -> str:
+    """What a secret's file says; made with mode 0600 when there is none.
+
+    Args:
+        file: Of one line.
+        make: Gives a new secret, ASCII.
+
+    Idempotent, also when several processes start at once.
+    """
+    if not file.exists():
+        with exclusive(file.parent):
+            if not file.exists():
+                write_file(file, make().encode("ascii"), 0o600)
+    return file.read_text(encoding="ascii").strip()
 
 
 def write_file(file: Path, content: bytes, mode: int) -> None:

@@ -23,7 +23,7 @@ from coordinator.vaults.authority import (
     read_provider_uri,
 )
 from coordinator.vaults.certificates import read_request_key
-from coordinator.vaults.key_files import exclusive, write_file
+from coordinator.vaults.key_files import ensure_secret
 from coordinator.vaults.key_services import (
     DEFAULT_MAX_USES,
     GeneratedKey,
@@ -64,15 +64,14 @@ __all__ = [
     "delete_vault",
     "ensure_authority",
     "ensure_replication_authority",
+    "ensure_secret",
     "ensure_server_certificate",
-    "exclusive",
     "generate_registration_key",
     "provider_uri",
     "read_provider_uri",
     "read_request_key",
     "revoke_registration_key",
     "set_tags",
-    "write_file",
 ]
 
 log = structlog.get_logger(__name__)

@@ -19,7 +19,7 @@ from coordinator.api.metrics.collector import CoordinatorCollector
 from coordinator.api.threads import database_threads
 from coordinator.failures import Failure
 from coordinator.secret import Secret
-from coordinator.vaults.services import exclusive, write_file
+from coordinator.vaults.services import ensure_secret
 
 ADDRESS = "metrics"
 TOKEN_BYTES = 32
@@ -33,12 +33,8 @@ NOT_LET_IN = Failure(
 
 def ensure_token(folder: Path) -> Secret:
     """The token for scraping: made once, in a file only the coordinator can read. Idempotent."""
-    file = folder / "metrics.token"
-    if not file.exists():
-        with exclusive(folder):
-            if not file.exists():
-                write_file(file, secrets.token_urlsafe(TOKEN_BYTES).encode("ascii"), 0o600)
-    return Secret(file.read_text(encoding="ascii").strip())
+    token = ensure_secret(folder / "metrics.token", lambda: secrets.token_urlsafe(TOKEN_BYTES))
+    return Secret(token)
 
 
 @require_safe

@@ -12,7 +12,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from coordinator.secret import Secret
-from coordinator.vaults.services import exclusive, write_file
+from coordinator.vaults.services import ensure_secret
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -58,9 +58,5 @@ def ensure_seal(folder: Path) -> Seal:
 
     Idempotent, also when several processes start at once.
     """
-    file = folder / "alerts.key"
-    if not file.exists():
-        with exclusive(folder):
-            if not file.exists():
-                write_file(file, secrets.token_hex(KEY_BYTES).encode("ascii"), 0o600)
-    return Seal(bytes.fromhex(file.read_text(encoding="ascii").strip()))
+    key = ensure_secret(folder / "alerts.key", lambda: secrets.token_hex(KEY_BYTES))
+    return Seal(bytes.fromhex(key))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from coordinator.events.audit.heads import Signer
 from coordinator.events.audit.recording import Recorder
-from coordinator.vaults.services import exclusive, write_file
+from coordinator.vaults.services import ensure_secret
 
 SEED_BYTES = 32
 
@@ -21,12 +21,8 @@ def ensure_signer(folder: Path) -> Signer:
 
     Idempotent, also when several processes start at once.
     """
-    file = folder / "audit.key"
-    if not file.exists():
-        with exclusive(folder):
-            if not file.exists():
-                write_file(file, secrets.token_hex(SEED_BYTES).encode("ascii"), 0o600)
-    return Signer(bytes.fromhex(file.read_text(encoding="ascii").strip()))
+    seed = ensure_secret(folder / "audit.key", lambda: secrets.token_hex(SEED_BYTES))
+    return Signer(bytes.fromhex(seed))
 
 
 @cache

@@ -59,6 +59,7 @@ class RefusalRecorder:
             if self._coalescing.admit(source, now):
                 await self._run(lambda: self._recorder().record(*describe()))
         except Exception:
+            # A border: the refusal stands, recorded or not; the log has it.
             log.exception("audit.refusal_lost", source=source.name)
 
     async def tell_left_out(self, now: datetime) -> None:
@@ -71,6 +72,7 @@ class RefusalRecorder:
         try:
             await self._run(lambda: self._recorder().record(INSTALLATION, entry))
         except Exception:
+            # A border, as above: the warning has the numbers.
             log.exception("audit.summary_lost")
 
 

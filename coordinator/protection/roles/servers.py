@@ -60,11 +60,11 @@ def watch_servers(now: datetime) -> None:
 
 def _lost(provider: Provider, since: datetime) -> EventDraft:
     name = provider.fabric.friendly_name
-    return EventDraft(
-        vault_id=provider.vault_id,
-        type=EventType.SERVER_HEALTH,
-        severity=Severity.CRITICAL,
-        failure=Failure(
+    return _event(
+        provider,
+        lost_key(provider),
+        (EventType.SERVER_HEALTH, Severity.CRITICAL),
+        Failure(
             "25018",
             f"{name} is not connected: nothing was heard of its provider since "
             f"{since:%Y-%m-%d %H:%M:%S} UTC.",
@@ -76,21 +76,16 @@ def _lost(provider: Provider, since: datetime) -> EventDraft:
             "If the site is down, fail its machines over without plan. Otherwise start the "
             "provider's service, or mend the network; it connects again by itself.",
         ),
-        affected_type="Server",
-        affected_id=str(provider.fabric_id),
-        affected_name=name,
-        fabric_name=provider.fabric.name,
-        key=lost_key(provider),
     )
 
 
 def _ending(provider: Provider) -> EventDraft:
     name = provider.fabric.friendly_name
-    return EventDraft(
-        vault_id=provider.vault_id,
-        type=EventType.AGENT_HEALTH,
-        severity=Severity.WARNING,
-        failure=Failure(
+    return _event(
+        provider,
+        ending_key(provider),
+        (EventType.AGENT_HEALTH, Severity.WARNING),
+        Failure(
             "ProviderCertificateEnding",
             f"The certificate of the provider on {name} ends on "
             f"{provider.certificate_not_after:%Y-%m-%d} and was not renewed.",
@@ -101,9 +96,21 @@ def _ending(provider: Provider) -> EventDraft:
             "Start the provider's service and look at the server's clock. Once the certificate has "
             "ended the server must be registered anew.",
         ),
+    )
+
+
+def _event(
+    provider: Provider, key: str, kind: tuple[EventType, Severity], failure: Failure
+) -> EventDraft:
+    """An event about a provider's server."""
+    return EventDraft(
+        vault_id=provider.vault_id,
+        type=kind[0],
+        severity=kind[1],
+        failure=failure,
         affected_type="Server",
         affected_id=str(provider.fabric_id),
-        affected_name=name,
+        affected_name=provider.fabric.friendly_name,
         fabric_name=provider.fabric.name,
-        key=ending_key(provider),
+        key=key,
     )
