@@ -149,6 +149,10 @@ class CommandExecutor:
         """Commands accepted and not yet finished."""
         return len(self._running)
 
+    def is_at(self, command_id: str) -> bool:
+        """Whether a command is accepted and not yet finished."""
+        return command_id in self._running
+
     async def run(self) -> None:
         """Goes on with what an earlier run left, then serves deliveries until it is cancelled.
 
@@ -183,11 +187,13 @@ class CommandExecutor:
             if begin:
                 self._arriving.remove(turn)
         if known is None:
-            log.info("command.accepted", **_named(command))
             if begin:
                 self._started.add(command.command_id)
             entry = JournalledCommand(command, CommandState.ACCEPTED, self._clock(), None)
             self._begin(entry)
+            # A machine waits for its command, nobody for the line.
+            await asyncio.sleep(0)
+            log.info("command.accepted", **_named(command))
             return None
         log.info("command.delivered_again", **_named(command), state=known.state.value)
         if (awaited := self._awaited.get(command.command_id)) is not None:
@@ -259,6 +265,7 @@ class CommandExecutor:
             self._running.discard(command.command_id)
             self._limits.forget(command.command_id)
             self._started.discard(command.command_id)
+        await self._announce(result)
         log.info(
             "command.finished",
             **_named(command),
@@ -266,7 +273,6 @@ class CommandExecutor:
             code=result.failure.code,
             seconds=round((self._clock() - started_at).total_seconds(), 3),
         )
-        await self._announce(result)
 
     def _touch(self, command: Command) -> None:
         name, request = request_of(command)

@@ -93,6 +93,8 @@ class SessionParts:
     Attributes:
         stored_interval_seconds: How long what the coordinator has stored is collected before it is
             noted.
+        acknowledge_after_seconds: Only commands that take longer are acknowledged: of the others
+            the result says that they have arrived.
     """
 
     introduction: Introduction
@@ -103,6 +105,7 @@ class SessionParts:
     clock: Clock
     greeting_seconds: float = 20.0
     stored_interval_seconds: float = 0.25
+    acknowledge_after_seconds: float = 1.0
 
 
 class Session:
@@ -114,6 +117,8 @@ class Session:
         self.welcomed_at: datetime | None = None
         self._stored = asyncio.Event()
         self._stored_ids: list[str] = []
+        self._accepted = asyncio.Event()
+        self._accepted_ids: list[str] = []
         self._commands: asyncio.Queue[Command] = asyncio.Queue(COMMANDS_AT_ONCE)
 
     async def run(self) -> None:
@@ -179,6 +184,7 @@ class Session:
                 "heartbeat": self._beat(interval_seconds),
                 "kept results": self._send_kept_results(),
                 "stored results": self._note_stored_results(),
+                "acknowledgements": self._acknowledge(),
             }
         )
 
@@ -215,7 +221,8 @@ class Session:
             case "command":
                 await self._commands.put(message.command)
             case "result_stored":
-                self._stored_ids.append(message.result_stored.command_id)
+                stored = message.result_stored
+                self._stored_ids += [stored.command_id, *stored.more_command_ids]
                 self._stored.set()
             case "inventory_stored":
                 await self._parts.watch.inventory_stored(message.inventory_stored.revision)
@@ -243,10 +250,22 @@ class Session:
 
     async def _take_command(self, command: Command) -> None:
         result: CommandResult | None = await self._parts.executor.deliver(command)
-        acknowledgement = CommandAcknowledgement(command_id=command.command_id)
-        await self._parts.outbound.send(AgentMessage(acknowledgement=acknowledgement))
         if result is not None:
             await self._parts.outbound.send(AgentMessage(result=result))
+            return
+        self._accepted_ids.append(command.command_id)
+        self._accepted.set()
+
+    async def _acknowledge(self) -> None:
+        """Says now and then which commands are in the journal and still at work."""
+        while True:
+            await self._accepted.wait()
+            await asyncio.sleep(self._parts.acknowledge_after_seconds)
+            self._accepted.clear()
+            accepted, self._accepted_ids = self._accepted_ids, []
+            for command_id in filter(self._parts.executor.is_at, accepted):
+                acknowledgement = CommandAcknowledgement(command_id=command_id)
+                await self._parts.outbound.send(AgentMessage(acknowledgement=acknowledgement))
 
     async def _note_stored_results(self) -> None:
         """Notes now and then what the coordinator has; it may be told again of the others."""

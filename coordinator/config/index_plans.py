@@ -14,6 +14,9 @@ from django.db.backends.signals import connection_created
 BY_INDEX = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
 # Compiling a statement takes longer than any of these run.
 NOT_COMPILED = "SET jit = off"
+# Left to itself PostgreSQL goes on planning anew what has lists for arguments: it takes a list it
+# does not know for longer than these are. Their plans are the same for any.
+PLANNED_ONCE = "SET plan_cache_mode = force_generic_plan"
 
 
 def plan_by_index() -> None:
@@ -26,4 +29,4 @@ def plan_by_index() -> None:
 
 def _set(connection: BaseDatabaseWrapper, **_arguments: Any) -> None:
     plain: psycopg.Connection[Any] = connection.connection
-    plain.execute(f"{BY_INDEX}; {NOT_COMPILED}")
+    plain.execute(f"{BY_INDEX}; {NOT_COMPILED}; {PLANNED_ONCE}")

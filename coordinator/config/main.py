@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+import uvloop
 
 from coordinator.config import access_commands, audit_commands
 from coordinator.config.configuration import read_configuration
@@ -85,7 +85,7 @@ def gateway() -> None:
     index_plans.plan_by_index()
     configuration = read_configuration()
     celery.make_app(configuration)
-    asyncio.run(server.serve(configuration, work.gateway_engine(configuration)))
+    uvloop.run(server.serve(configuration, work.gateway_engine(configuration)))
 
 
 @app.command()

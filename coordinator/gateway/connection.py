@@ -13,7 +13,11 @@ import structlog
 from opensiterecovery.provider.v1.command_pb2 import Command
 from opensiterecovery.provider.v1.first_copy_pb2 import FirstCopyPlace, FirstCopyWatch
 from opensiterecovery.provider.v1.replication_pb2 import ReplicationWatch
-from opensiterecovery.provider.v1.session_pb2 import AgentMessage, CoordinatorMessage
+from opensiterecovery.provider.v1.session_pb2 import (
+    AgentMessage,
+    CoordinatorMessage,
+    ResultStored,
+)
 
 from coordinator.fabrics.services import SessionRef
 from coordinator.gateway.deliveries import claim, resend
@@ -42,7 +46,9 @@ LANE_MESSAGES = 64
 OUTGOING_MESSAGES = 256
 # Left free for what is no command.
 RESERVED_MESSAGES = 32
-COMMAND_KINDS = {"acknowledgement", "progress", "result"}
+# Nobody waits for the word that a result is stored; many are one message.
+CONFIRM_SECONDS = 0.1
+COMMAND_KINDS = {"acknowledgement", "progress"}
 REPORT_KINDS = {"inventory", "replication", "first_copies", "role_report"}
 
 
@@ -69,6 +75,10 @@ class Connection:
         self._gateway = gateway
         self._intake = intake
         self._sent: dict[UUID, SentCommand] = {}
+        # Ids of those that an earlier session had sent and this one has not yet.
+        self._again: set[str] = set()
+        # Results the agent is told about soon.
+        self._stored: list[str] = []
         self._wanted = asyncio.Event()
         self._end: asyncio.Future[SessionEnd] = asyncio.get_running_loop().create_future()
         self._outgoing: asyncio.Queue[CoordinatorMessage] = asyncio.Queue(OUTGOING_MESSAGES)
@@ -128,20 +138,24 @@ class Connection:
         results = Results(self._gateway, self, self._intake)
         reports = Reports(self._gateway, SessionRef(self.identity, self.fence), self.send)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._read(), name="session reader")
+            tasks.create_task(self._read(results), name="session reader")
             tasks.create_task(self._write(), name="session writer")
             tasks.create_task(self._deliver(), name="session commands")
             tasks.create_task(take_all(self._commands, results), name="session results")
             tasks.create_task(take_all(self._reports, reports), name="session reports")
             tasks.create_task(self._await_end(), name="session end")
 
-    async def _read(self) -> None:
+    async def _read(self, results: Results) -> None:
         loop = asyncio.get_running_loop()
         while isinstance(message := await self._stream.read(), AgentMessage):
             self.heard_at, self.heard = loop.time(), True
             await let_in(message)
             kind = message.WhichOneof("message")
-            if kind in COMMAND_KINDS:
+            if kind == "result":
+                # Past what waits in the lane: the engine passes over what is said of a command
+                # after its result, and a machine waits for what comes next.
+                await results.take(message)
+            elif kind in COMMAND_KINDS:
                 await self._commands.put(message)
             elif kind in REPORT_KINDS:
                 await self._reports.put(message)
@@ -151,14 +165,19 @@ class Connection:
 
     async def _write(self) -> None:
         while True:
-            await self._stream.write(await self._outgoing.get())
+            message = await self._outgoing.get()
+            await self._stream.write(message)
+            if message.WhichOneof("message") == "command":
+                # Only now: a machine waits for the command, nobody for the line.
+                self._log_sent(message.command)
 
     async def _deliver(self) -> None:
         """Sends what earlier sessions left open, then what comes."""
         database, provider_id = self._gateway.database, self.identity.provider_id
         clock = self._gateway.clock
         for claimed in await database.run_once(resend, provider_id, self.fence, clock()):
-            await self.send(self._message(claimed, again=True))
+            self._again.add(str(claimed.command_id))
+            await self.send(self._message(claimed))
         self._wanted.set()
         while True:
             await self._wanted.wait()
@@ -166,7 +185,7 @@ class Connection:
             while True:
                 found = await database.run_once(claim, provider_id, self.fence, clock())
                 for claimed in found:
-                    await self.send(self._message(claimed, again=False))
+                    await self.send(self._message(claimed))
                 if not found:
                     break
 
@@ -178,23 +197,36 @@ class Connection:
         """Queues commands that were taken for this session."""
         for each in claimed:
             try:
-                self._outgoing.put_nowait(self._message(each, again=False))
+                self._outgoing.put_nowait(self._message(each))
             except asyncio.QueueFull:
                 # The next session is sent what this one leaves.
                 self.end(LOST)
 
-    def offer(self, message: CoordinatorMessage) -> None:
-        """Queues a message that may be lost."""
+    def confirm(self, command_id: UUID) -> None:
+        """Tells the agent soon that a result is stored. May be lost: it sends the result again."""
+        if not self._stored:
+            asyncio.get_running_loop().call_later(CONFIRM_SECONDS, self._send_confirmations)
+        self._stored.append(str(command_id))
+
+    def _send_confirmations(self) -> None:
+        first, *more = self._stored
+        self._stored.clear()
+        stored = ResultStored(command_id=first, more_command_ids=more)
         with suppress(asyncio.QueueFull):
-            self._outgoing.put_nowait(message)
+            self._outgoing.put_nowait(CoordinatorMessage(result_stored=stored))
 
     def forget_command(self, command_id: UUID) -> SentCommand | None:
         """The command is answered; gives what it was for, if it was sent in this session."""
         return self._sent.pop(command_id, None)
 
-    def _message(self, claimed: ClaimedCommand, *, again: bool) -> CoordinatorMessage:
+    def _message(self, claimed: ClaimedCommand) -> CoordinatorMessage:
         command = Command.FromString(claimed.body)
         self._sent[claimed.command_id] = SentCommand(claimed.root_id, UUID(command.job_id))
+        return CoordinatorMessage(command=command)
+
+    def _log_sent(self, command: Command) -> None:
+        again = command.command_id in self._again
+        self._again.discard(command.command_id)
         log.info(
             "command.sent",
             vault_id=str(self.identity.vault_id),
@@ -206,7 +238,6 @@ class Connection:
             verb=command.WhichOneof("verb"),
             again=again,
         )
-        return CoordinatorMessage(command=command)
 
     async def _await_end(self) -> None:
         raise SessionEndedError(await self._end)

@@ -14,6 +14,8 @@ from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import DEFAULT_DB_ALIAS, InterfaceError, OperationalError
 
+from coordinator.jobs.services import CommitUnknownError
+
 log = structlog.get_logger(__name__)
 
 P = ParamSpec("P")
@@ -55,7 +57,7 @@ class Database:
 
         Raises:
             DatabaseAwayError: There is no connection to be had, or nobody knows whether it was
-                done.
+                committed, here or by the work itself.
         """
         call = Once(partial(work, *args, **kwargs))
         loop = asyncio.get_running_loop()
@@ -79,6 +81,9 @@ class Database:
         # A connection that broke is found out by using it; the second attempt has a new one.
         try:
             return attempt(work)
+        except CommitUnknownError as error:
+            connection.close()
+            raise DatabaseAwayError(type(error).__name__) from error
         except (OperationalError, InterfaceError) as error:
             log.warning("database.failed", reason=type(error).__name__)
             connection.close()
@@ -98,7 +103,7 @@ class Once(Generic[T]):
 
     def __call__(self) -> T:
         if self._done:
-            raise InterfaceError("the connection broke in the middle of the commit")
+            raise CommitUnknownError("the connection broke in the middle of the commit")
         found = self._work()
         self._done = True
         return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC
+from datetime import UTC, datetime
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.duration_pb2 import Duration
@@ -15,6 +15,9 @@ LONGEST_TEXT = 32_768
 # Messages of more bytes are cleaned beside the event loop.
 AT_ONCE_BYTES = 16 * 1024
 LONGEST_DURATION_SECONDS = 100 * 366 * 86_400
+# What Python's datetime can hold, in seconds since 1970.
+FIRST_SECOND = int(datetime.min.replace(tzinfo=UTC).timestamp())
+LAST_SECOND = int(datetime.max.replace(tzinfo=UTC, microsecond=0).timestamp())
 
 
 async def let_in(message: Message) -> None:
@@ -70,8 +73,4 @@ def _is_time(value: Timestamp | Duration) -> bool:
     if isinstance(value, Duration):
         small = abs(value.seconds) <= LONGEST_DURATION_SECONDS and abs(value.nanos) < 10**9
         return small and value.seconds * value.nanos >= 0
-    try:
-        value.ToDatetime(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return False
-    return True
+    return FIRST_SECOND <= value.seconds <= LAST_SECOND and 0 <= value.nanos < 10**9

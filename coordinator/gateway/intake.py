@@ -11,7 +11,6 @@ from uuid import UUID
 
 import structlog
 from opensiterecovery.provider.v1.command_pb2 import CommandResult
-from opensiterecovery.provider.v1.session_pb2 import CoordinatorMessage, ResultStored
 
 from coordinator.fabrics.services import ProviderIdentity
 from coordinator.gateway.database import DatabaseAwayError
@@ -66,7 +65,7 @@ class Session(Protocol):
 
     def send_commands(self, claimed: Sequence[ClaimedCommand]) -> None: ...
 
-    def offer(self, message: CoordinatorMessage) -> None: ...
+    def confirm(self, command_id: UUID) -> None: ...
 
     def wake(self) -> None: ...
 
@@ -162,6 +161,7 @@ class CommandIntake:
                 self._listener,
                 frozenset(self._behind),
                 self._gateway.engine,
+                commit=True,
             )
         except DatabaseAwayError:
             raise
@@ -184,15 +184,15 @@ class CommandIntake:
         )
 
     def _answer(self, given: Given, *, known: bool) -> None:
-        command_id = str(given.arrival.command_id)
-        log.info(
+        # The engine says what became of the step.
+        log.debug(
             "command.result_stored",
             provider_id=str(given.arrival.provider_id),
-            command_id=command_id,
+            command_id=str(given.arrival.command_id),
             outcome=given.outcome,
             known=known,
         )
-        given.session.offer(CoordinatorMessage(result_stored=ResultStored(command_id=command_id)))
+        given.session.confirm(given.arrival.command_id)
 
     def _send(self, intake: Intake) -> None:
         for (provider_id, fence), claimed in intake.claimed.items():

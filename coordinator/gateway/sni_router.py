@@ -209,9 +209,8 @@ class _Client(_End):
     async def splice(self, address: str) -> None:
         """Connects with the service, and passes on what it was sent already."""
         self._stop_timer()
-        loop = asyncio.get_running_loop()
         try:
-            _, inner = await loop.create_unix_connection(_End, address)
+            inner = await _connected_end(address)
         except OSError as error:
             self._drop(str(error))
             return
@@ -232,6 +231,25 @@ class _Client(_End):
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+
+
+async def _connected_end(address: str) -> _End:
+    """Connected with a service.
+
+    Raises:
+        OSError: Nobody listens there.
+    """
+    loop = asyncio.get_running_loop()
+    connection = socket.socket(socket.AF_UNIX)
+    connection.setblocking(False)
+    try:
+        # By hand: libuv takes no abstract address for a path.
+        await loop.sock_connect(connection, address)
+        _, end = await loop.create_unix_connection(_End, sock=connection)
+    except BaseException:
+        connection.close()
+        raise
+    return end
 
 
 def keep_alive(connection: socket.socket) -> None:

@@ -134,6 +134,8 @@ def take_in(
     find_listener: Callable[[UUID], Listener | None],
     behind: Collection[UUID],
     engine: Engine,
+    *,
+    commit: bool = False,
 ) -> Intake:
     """Stores results and does at once what follows from them, in the caller's transaction.
 
@@ -143,6 +145,10 @@ def take_in(
             claimed for those that sent results, and for those that there are new commands for.
         behind: What `Intake.behind` said before.
         engine: See there.
+        commit: Whether the transaction is this function's to commit, with the last it writes.
+
+    Raises:
+        CommitUnknownError: The connection broke while it was being committed.
 
     Idempotent: A second result of a command changes nothing.
     """
@@ -164,20 +170,22 @@ def take_in(
     elsewhere = advance.providers - set(here)
     if elsewhere:
         transaction.on_commit(partial(engine.announce, elsewhere), robust=True)
-    _write(advance, here, now, intake)
+    intake.claimed = _write(advance, here, now, commit=commit)
     return intake
 
 
 def _write(
-    advance: LightAdvance, listeners: Mapping[UUID, Listener], now: datetime, intake: Intake
-) -> None:
+    advance: LightAdvance, listeners: Mapping[UUID, Listener], now: datetime, *, commit: bool
+) -> dict[tuple[UUID, int], list[ClaimedCommand]]:
     """Writes what was brought on, and claims what the sessions here may send next."""
     free = {provider_id: one for provider_id, one in listeners.items() if one.room > 0}
     claims = [claim_statement(key, one.fence, now, one.room) for key, one in free.items()]
-    _, *answers = fetch_together([write_statement(advance, free), *claims])
-    for (provider_id, listener), found in zip(free.items(), answers, strict=True):
-        if found:
-            intake.claimed[provider_id, listener.fence] = claimed(found, now)
+    _, *answers = fetch_together([write_statement(advance, free), *claims], commit=commit)
+    return {
+        (provider_id, listener.fence): claimed(found, now)
+        for (provider_id, listener), found in zip(free.items(), answers, strict=True)
+        if found
+    }
 
 
 def store_result(arrival: Arrival, now: datetime) -> bool:

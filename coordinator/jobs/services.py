@@ -30,6 +30,7 @@ from coordinator.jobs.models import Job
 from coordinator.jobs.outbox import enqueue
 from coordinator.jobs.queues import QueueName
 from coordinator.jobs.restarting import restart_job
+from coordinator.jobs.statements import CommitUnknownError
 from coordinator.jobs.steps import JobTarget
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "Arrival",
     "BeginJob",
     "ClaimedCommand",
+    "CommitUnknownError",
     "Engine",
     "ExportRequest",
     "Intake",

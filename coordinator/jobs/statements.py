@@ -14,6 +14,7 @@ import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
+from django.db.utils import Error, InterfaceError
 from psycopg.types.datetime import TimestamptzLoader
 
 Arguments: TypeAlias = Sequence[Any] | Mapping[str, Any]
@@ -31,21 +32,36 @@ def fetch(statement: str, arguments: Arguments) -> Rows:
     return rows
 
 
-def fetch_together(asked: Sequence[tuple[str, Arguments]]) -> list[Rows]:
+def fetch_together(asked: Sequence[tuple[str, Arguments]], *, commit: bool = False) -> list[Rows]:
     """Carries out statements one after the other in one exchange; gives the rows of each.
 
     Each sees what those before it have written. On two busy cores most of a short statement's time
     is that either end waits for its turn.
+
+    Args:
+        asked: The statements and their arguments.
+        commit: Also commits the transaction, in the same exchange; Django's own commit then finds
+            nothing left to do.
+
+    Raises:
+        CommitUnknownError: The connection broke while the transaction may have been committed.
     """
     database = connections[DEFAULT_DB_ALIAS]
     database.ensure_connection()
     cursors = _cursors(database, len(asked))
     plain: psycopg.Connection[Any] = database.connection
-    with database.wrap_database_errors:
-        with plain.pipeline():
-            for cursor, (statement, arguments) in zip(cursors, asked, strict=True):
-                CursorWrapper(cursor, database).execute(statement, _bound(arguments))
-        return [cursor.fetchall() for cursor in cursors]
+    try:
+        with database.wrap_database_errors:
+            with plain.pipeline():
+                for cursor, (statement, arguments) in zip(cursors, asked, strict=True):
+                    CursorWrapper(cursor, database).execute(statement, _bound(arguments))
+                if commit:
+                    plain.commit()
+            return [cursor.fetchall() for cursor in cursors]
+    except Error as error:
+        if commit and plain.closed:
+            raise CommitUnknownError("the connection broke during the commit") from error
+        raise
 
 
 def array(values: Iterable[object]) -> str:
@@ -61,6 +77,10 @@ def _element(value: object) -> str:
         return "NULL"
     text = f"\\x{value.hex()}" if isinstance(value, bytes) else str(value)
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+class CommitUnknownError(InterfaceError):
+    """Nobody knows whether the transaction was committed."""
 
 
 class _Kept(threading.local):

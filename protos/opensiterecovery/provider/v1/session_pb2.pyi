@@ -97,7 +97,7 @@ class CoordinatorMessage(_message.Message):
     def command(self) -> _command_pb2.Command: ...
     @_builtins.property
     def result_stored(self) -> Global___ResultStored:
-        """The result is in PostgreSQL; the agent may forget it."""
+        """Results are in PostgreSQL; the agent may forget them."""
 
     @_builtins.property
     def inventory_stored(self) -> _inventory_pb2.InventoryStored: ...
@@ -253,7 +253,7 @@ Global___Heartbeat: _TypeAlias = Heartbeat  # noqa: Y015
 
 @_typing.final
 class CommandAcknowledgement(_message.Message):
-    """The command is in the agent's journal."""
+    """The command is in the agent's journal. Not sent of a command whose result follows at once."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -305,15 +305,21 @@ class ResultStored(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     COMMAND_ID_FIELD_NUMBER: _builtins.int
+    MORE_COMMAND_IDS_FIELD_NUMBER: _builtins.int
     command_id: _builtins.str
+    @_builtins.property
+    def more_command_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Others whose results are stored, too."""
+
     def __init__(
         self,
         *,
         command_id: _builtins.str = ...,
+        more_command_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_id", b"command_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_id", b"command_id", "more_command_ids", b"more_command_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
