@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from azure.mgmt.recoveryservicessiterecovery import SiteRecoveryManagementClient
@@ -14,6 +14,9 @@ from coordinator.vaults.models import Vault
 from tests.integration.api.programs import Program
 from tests.integration.api.scripted_engine import ScriptedEngine
 from tests.integration.api.sites import Sites, pair
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.spec("AP-1")]
 
@@ -40,13 +43,14 @@ def test_another_version_is_refused_with_those_there_are(
     assert "2026-11-01" in error["message"]
 
 
-def refresh(program: Program, sites: Sites, version: dict[str, str]) -> dict[str, str]:
+def refresh(program: Program, sites: Sites, version: dict[str, str]) -> Mapping[str, str]:
+    """The answer's headers, whose names are found in any case."""
     fabric = f"{program.vault_path}/replicationFabrics/{sites.shanghai.name}"
     path = f"{fabric}/replicationRecoveryServicesProviders/{sites.shanghai.name}/refreshProvider"
     answer = program.send("POST", path, params=version)
     assert answer.status_code == 202
     assert int(answer.headers["Retry-After"]) >= 0
-    return dict(answer.headers)
+    return answer.headers
 
 
 def test_an_old_client_finds_the_status_in_the_job(
