@@ -57,7 +57,7 @@ def make_app(
             # Who sends does not try again: the sweep does. Workers reconnect by other settings.
             "max_retries": 0,
         },
-        beat_scheduler="celery.beat:Scheduler",
+        beat_scheduler="coordinator.config.beat:PunctualScheduler",
         beat_schedule={
             "sweep": {
                 "task": SWEEP_TASK,

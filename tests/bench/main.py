@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -13,12 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from coordinator.config.logs import configure_logs
-from coordinator.config.stack import configuration_environment, prepare_stack
+from coordinator.config.stack import prepare_stack
 from deploy.lab.control.stage import Stage, StageOptions
 from deploy.story.story import Narrator, Story
-from tests.bench import cmdlet_latency, forecast_error, powershell_cost
+from tests.bench import api_figures, cmdlet_latency, forecast_error, powershell_cost
 from tests.bench.figures import Figure, describe_machine, measure, write_page
 from tests.bench.plan import compare
+from tests.bench.processes import Found, measured_by
 from tests.runner import ROOT
 
 PAGE = ROOT / "deploy/docs/benchmarks.md"
@@ -29,11 +28,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=["all", "lab", "enabling", "forecast", "plan"],
+        choices=["all", "lab", "enabling", "api", "forecast", "plan"],
         default="all",
         help="lab: the short figures on one lab; enabling: only 500 machines enabled in one "
-        "request; forecast: only how far forecasts are off; plan: only plans beside the bare "
-        "skeleton; the last two have stacks of their own",
+        "request; api: only what requests take beside a plain view; forecast: only how far "
+        "forecasts are off; plan: only plans beside the bare skeleton; the last three have stacks "
+        "of their own",
     )
     parser.add_argument(
         "--machines",
@@ -49,20 +49,9 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def run_beside(stage: Stage, module: str) -> Mapping[str, float]:
-    """Runs a measuring process that belongs to the stage's stack; gives what it found."""
-    stack = prepare_stack(stage.state, environment={})
-    done = subprocess.run(
-        [sys.executable, "-m", module],
-        env={**os.environ, **configuration_environment(stack.configuration)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise RuntimeError(f"{module} could not measure:\n{done.stderr}")
-    found: Mapping[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+def run_beside(stage: Stage, module: str) -> Found:
+    """What a measuring process that belongs to the stage's stack has found."""
+    return measured_by(module, prepare_stack(stage.state, environment={}))
 
 
 def engine_once(stage: Stage) -> Mapping[tuple[str, str], float]:
@@ -172,6 +161,8 @@ def main() -> int:
     sections: dict[str, list[Figure]] = {}
     if options.what in {"all", "lab", "enabling"}:
         sections = measure_on_the_lab(options.what, options.runs)
+    if options.what in {"all", "api"}:
+        sections[api_figures.TITLE] = measure(options.runs, api_figures.measure_once)
     if options.what in {"all", "forecast"}:
         sections[forecast_error.TITLE] = measure(options.runs, forecast_error.measure_once)
     if options.what in {"all", "plan"}:

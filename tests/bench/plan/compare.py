@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from coordinator.config.stack import Stack, configuration_environment, prepare_stack
+from coordinator.config.stack import Stack, prepare_stack
 from tests.bench.figures import Figure
 from tests.bench.plan.workload import SLOTS
+from tests.bench.processes import Found, measured_by
 
 SIZES = (100, 500, 2000)
 WARM_UP_MACHINES = 20
@@ -24,8 +22,6 @@ MOST_P99_OF_P50 = 3.0
 MOST_REDIS_BYTES = 5000
 # Only where nobody waits for a slot is the gap between two actions the engine's own.
 GAP_SIZE = 100
-
-Found = Mapping[str, float]
 
 
 def title(machines: int) -> str:
@@ -43,21 +39,25 @@ def measure_plans(
     stack = prepare_stack(state, environment={})
     group = stack.group()
     collected: dict[int, dict[tuple[str, str], list[float]]] = {size: {} for size in sizes}
+    cpu: dict[int, list[float]] = {size: [] for size in sizes}
     group.start()
     try:
         _product(stack, WARM_UP_MACHINES)
-        for number in range(runs):
-            cpu: dict[int, float] = {}
-            for size in sizes:
+        # One size after the other: what PostgreSQL has to tidy up after a large plan is not charged
+        # to a small one.
+        for size in sizes:
+            for number in range(runs):
                 if number % 2:
                     product, skeleton = _product(stack, size), _skeleton(stack, size, order)
                 else:
                     skeleton, product = _skeleton(stack, size, order), _product(stack, size)
-                cpu[size] = product["cpu_ms_an_action"]
-                row = {**compare(size, product, skeleton), **growth(cpu)}
-                for key, value in row.items():
+                cpu[size].append(product["cpu_ms_an_action"])
+                for key, value in compare(size, product, skeleton).items():
                     collected[size].setdefault(key, []).append(value)
                 _say(number, size, product, skeleton)
+            if size != min(sizes):
+                key, values = growth(cpu, size)
+                collected[size][key] = values
     finally:
         group.stop()
     return {
@@ -91,13 +91,12 @@ def compare(size: int, product: Found, skeleton: Found) -> dict[tuple[str, str],
     return {**rows, **(_gaps(product, skeleton) if size <= GAP_SIZE else {})}
 
 
-def growth(cpu: Mapping[int, float]) -> dict[tuple[str, str], float]:
-    """What an action costs in the newest, largest plan beside the smallest one."""
-    smallest, newest = min(cpu), max(cpu)
-    if smallest == newest:
-        return {}
+def growth(cpu: Mapping[int, Sequence[float]], size: int) -> tuple[tuple[str, str], list[float]]:
+    """What an action costs in a plan of that size beside the smallest one, run by run."""
+    smallest = min(cpu)
     name = f"processor an action / at {smallest} machines (at most 1)"
-    return {(name, "ratio"): cpu[newest] / cpu[smallest]}
+    ratios = [own / small for own, small in zip(cpu[size], cpu[smallest], strict=True)]
+    return (name, "ratio"), ratios
 
 
 def _gaps(product: Found, skeleton: Found) -> dict[tuple[str, str], float]:
@@ -114,30 +113,14 @@ def _gaps(product: Found, skeleton: Found) -> dict[tuple[str, str], float]:
 
 
 def _product(stack: Stack, size: int) -> Found:
-    return _found("tests.bench.plan.product_run", stack, str(size))
+    return measured_by("tests.bench.plan.product_run", stack, str(size))
 
 
 def _skeleton(stack: Stack, size: int, order: str) -> Found:
     with tempfile.TemporaryDirectory(prefix="osr-bench-skeleton-") as folder:
         log = str(Path(folder) / "actions.log")
         url = stack.configuration.database_url
-        return _found("tests.bench.plan.skeleton", stack, url, str(size), order, log)
-
-
-def _found(module: str, stack: Stack, *arguments: str) -> Found:
-    """What a process of its own, with the stack's environment, has found."""
-    done = subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        env={**os.environ, **configuration_environment(stack.configuration)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise RuntimeError(f"{module} could not measure:\n{done.stderr}")
-    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-    found: Found = json.loads(lines[-1])
-    return found
+        return measured_by("tests.bench.plan.skeleton", stack, url, str(size), order, log)
 
 
 def _say(number: int, size: int, product: Found, skeleton: Found) -> None:

@@ -97,5 +97,8 @@ def test_a_run_is_put_beside_the_skeleton_s() -> None:
 
 
 def test_growth_is_told_of_the_larger_plan_only() -> None:
-    assert growth({100: 6.0}) == {}
-    assert list(growth({100: 6.0, 2000: 3.0}).values()) == [0.5]
+    cpu = {100: [6.0, 4.0], 500: [1.0, 1.0], 2000: [3.0, 4.0]}
+    assert growth(cpu, 2000) == (
+        ("processor an action / at 100 machines (at most 1)", "ratio"),
+        [0.5, 1.0],
+    )
