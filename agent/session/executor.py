@@ -193,7 +193,7 @@ class CommandExecutor:
             self._begin(entry)
             # A machine waits for its command, nobody for the line.
             await asyncio.sleep(0)
-            log.info("command.accepted", **_named(command))
+            log.info("command.accepted", **_named(command), started=begin)
             return None
         log.info("command.delivered_again", **_named(command), state=known.state.value)
         if (awaited := self._awaited.get(command.command_id)) is not None:
@@ -266,6 +266,8 @@ class CommandExecutor:
             self._limits.forget(command.command_id)
             self._started.discard(command.command_id)
         await self._announce(result)
+        # The coordinator waits for the result, nobody for the line.
+        await asyncio.sleep(0)
         log.info(
             "command.finished",
             **_named(command),
@@ -305,7 +307,7 @@ class CommandExecutor:
                 return refusal
         if command.command_id not in self._started:
             await self._journal.writer.run(self._journal.start, command.command_id)
-        log.info("command.started", **_named(command))
+            log.info("command.started", **_named(command))
         try:
             async with asyncio.timeout(
                 context.time_left_seconds() + self._settings.overtime_seconds
