@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -188,7 +189,7 @@ class VaultId:
     resource_group: str
     name: str
 
-    @property
+    @cached_property
     def id(self) -> str:
         return VAULT.format(
             subscription_id=self.subscription_id,

@@ -48,6 +48,7 @@ from coordinator.protection.queries import (
     find_item,
     items_of,
     picture_of,
+    read_sides,
     running_jobs,
 )
 from coordinator.protection.rules import allowed_operations
@@ -256,6 +257,7 @@ def _list(call: Call, rows: QuerySet[ProtectedItem]) -> Answer:
 
 
 def _resources(call: Call, items: Sequence[ProtectedItem]) -> list[Resource]:
+    read_sides(items)
     running = running_jobs([item.id for item in items])
     adapters = adapters_of_items([item.id for item in items])
     plans = plans_with([item.id for item in items])

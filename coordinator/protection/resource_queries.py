@@ -5,11 +5,11 @@ Names are compared whatever their case, as ids are.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Prefetch, QuerySet, prefetch_related_objects
 
 from coordinator.fabrics.models import VirtualMachine
 from coordinator.failures import Failure
@@ -74,16 +74,26 @@ def find_pairing(
 def items_of(
     vault_id: UUID, fabric_name: str | None = None, cloud_external_id: str | None = None
 ) -> QuerySet[ProtectedItem]:
-    """Protected items with their pairings, of a vault or of one primary cloud, by name."""
+    """Protected items with their pairings, of a vault or of one primary cloud, by name.
+
+    Many items are of few pairings: those are read once and shared.
+    """
     items = ProtectedItem.objects.filter(vault_id=vault_id)
     if fabric_name is not None:
         items = items.filter(pairing__primary_fabric__name__iexact=fabric_name)
     if cloud_external_id is not None:
         items = items.filter(pairing__primary_cloud__external_id__iexact=cloud_external_id)
-    parts = [f"pairing__{part}" for part in (*PAIRING_PARTS, *CLOUD_FABRICS)]
-    return items.select_related(*parts, "first_copy", "offline_copy").order_by(
-        "friendly_name", "id"
+    pairings = Pairing.objects.select_related(*PAIRING_PARTS, *CLOUD_FABRICS)
+    return (
+        items.select_related("first_copy", "offline_copy")
+        .prefetch_related(Prefetch("pairing", queryset=pairings))
+        .order_by("friendly_name", "id")
     )
+
+
+def read_sides(items: Sequence[ProtectedItem]) -> None:
+    """Reads what the sides of items said last, at once, for who only shows them."""
+    prefetch_related_objects(items, Prefetch("sides", to_attr="read_sides"))
 
 
 def find_item(

@@ -57,7 +57,7 @@ def plain_server() -> Iterator[str]:
 
 
 async def measure(target: Target, plain: str) -> dict[str, float]:
-    from tests.bench.api_load import client_of, facts, take_times  # noqa: PLC0415 - see above
+    from tests.bench.api_load import connected, facts, take_times  # noqa: PLC0415 - see above
 
     def constants() -> Iterator[Request]:
         while True:
@@ -73,11 +73,13 @@ async def measure(target: Target, plain: str) -> dict[str, float]:
         ("get", target.endpoint, target.gets, GETS),
         ("begin", target.endpoint, target.begins, BEGINS),
     ):
-        async with client_of(endpoint, target.token, CLIENTS) as client:
-            if name != "begin":
-                await take_times(client, requests, CLIENTS, WARM_UP)
+        # Each with connections of its own: the server closes those that have nothing to do.
+        if name != "begin":
+            async with connected(endpoint, target.token, CLIENTS) as clients:
+                await take_times(clients, requests(), WARM_UP)
+        async with connected(endpoint, target.token, CLIENTS) as clients:
             began = time.perf_counter()
-            taken = await take_times(client, requests, CLIENTS, count)
+            taken = await take_times(clients, requests(), count)
             found |= facts(name, taken, time.perf_counter() - began)
     return found
 

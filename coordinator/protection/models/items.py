@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db import models
+from django.db.models.functions import Upper
 
 from coordinator.protection.models.pairings import Pairing
 from coordinator.vaults.models import Vault
@@ -79,7 +81,12 @@ class ProtectedItem(models.Model):
             models.UniqueConstraint(fields=["pairing", "name"], name="item_name_unique"),
             models.UniqueConstraint(fields=["vault", "vm_id"], name="item_machine_unique"),
         ]
-        indexes = [models.Index(fields=["vm_id"])]
+        indexes = [
+            models.Index(fields=["vm_id"]),
+            # Lists are by friendly name, page by page; ids name items in any case.
+            models.Index(fields=["vault", "friendly_name", "id"], name="item_in_list"),
+            models.Index("vault", Upper("name"), name="item_in_any_case"),
+        ]
 
     def __str__(self) -> str:
         return self.friendly_name
@@ -87,9 +94,15 @@ class ProtectedItem(models.Model):
     def side(self, location: str) -> ReplicationSide | None:
         """What the host at "Primary" or "Recovery" said last; None before it said anything.
 
-        Reads both sides at once, and not at all where they were prefetched.
+        Reads both sides at once, and not at all where they were read before.
         """
-        return next((side for side in self.sides.all() if side.location == location), None)
+        return next((side for side in self.all_sides() if side.location == location), None)
+
+    def all_sides(self) -> Iterable[ReplicationSide]:
+        """What both hosts said last; not read again where that was done for many items at once."""
+        # A plain list: a manager and a query for each item cost more than its rows.
+        read: Sequence[ReplicationSide] | None = getattr(self, "read_sides", None)
+        return self.sides.all() if read is None else read
 
     @property
     def primary_observed(self) -> dict[str, object] | None:
@@ -109,7 +122,7 @@ class ProtectedItem(models.Model):
 
         Both sides name the same logs, and one of the two providers may be away.
         """
-        times = (side.last_replicated_at for side in self.sides.all())
+        times = (side.last_replicated_at for side in self.all_sides())
         return max((time for time in times if time is not None), default=None)
 
 

@@ -126,7 +126,7 @@ def picture_of(item: ProtectedItem) -> Picture:
     """How an item's two sides stand; reads them where they are not prefetched."""
     active = ActiveLocation(item.active_location)
     states = {
-        side.location: side.state for side in item.sides.all() if side.mode not in {"", "None"}
+        side.location: side.state for side in item.all_sides() if side.mode not in {"", "None"}
     }
     return Picture(states.get(active, ""), states.get(active.other, ""))
 
