@@ -155,7 +155,7 @@ class CommandIntake:
         if not given and not self._behind:
             return
         try:
-            intake = await self._gateway.database.run_once(
+            intake = await self._gateway.database.run_in_turn(
                 take_in,
                 list({each.arrival.command_id: each.arrival for each in given}.values()),
                 self._listener,
@@ -176,6 +176,7 @@ class CommandIntake:
         self._send(intake)
         for each in given:
             self._answer(each, known=each.arrival.command_id in intake.known)
+        intake.write_lines()
 
     def _listener(self, provider_id: UUID) -> Listener | None:
         session = self._find(provider_id)

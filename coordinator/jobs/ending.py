@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import structlog
-
 from coordinator.failures import Failure
 from coordinator.jobs.decisions import JobOutcome
 from coordinator.jobs.execution import guarded
@@ -15,8 +13,6 @@ from coordinator.jobs.run import Run
 from coordinator.jobs.states import Halt, JobState
 from coordinator.jobs.steps import StepKind
 from coordinator.jobs.stored_failures import read_failure
-
-log = structlog.get_logger(__name__)
 
 PARTIALLY = "PartiallySucceeded"
 
@@ -41,15 +37,15 @@ def end_job(family: Family, run: Run, outcome: JobOutcome) -> None:
     clear_overdue(job.vault_id, job.id, asked, run.now)
     if job.root_id is None:
         tell_failure(job, run.now)
-    log.info(
-        "job.ended",
-        vault_id=str(job.vault_id),
-        job_id=str(job.id),
-        correlation_id=job.correlation_id,
-        scenario=job.scenario,
-        state=str(job.state),
-        seconds=(job.finished_at - job.created_at).total_seconds(),
-    )
+    facts = {
+        "vault_id": str(job.vault_id),
+        "job_id": str(job.id),
+        "correlation_id": job.correlation_id,
+        "scenario": job.scenario,
+        "state": str(job.state),
+        "seconds": (job.finished_at - job.created_at).total_seconds(),
+    }
+    run.shared.lines.append(("job.ended", facts))
 
 
 def finished_job(run: Run) -> FinishedJob:

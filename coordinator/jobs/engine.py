@@ -20,7 +20,7 @@ from coordinator.jobs.job_rows import due_children, lock_root, write_jobs
 from coordinator.jobs.models import OperationLock, Step
 from coordinator.jobs.registry import Registry
 from coordinator.jobs.results import Result, end_steps, take_results
-from coordinator.jobs.run import Advance, Run
+from coordinator.jobs.run import Advance, Run, write_lines
 from coordinator.jobs.states import JobState, StepState
 from coordinator.jobs.step_rows import write_steps
 from coordinator.jobs.steps import StepKind
@@ -83,6 +83,7 @@ def _advance(family: Family, look: Collection[UUID], announce: Announce) -> None
     if not _take_up(family, look):
         return
     family.root.asked_at = None
+    transaction.on_commit(partial(write_lines, family.shared.lines), robust=True)
     carry_on(family)
     _save(family)
     if family.shared.commands:

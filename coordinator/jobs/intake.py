@@ -26,6 +26,7 @@ from coordinator.jobs.messages import ADVANCE_TASK, ask_to_advance, send_after_c
 from coordinator.jobs.models import Command, Job
 from coordinator.jobs.registry import Registry
 from coordinator.jobs.results import Result, take_results
+from coordinator.jobs.run import Line, write_lines
 from coordinator.jobs.statements import Rows, fetch_together
 from coordinator.jobs.states import CommandState
 
@@ -104,11 +105,17 @@ class Intake:
         claimed: Commands to send, by provider and fence.
         behind: Jobs with results that somebody else's advance keeps from being taken: to be tried
             again soon.
+        lines: Of the log, to be written after the commit with `write_lines`.
     """
 
     known: set[UUID] = field(default_factory=set)
     claimed: dict[tuple[UUID, int], list[ClaimedCommand]] = field(default_factory=dict)
     behind: set[UUID] = field(default_factory=set)
+    lines: list[Line] = field(default_factory=list)
+
+    def write_lines(self) -> None:
+        """Logs what was brought on."""
+        write_lines(self.lines)
 
 
 @dataclass(frozen=True)
@@ -161,6 +168,7 @@ def take_in(
     for root_id in stored.locked & set(behind):
         stored.taken.setdefault(root_id, []).extend(take_results(root_id, now))
     advance = advance_lightly(stored.taken, read, engine.registry, engine.clock, engine.new_id)
+    intake.lines = advance.lines
     _ask_workers(advance.held, now)
     listeners = {
         provider_id: find_listener(provider_id)

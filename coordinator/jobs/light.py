@@ -19,7 +19,7 @@ from coordinator.jobs.job_rows import jobs_in, jobs_of
 from coordinator.jobs.models import Job
 from coordinator.jobs.registry import Registry
 from coordinator.jobs.results import Result, end_steps
-from coordinator.jobs.run import Advance
+from coordinator.jobs.run import Advance, Line
 from coordinator.jobs.statements import Arguments, Rows
 from coordinator.jobs.states import JobState
 from coordinator.jobs.step_rows import StepRow, read_steps, steps_in
@@ -43,6 +43,11 @@ class LightAdvance:
 
     families: tuple[Family, ...] = ()
     held: tuple[Job, ...] = ()
+
+    @property
+    def lines(self) -> list[Line]:
+        """Of the log, to be written after the commit."""
+        return [line for family in self.families for line in family.shared.lines]
 
     @property
     def providers(self) -> set[UUID]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TypeAlias
 from uuid import UUID
 
 import structlog
@@ -29,6 +30,10 @@ PATIENT_LOOK_SECONDS = 60
 ANSWER_SECONDS = 15
 
 
+# The event and what is said of it.
+Line: TypeAlias = tuple[str, Mapping[str, object]]
+
+
 @dataclass
 class Advance:
     """What all jobs of a family share while they are advanced.
@@ -42,6 +47,7 @@ class Advance:
         changed: Steps to be written at the end, by id.
         seconds_done: What of the children's work has ended well meanwhile.
         light: No function of a domain is called: what needs one is held for a worker.
+        lines: Of the log, to be written once all of this is committed.
     """
 
     registry: Registry
@@ -52,6 +58,13 @@ class Advance:
     changed: dict[int, StepRow] = field(default_factory=dict)
     seconds_done: float = 0.0
     light: bool = False
+    lines: list[Line] = field(default_factory=list)
+
+
+def write_lines(lines: Iterable[Line]) -> None:
+    """Logs what an advance has done, after the commit: before, none of it was so."""
+    for event, facts in lines:
+        log.info(event, **facts)
 
 
 @dataclass
@@ -196,15 +209,15 @@ class Run:
 
     def _log(self, step: StepRow, event: str, **facts: object) -> None:
         facts["provider_id"] = None if step.provider_id is None else str(step.provider_id)
-        log.info(
-            event,
-            vault_id=str(self.job.vault_id),
-            job_id=str(self.job.id),
-            correlation_id=self.job.correlation_id,
-            step_key=step.key,
-            action=step.action,
-            **{name: fact for name, fact in facts.items() if fact is not None},
-        )
+        named = {
+            "vault_id": str(self.job.vault_id),
+            "job_id": str(self.job.id),
+            "correlation_id": self.job.correlation_id,
+            "step_key": step.key,
+            "action": step.action,
+        }
+        known = {name: fact for name, fact in facts.items() if fact is not None}
+        self.shared.lines.append((event, {**named, **known}))
 
 
 def open_run(shared: Advance, job: Job, steps: Collection[StepRow]) -> Run:

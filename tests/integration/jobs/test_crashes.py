@@ -8,6 +8,7 @@ from itertools import count
 
 import pytest
 from django.db import transaction
+from structlog.testing import capture_logs
 
 from coordinator.jobs import outbox
 from coordinator.jobs.domain_tasks import carry_out
@@ -69,6 +70,17 @@ def check_ended_right(job: Job, vault: Vault) -> None:
         "c3",
     ]
     assert not OperationLock.objects.exists()
+
+
+def test_nothing_is_logged_of_what_was_not_committed(provider: FakeProvider, clock: Clock) -> None:
+    job = begin(provider, clock)
+    with capture_logs() as lines:
+        with transaction.atomic():
+            advance(job.id, REGISTRY, clock)
+            transaction.set_rollback(True)
+        assert lines == []
+        advance(job.id, REGISTRY, clock)
+    assert [(line["event"], line["step_key"]) for line in lines] == [("step.begun", "c1")]
 
 
 def test_an_advance_that_dies_at_any_statement_is_repeated_without_a_trace(
