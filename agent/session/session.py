@@ -244,6 +244,9 @@ class Session:
             commands = [await self._commands.get()]
             while not self._commands.empty():
                 commands.append(self._commands.get_nowait())
+            if len(commands) == 1:
+                await self._take_command(commands[0])
+                continue
             async with asyncio.TaskGroup() as group:
                 for command in commands:
                     group.create_task(self._take_command(command))
