@@ -99,7 +99,10 @@ def read_sides(items: Sequence[ProtectedItem]) -> None:
 def find_item(
     vault_id: UUID, fabric_name: str, cloud_external_id: str, name: str
 ) -> ProtectedItem | None:
-    return items_of(vault_id, fabric_name, cloud_external_id).filter(name__iexact=name).first()
+    items = items_of(vault_id, fabric_name, cloud_external_id).filter(name__iexact=name)
+    # Of one item there is nothing to share.
+    parts = [f"pairing__{part}" for part in (*PAIRING_PARTS, *CLOUD_FABRICS)]
+    return items.prefetch_related(None).select_related(*parts).first()
 
 
 def items_of_machines(vault_id: UUID, vm_ids: Collection[str]) -> Mapping[str, ProtectedItem]:
