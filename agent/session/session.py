@@ -245,6 +245,7 @@ class Session:
             while not self._commands.empty():
                 commands.append(self._commands.get_nowait())
             if len(commands) == 1:
+                # A group would begin it a turn of the loop later.
                 await self._take_command(commands[0])
                 continue
             async with asyncio.TaskGroup() as group:

@@ -120,8 +120,8 @@ class _Handed:
 class Lane:
     """A thread that does one piece of work after the other.
 
-    An executor makes two futures for each piece, which take as long as a short transaction takes of
-    the processor; what comes next waits for both.
+    An executor makes two futures for each piece and passes the answer from one to the other, and a
+    machine's next command waits for that.
     """
 
     def __init__(self, carry_out: Callable[[Callable[[], Any]], Any]) -> None:

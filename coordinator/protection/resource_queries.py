@@ -23,9 +23,10 @@ from coordinator.protection.states import PairingState
 from coordinator.protection.transitions import item_lock
 from coordinator.vaults.services import VaultContent
 
-PAIRING_PARTS = ("policy", "primary_fabric", "recovery_fabric", "primary_cloud", "recovery_cloud")
+_PARTS = ("policy", "primary_fabric", "recovery_fabric", "primary_cloud", "recovery_cloud")
 # A cloud makes its id of its own fabric, which the pairing names too.
-CLOUD_FABRICS = ("primary_cloud__fabric", "recovery_cloud__fabric")
+_CLOUD_FABRICS = ("primary_cloud__fabric", "recovery_cloud__fabric")
+WHOLE_PAIRING = (*_PARTS, *_CLOUD_FABRICS)
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def pairings_of(
         pairings = pairings.filter(primary_fabric__name__iexact=fabric_name)
     if cloud_external_id is not None:
         pairings = pairings.filter(primary_cloud__external_id__iexact=cloud_external_id)
-    return pairings.select_related(*PAIRING_PARTS, *CLOUD_FABRICS).order_by("name")
+    return pairings.select_related(*WHOLE_PAIRING).order_by("name")
 
 
 def find_pairing(
@@ -78,31 +79,33 @@ def items_of(
 
     Many items are of few pairings: those are read once and shared.
     """
-    items = ProtectedItem.objects.filter(vault_id=vault_id)
-    if fabric_name is not None:
-        items = items.filter(pairing__primary_fabric__name__iexact=fabric_name)
-    if cloud_external_id is not None:
-        items = items.filter(pairing__primary_cloud__external_id__iexact=cloud_external_id)
-    pairings = Pairing.objects.select_related(*PAIRING_PARTS, *CLOUD_FABRICS)
-    return (
-        items.select_related("first_copy", "offline_copy")
-        .prefetch_related(Prefetch("pairing", queryset=pairings))
-        .order_by("friendly_name", "id")
-    )
+    pairings = Pairing.objects.select_related(*WHOLE_PAIRING)
+    items = _items_of(vault_id, fabric_name, cloud_external_id)
+    return items.prefetch_related(Prefetch("pairing", queryset=pairings))
 
 
 def read_sides(items: Sequence[ProtectedItem]) -> None:
     """Reads what the sides of items said last, at once, for who only shows them."""
-    prefetch_related_objects(items, Prefetch("sides", to_attr="read_sides"))
+    prefetch_related_objects(items, Prefetch("sides", to_attr="known_sides"))
 
 
 def find_item(
     vault_id: UUID, fabric_name: str, cloud_external_id: str, name: str
 ) -> ProtectedItem | None:
-    items = items_of(vault_id, fabric_name, cloud_external_id).filter(name__iexact=name)
-    # Of one item there is nothing to share.
-    parts = [f"pairing__{part}" for part in (*PAIRING_PARTS, *CLOUD_FABRICS)]
-    return items.prefetch_related(None).select_related(*parts).first()
+    """The item with its pairing."""
+    items = _items_of(vault_id, fabric_name, cloud_external_id).filter(name__iexact=name)
+    return items.select_related(*(f"pairing__{part}" for part in WHOLE_PAIRING)).first()
+
+
+def _items_of(
+    vault_id: UUID, fabric_name: str | None, cloud_external_id: str | None
+) -> QuerySet[ProtectedItem]:
+    items = ProtectedItem.objects.filter(vault_id=vault_id)
+    if fabric_name is not None:
+        items = items.filter(pairing__primary_fabric__name__iexact=fabric_name)
+    if cloud_external_id is not None:
+        items = items.filter(pairing__primary_cloud__external_id__iexact=cloud_external_id)
+    return items.select_related("first_copy", "offline_copy").order_by("friendly_name", "id")
 
 
 def items_of_machines(vault_id: UUID, vm_ids: Collection[str]) -> Mapping[str, ProtectedItem]:

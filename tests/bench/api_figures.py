@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from coordinator.config.stack import prepare_stack
+from tests.bench.api_rate import CLIENTS, MACHINES
 from tests.bench.processes import measured_by
 
-TITLE = "The API with 50 clients and 25,000 protected machines"
+TITLE = f"The API with {CLIENTS} clients and {MACHINES:,} protected machines"
 KINDS = {
     "constant": "a plain view that answers with a constant",
-    "list": "a page of 500 of 25,000 protected items",
+    "list": f"a page of 500 of {MACHINES:,} protected items",
     "get": "one protected item",
     "begin": "a planned failover begun",
 }

@@ -101,8 +101,8 @@ class ProtectedItem(models.Model):
     def all_sides(self) -> Iterable[ReplicationSide]:
         """What both hosts said last; not read again where that was done for many items at once."""
         # A plain list: a manager and a query for each item cost more than its rows.
-        read: Sequence[ReplicationSide] | None = getattr(self, "read_sides", None)
-        return self.sides.all() if read is None else read
+        known: Sequence[ReplicationSide] | None = getattr(self, "known_sides", None)
+        return self.sides.all() if known is None else known
 
     @property
     def primary_observed(self) -> dict[str, object] | None:
