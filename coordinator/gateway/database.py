@@ -56,7 +56,8 @@ class Database:
     async def run_once(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Like `run`, for work that must not be done twice, because its answer would be lost.
 
-        It is tried again only if the connection broke before the commit.
+        It is tried again only if the connection broke before the commit, or if the work gave an
+        empty list: then it had done nothing.
 
         Raises:
             DatabaseAwayError: There is no connection to be had, or nobody knows whether it was
@@ -162,7 +163,10 @@ def _tell(done: asyncio.Future[Any], found: Any, error: Exception | None) -> Non
 
 
 class Once(Generic[T]):
-    """Work that refuses to be done again once it came to its end."""
+    """Work that refuses to be done again once it came to its end.
+
+    An empty list says that it did nothing: then no answer is lost.
+    """
 
     def __init__(self, work: Callable[[], T]) -> None:
         self._work = work
@@ -172,7 +176,7 @@ class Once(Generic[T]):
         if self._done:
             raise CommitUnknownError("the connection broke in the middle of the commit")
         found = self._work()
-        self._done = True
+        self._done = found != []
         return found
 
 

@@ -20,6 +20,10 @@ from coordinator.gateway.client_hello import NotTlsError, read_client_hello
 log = structlog.get_logger(__name__)
 
 
+# So long connections have for what their services said at their end.
+LAST_WORDS_SECONDS = 1.0
+
+
 @dataclass(frozen=True)
 class RouterLimits:
     """What one port serves at most.
@@ -62,16 +66,22 @@ class SniRouter:
         return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Closes the port, then every connection."""
+        """Closes the port, then every connection.
+
+        Services that have ended before may have said so: what they said is on its way here still.
+        """
         if self._server is not None:
             self._server.close()
         for task in self._connecting:
             task.cancel()
         await asyncio.gather(*self._connecting, return_exceptions=True)
         connections = list(self._connections)
+        closed = [asyncio.ensure_future(connection.closed()) for connection in connections]
+        if closed:
+            await asyncio.wait(closed, timeout=LAST_WORDS_SECONDS)
         for connection in connections:
             connection.abort()
-        await asyncio.gather(*(connection.closed() for connection in connections))
+        await asyncio.gather(*closed)
 
     def admits(self, client: _Client) -> bool:
         """Takes a connection in, unless there are too many."""

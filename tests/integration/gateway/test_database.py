@@ -92,6 +92,20 @@ async def test_work_that_came_to_its_end_is_not_done_again(run_once: RunOnce) ->
     assert tries == [0]
 
 
+async def test_work_that_found_nothing_to_do_is_done_again(run_once: RunOnce) -> None:
+    tries: list[int] = []
+
+    def work() -> list[str]:
+        tries.append(0)
+        fetch_together(ASK)
+        if len(tries) == 1:
+            lose_connection()
+        return []
+
+    assert await run_once(work) == []
+    assert tries == [0, 0]
+
+
 async def test_a_commit_goes_with_the_last_statements_and_is_followed_as_any_other(
     run_once: RunOnce,
 ) -> None:
