@@ -140,9 +140,14 @@ def _snapshot(item: ProtectedItem, location: ActiveLocation) -> FinalizingSnapsh
 
 
 def _copied(item: ProtectedItem) -> bool:
+    """Whether the next of its sides is known to have its copy whole.
+
+    Once the primary's has been recorded, whatever befalls the primary keeps nobody from failing
+    over to the replica.
+    """
     seen = {side.location: (side.mode, side.state) for side in item.sides.all()}
     active = ActiveLocation(item.active_location)
-    return seen.get(active) == ("Primary", "Replicating") and seen.get(active.other) == (
-        "Replica",
-        "Replicating",
-    )
+    replica = seen.get(active.other) == ("Replica", "Replicating")
+    if item.state == ProtectionState.INITIAL_REPLICATION_COMPLETED:
+        return replica
+    return replica and seen.get(active) == ("Primary", "Replicating")

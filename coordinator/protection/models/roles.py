@@ -21,6 +21,9 @@ class MachineRole(models.Model):
     start_due_at = models.DateTimeField(null=True, db_index=True)
     # How often in a row that failed.
     start_failures = models.PositiveSmallIntegerField(default=0)
+    # Its preparation for a planned failover is to be taken back first: that failover was cancelled
+    # while its site was away.
+    take_back_first = models.BooleanField(default=False)
     # When the active copy was first seen not to run, and when its host had started, while that host
     # does not say so; null: it runs, or its host has started anew since and that has been heeded.
     stopped_at = models.DateTimeField(null=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -22,13 +23,15 @@ from coordinator.pauses import growing_pause
 from coordinator.protection.models import MachineRole, ProtectedItem
 from coordinator.protection.roles.rules import Role, role_of
 from coordinator.protection.sides import ItemSide, side_of_item
-from coordinator.protection.states import ActiveLocation
+from coordinator.protection.states import ActiveLocation, ProtectionState
 from coordinator.protection.transitions import item_lock
 
 log = structlog.get_logger(__name__)
 
 SCENARIO = "StartVirtualMachine"
-STEP = "start"
+STEP, TAKE_BACK = "start", "take-back"
+# In these the active copy is a primary: of one that is failed over, taking back would give it up.
+PRIMARY_STATES = frozenset({ProtectionState.PROTECTED, ProtectionState.FAILOVER_ABANDONED})
 FRIENDLY_NAME = "Start the virtual machine after its host went down"
 START_TASK = "protection.start_machines"
 START_PERIOD = timedelta(seconds=10)
@@ -37,26 +40,40 @@ FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(minutes=10)
 # So long a host that is booting may take until its management service answers.
 ATTEMPTS = 5
+# What is left to be done about a machine that runs.
+_STARTED: Mapping[str, object] = {
+    "start_due_at": None,
+    "start_failures": 0,
+    "take_back_first": False,
+}
 
 
-def plan_start(vm_id: str, epoch: int, side: ItemSide) -> Graph:
-    """One command: whoever turned the machine on in the meantime is left alone."""
+def plan_start(vm_id: str, epoch: int, side: ItemSide, *, take_back_first: bool = False) -> Graph:
+    """Starts it: whoever turned the machine on in the meantime is left alone.
+
+    Args:
+        vm_id: Hyper-V's id.
+        epoch: The item's role epoch.
+        side: Where its active copy is.
+        take_back_first: It may be prepared for a failover that was cancelled: Hyper-V does not
+            start it as long as it is.
+    """
+    start = StepSpec(
+        key=STEP,
+        task="VmStart",
+        kind=StepKind.COMMAND,
+        action="start_virtual_machine",
+        provider=side.provider_id,
+        inputs={"vm": {"vm_id": vm_id, "host": side.host, "role_epoch": epoch}},
+        time_limit_seconds=300,
+        attempts=ATTEMPTS,
+        slot=host_slot(side.host),
+        expected_seconds=30,
+    )
+    take_back = replace(start, key=TAKE_BACK, action="cancel_failover", expected_seconds=5)
     return Graph(
         tasks=(TaskSpec("VmStart", "Start the virtual machine"),),
-        steps=(
-            StepSpec(
-                key=STEP,
-                task="VmStart",
-                kind=StepKind.COMMAND,
-                action="start_virtual_machine",
-                provider=side.provider_id,
-                inputs={"vm": {"vm_id": vm_id, "host": side.host, "role_epoch": epoch}},
-                time_limit_seconds=300,
-                attempts=ATTEMPTS,
-                slot=host_slot(side.host),
-                expected_seconds=30,
-            ),
-        ),
+        steps=(take_back, replace(start, after=(TAKE_BACK,))) if take_back_first else (start,),
     )
 
 
@@ -82,12 +99,14 @@ def have_started(due: Mapping[UUID, datetime], now: datetime) -> None:
 
 
 def want_started(item_id: UUID | str, now: datetime) -> None:
-    """A machine that was turned off to be brought back is to be started, by now or later.
+    """A machine whose failover was cancelled is to be started, by now or later.
 
     For when the side it came back to is away; a start that the operation itself carries out is
     seen before this one is due.
     """
-    have_started({UUID(str(item_id)): now + FIRST_PAUSE}, now)
+    item = UUID(str(item_id))
+    have_started({item: now + FIRST_PAUSE}, now)
+    MachineRole.objects.filter(item=item).update(take_back_first=True)
 
 
 def seen_running(vault_ids: Mapping[UUID, UUID], now: datetime) -> None:
@@ -98,7 +117,7 @@ def seen_running(vault_ids: Mapping[UUID, UUID], now: datetime) -> None:
         now: The time.
     """
     for role in MachineRole.objects.filter(item__in=list(vault_ids)).exclude(start_due_at=None):
-        MachineRole.objects.filter(item=role.item_id).update(start_due_at=None, start_failures=0)
+        MachineRole.objects.filter(item=role.item_id).update(**_STARTED)
         clear_event(vault_ids[role.item_id], not_started_key(role.item_id), now)
 
 
@@ -112,10 +131,10 @@ def start_machines(now: datetime) -> None:
     """
     due = MachineRole.objects.filter(start_due_at__lte=now).order_by("start_due_at", "item_id")
     connected: dict[UUID, bool] = {}
-    for item_id in due.values_list("item_id", flat=True)[:AT_ONCE]:
+    for item_id, take_back_first in due.values_list("item_id", "take_back_first")[:AT_ONCE]:
         try:
             with transaction.atomic():
-                _begin(item_id, connected, now)
+                _begin(item_id, connected, now, take_back_first=take_back_first)
         except RefusedError as error:
             # Another operation works on it, or its side is being taken apart: looked at again.
             log.info("machine.start_put_off", item_id=str(item_id), why=error.failure.code)
@@ -130,8 +149,7 @@ def start_finished(job: FinishedJob) -> str | None:
     if role is None:
         return None
     if job.state is JobState.SUCCEEDED:
-        role.start_due_at, role.start_failures = None, 0
-        role.save(update_fields=["start_due_at", "start_failures"])
+        MachineRole.objects.filter(item=item).update(**_STARTED)
         clear_event(item.vault_id, not_started_key(item.id), job.now)
         return f"{item.friendly_name} runs again."
     role.start_failures = min(role.start_failures + 1, 1000)
@@ -141,7 +159,9 @@ def start_finished(job: FinishedJob) -> str | None:
     return f"{item.friendly_name} is off; starting it is tried again from time to time."
 
 
-def _begin(item_id: UUID, connected: dict[UUID, bool], now: datetime) -> None:
+def _begin(
+    item_id: UUID, connected: dict[UUID, bool], now: datetime, *, take_back_first: bool
+) -> None:
     item = ProtectedItem.objects.select_related(
         "pairing__primary_fabric", "pairing__recovery_fabric", "pairing__policy"
     ).get(id=item_id)
@@ -166,7 +186,12 @@ def _begin(item_id: UUID, connected: dict[UUID, bool], now: datetime) -> None:
             scenario=SCENARIO,
             friendly_name=FRIENDLY_NAME,
             target=JobTarget("ProtectionEntity", str(item.id), item.friendly_name),
-            graph=plan_start(item.vm_id, item.role_epoch, side_of_item(item, active)),
+            graph=plan_start(
+                item.vm_id,
+                item.role_epoch,
+                side_of_item(item, active),
+                take_back_first=take_back_first and item.state in PRIMARY_STATES,
+            ),
             locks=(item_lock(item.id),),
             queue=QueueName.FAILOVER,
             started_by="",

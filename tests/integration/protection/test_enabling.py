@@ -11,6 +11,8 @@ from coordinator.jobs.states import JobState
 from coordinator.protection import services
 from coordinator.protection.enabling.services import start_time_after
 from coordinator.protection.models import PairedHost, ProtectedItem
+from coordinator.protection.operations import Operation, allowed_operations
+from coordinator.protection.queries import picture_of
 from coordinator.protection.states import ProtectionState
 from tests.integration.protection.fake_hyperv import broken
 from tests.integration.protection.test_pairing import change_host, refusal
@@ -193,6 +195,29 @@ def test_finalizing_that_fails_is_tried_again_with_the_next_report(paired: World
     paired.hyperv.broken.clear()
     paired.pass_(60)
     paired.report()
+    paired.turn()
+    assert paired.item().state == ProtectionState.PROTECTED
+
+
+@pytest.mark.spec("RE-2", "RE-5")
+def test_a_primary_that_lost_its_power_keeps_its_whole_replica_from_nothing(paired: World) -> None:
+    """Its side had been finalized; now it wants a resynchronization, which may be asked for."""
+    paired.enable()
+    paired.turn()
+    item = paired.item()
+    paired.hyperv.finish_copy(item.vm_id)
+    paired.hyperv.broken["refresh_host"] = broken()
+    paired.report()
+    paired.turn()
+    assert paired.item().state == ProtectionState.INITIAL_REPLICATION_COMPLETED
+    primary = paired.hyperv.copies[item.primary_host, item.vm_id]
+    primary.state = "WaitingForStartResynchronize"
+    paired.hyperv.broken.clear()
+    paired.pass_(60)
+    paired.report()
+    assert Operation.REPAIR_REPLICATION in allowed_operations(
+        ProtectionState(paired.item().state), picture_of(paired.item())
+    )
     paired.turn()
     assert paired.item().state == ProtectionState.PROTECTED
 
