@@ -134,6 +134,8 @@ _READING = (
 _OPERATING = (
     f"{_ITEMS}/failoverCancel/action",
     f"{_PLANS}/failoverCancel/action",
+    f"{_ITEMS}/abandonFailover/action",
+    f"{_PLANS}/abandonFailover/action",
     f"{_ITEMS}/lookBeforeFailover/action",
     f"{_PLANS}/lookBeforeFailover/action",
     f"{_ITEMS}/pauseReplication/action",

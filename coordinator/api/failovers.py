@@ -174,6 +174,19 @@ def failover_cancel(request: HttpRequest, path: Path[ItemPath]) -> Answer:
     return accepted(call, item_id, recovery.cancel_failover(item, call.origin(item_id), call.now))
 
 
+@router.post(f"{PROTECTED_ITEM}/abandonFailover", response=begins())
+@served
+def abandon_failover(request: HttpRequest, path: Path[ItemPath]) -> Answer:
+    """Begins to bring a machine back without its failed-over copy, whose site is lost.
+
+    Beyond ASR.
+    """
+    call = open_vault(request, path)
+    item = require_item(call, path)
+    item_id = protected_item_id(call.ids, item)
+    return accepted(call, item_id, recovery.abandon_failover(item, call.origin(item_id), call.now))
+
+
 @router.post(f"{PROTECTED_ITEM}/reProtect", response=begins())
 @served
 def reprotect(

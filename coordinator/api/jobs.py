@@ -13,7 +13,7 @@ from pydantic import Field
 
 from coordinator.api.addresses import JobActionPath, JobPath, VaultPath
 from coordinator.api.bodies import RequestPart
-from coordinator.api.calls import Answer, Call, open_vault, served
+from coordinator.api.calls import Answer, Call, client_request_id, open_vault, served
 from coordinator.api.errors import ACTIVITY_ID
 from coordinator.api.export_links import with_file
 from coordinator.api.filters import parse_filter
@@ -28,12 +28,13 @@ from coordinator.api.shapes.job_types import JobResource, PolledJobResource
 from coordinator.api.shapes.jobs import job_id, job_resource
 from coordinator.jobs.models import Job
 from coordinator.jobs.queries import EXPORT_SCENARIO, JobView, list_jobs
-from coordinator.jobs.services import cancel_job, restart_job, resume_job
+from coordinator.jobs.services import Confirmation, cancel_job, restart_job, resume_job
 from coordinator.recovery.steps import RESTARTERS
 
 router = Router()
 
 LONGEST_COMMENT = 1024
+LONGEST_TASK_ID = 128
 CHILD_TASKS = in_query(
     "childTasks", '"none" leaves out the members of its groups, of which there may be many.'
 )
@@ -68,6 +69,10 @@ def get_job(request: HttpRequest, path: Path[JobPath]) -> Answer:
 
 class ResumeProperties(RequestPart):
     comments: Annotated[str, Field(max_length=LONGEST_COMMENT)] | None = None
+    # Beyond ASR: which of the job's manual actions is meant.
+    taskId: (  # noqa: N815 - the API's name
+        Annotated[str, Field(max_length=LONGEST_TASK_ID)] | None
+    ) = None
 
 
 class ResumeInput(RequestPart):
@@ -96,8 +101,13 @@ def restart(request: HttpRequest, path: Path[JobPath]) -> Answer:
 def resume(request: HttpRequest, path: Path[JobPath], body: ResumeInput) -> Answer:
     """Ends the manual action a job waits for, with a note."""
     call = open_vault(request, path)
-    comments = body.properties.comments or ""
-    return _acted(call, resume_job(_id_of(call, path), comments, call.caller.name, call.now))
+    confirmation = Confirmation(
+        by=call.caller.name,
+        comments=body.properties.comments or "",
+        task=body.properties.taskId or "",
+        request_id=client_request_id(request),
+    )
+    return _acted(call, resume_job(_id_of(call, path), confirmation, call.now))
 
 
 @router.get(

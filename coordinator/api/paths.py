@@ -96,6 +96,7 @@ WORDS: Mapping[str, str] = {
         "unplannedFailover",
         "applyRecoveryPoint",
         "failoverCancel",
+        "abandonFailover",
         "operations",
         "repairReplication",
         "pauseReplication",

@@ -141,6 +141,13 @@ def cancel(request: HttpRequest, path: Path[PlanPath]) -> Answer:
     return _run(request, path, RunOptions(operation=Operation.CANCEL_FAILOVER))
 
 
+@router.post(f"{RECOVERY_PLAN}/abandonFailover", response=begins())
+@served
+def abandon(request: HttpRequest, path: Path[PlanPath]) -> Answer:
+    """Begins to bring a plan's machines back without their failed-over copies; beyond ASR."""
+    return _run(request, path, RunOptions(operation=Operation.ABANDON_FAILOVER))
+
+
 @router.post(f"{RECOVERY_PLAN}/reProtect", response=begins())
 @served
 def reverse_replicate(request: HttpRequest, path: Path[PlanPath]) -> Answer:

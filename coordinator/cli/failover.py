@@ -183,6 +183,29 @@ def cancel(
 
 
 @command(app)
+def abandon(
+    session: Session,
+    machine: MachineArgument,
+    yes: YesOption = False,
+    wait: WaitOption = True,
+    limit_seconds: LimitOption = DEFAULT_LIMIT_SECONDS,
+) -> None:
+    """Starts a machine where it came from when the site it was failed over to is lost."""
+    item = find_protected_item(session.clients, machine)
+    name = friendly_name(item)
+    confirm(
+        session,
+        f"{name} is started where it was failed over from, as it was then. See that it is off "
+        "where it was failed over to: nothing may be able to turn it off there. What was written "
+        "in it there is lost in the end.",
+        name,
+        yes=yes,
+    )
+    job_name = session.clients.start("POST", f"{address_of(item)}/abandonFailover")
+    follow(session, job_name, wait=wait, limit_seconds=limit_seconds)
+
+
+@command(app)
 def points(session: Session, machine: MachineArgument) -> None:
     """Lists the recovery points of a machine, newest first; its latest state comes on top."""
     clients = session.clients

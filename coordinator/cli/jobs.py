@@ -128,12 +128,18 @@ def resume(
     session: Session,
     job: JobArgument,
     comments: Annotated[str, typer.Option(help="What was done; kept with the action.")] = "",
+    task: Annotated[
+        str | None,
+        typer.Option(metavar="TASK", help="The task that waits. Default: the one that does now."),
+    ] = None,
     wait: WaitOption = False,
     limit_seconds: LimitOption = DEFAULT_LIMIT_SECONDS,
 ) -> None:
     """Confirms the manual action that a job waits for."""
     name, jobs = job_name_of(job), session.clients.site_recovery.replication_jobs
-    begin(jobs.begin_resume, *session.clients.scope, name, {"properties": {"comments": comments}})
+    waiting = task or waiting_task(jobs.get(*session.clients.scope, name))
+    wanted = {"comments": comments, **({"taskId": waiting} if waiting else {})}
+    begin(jobs.begin_resume, *session.clients.scope, name, {"properties": wanted})
     if wait:
         follow(session, name, wait=True, limit_seconds=limit_seconds)
     else:
@@ -146,6 +152,12 @@ def watch(
 ) -> None:
     """Shows a job live until it ends; fails if the job does."""
     follow(session, job_name_of(job), wait=True, limit_seconds=limit_seconds)
+
+
+def waiting_task(job: Any) -> str:
+    """The task of a job that waits for a person; empty when none does."""
+    tasks = job.properties.tasks or []
+    return next((str(each.task_id) for each in tasks if each.allowed_actions), "")
 
 
 def _time(time: Any) -> str:

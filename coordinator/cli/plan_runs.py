@@ -1,4 +1,4 @@
-"""osr plan planned, unplanned, commit, reverse, cancel: running a recovery plan."""
+"""osr plan planned, unplanned, commit, reverse, cancel, abandon: running a recovery plan."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from coordinator.cli.operations import (
     begin,
     follow,
 )
-from coordinator.cli.plan_access import PlanArgument, find_plan
+from coordinator.cli.plan_access import PlanArgument, find_plan, path_of
 from coordinator.cli.session import Session, command
 
 commands = typer.Typer()
@@ -146,6 +146,28 @@ def cancel(
     )
     plans = session.clients.site_recovery.replication_recovery_plans
     _run(session, plan.name, plans.begin_failover_cancel, wait=wait, limit=limit_seconds)
+
+
+@command(commands)
+def abandon(
+    session: Session,
+    name: PlanArgument,
+    yes: YesOption = False,
+    wait: WaitOption = True,
+    limit_seconds: LimitOption = DEFAULT_LIMIT_SECONDS,
+) -> None:
+    """Starts a plan's machines where they came from when the site they went to is lost."""
+    plan = find_plan(session.clients, name)
+    confirm(
+        session,
+        f"The failed-over machines of {plan.name} are started where they were failed over from, as "
+        "they were then. See that they are off where they were failed over to: nothing may be "
+        "able to turn them off there. What was written in them there is lost in the end.",
+        str(plan.name),
+        yes=yes,
+    )
+    job_name = session.clients.start("POST", f"{path_of(plan)}/abandonFailover")
+    follow(session, job_name, wait=wait, limit_seconds=limit_seconds)
 
 
 def _direction(given: Direction | None) -> dict[str, str]:

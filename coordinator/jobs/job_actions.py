@@ -41,6 +41,7 @@ class JobFacts:
         state: The job's.
         halted: It is being cancelled.
         past_return: A step of its own has come past the point of no return.
+        held_up: All that it does waits for providers that are lost.
         asks: A manual action of it, or of a child, waits for a person, and goes on once confirmed.
         restartable: Its scenario knows how to go on after a failure.
         child: It is a part of another job.
@@ -51,6 +52,7 @@ class JobFacts:
     state: JobState
     halted: bool
     past_return: bool
+    held_up: bool
     asks: bool
     restartable: bool
     child: bool
@@ -87,7 +89,7 @@ def _why_not_cancel(facts: JobFacts) -> tuple[str, str] | None:
             "It is being cancelled already.",
             "Wait until it has ended; it says what state it left.",
         )
-    if facts.past_return:
+    if facts.past_return and not facts.held_up:
         return (
             "It has come past its point of no return: replication in the old direction is ended.",
             "Let it end, then cancel the failover of the virtual machine or fail it back.",

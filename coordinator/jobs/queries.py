@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from django.db.models import F, Prefetch, Q, QuerySet
+from django.utils import timezone
 from opensiterecovery.provider.v1.command_pb2 import CommandResult
 
 from coordinator.failures import Failure
-from coordinator.jobs.action_facts import job_facts
+from coordinator.jobs.action_facts import job_facts, lost_to
 from coordinator.jobs.capabilities import refuse_unless_capable
 from coordinator.jobs.counts import jobs_by_state, open_commands, waiting_messages
 from coordinator.jobs.group_views import GroupView, MemberView, group_views
@@ -181,7 +182,7 @@ def job_view(job: Job) -> JobView:
     """The job with its tasks and steps as they are now."""
     steps = list(job.steps.all())
     tell_waiting_steps(steps)
-    return _view(job, steps)
+    return _view(job, steps, lost_to(steps, timezone.now()))
 
 
 def find_job(vault_id: UUID, job_id: UUID, *, with_members: bool = False) -> JobView | None:
@@ -197,7 +198,7 @@ def find_job(vault_id: UUID, job_id: UUID, *, with_members: bool = False) -> Job
         return None
     steps = list(job.steps.all())
     tell_waiting_steps(steps)
-    view = _view(job, steps)
+    view = _view(job, steps, lost_to(steps, timezone.now()))
     if not with_members:
         return view
     groups = [step for step in steps if step.kind == StepKind.GROUP]
@@ -212,8 +213,10 @@ def list_jobs(vault_id: UUID, filters: JobFilters | None = None) -> tuple[JobVie
     # What steps were given names every machine of a group, and is shown of manual actions only.
     steps_of_jobs = Prefetch("steps", Step.objects.defer("inputs"))
     jobs_with_steps = [(job, list(job.steps.all())) for job in page.prefetch_related(steps_of_jobs)]
-    tell_waiting_steps([step for _, steps in jobs_with_steps for step in steps])
-    return tuple(_view(job, steps) for job, steps in jobs_with_steps)
+    all_steps = [step for _, steps in jobs_with_steps for step in steps]
+    tell_waiting_steps(all_steps)
+    lost = lost_to(all_steps, timezone.now())
+    return tuple(_view(job, steps, lost) for job, steps in jobs_with_steps)
 
 
 def _rows(vault_id: UUID, wanted: JobFilters) -> QuerySet[Job]:
@@ -334,7 +337,7 @@ def running_jobs_for(keys: Collection[str]) -> dict[str, Job]:
     return {lock.key: lock.job for lock in locks}
 
 
-def _view(job: Job, steps: Sequence[Step]) -> JobView:
+def _view(job: Job, steps: Sequence[Step], lost: Collection[UUID]) -> JobView:
     state = JobState(job.state)
     return JobView(
         id=job.id,
@@ -354,7 +357,7 @@ def _view(job: Job, steps: Sequence[Step]) -> JobView:
         started_at=job.started_at,
         finished_at=job.finished_at,
         percent=shown_percent(job, steps),
-        facts=job_facts(job, steps=steps),
+        facts=job_facts(job, steps, lost=lost),
         left_text=job.left_text,
         root_id=job.root_id,
         child_key=job.child_key,

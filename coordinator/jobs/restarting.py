@@ -73,7 +73,7 @@ def restart_job(job_id: UUID, by: str, now: datetime, restarters: Mapping[str, R
             whatever a restarter refuses with. JobNotFound, status 404.
     """
     job = lock_job(job_id)
-    refuse_unless_allowed(JobAction.RESTART, job, restarters)
+    refuse_unless_allowed(JobAction.RESTART, job, now, restarters)
     _refuse_if_followed(job, restarters)
     badly = Job.objects.filter(root_id=job.id, state__in=ENDED_BADLY).prefetch_related("steps")
     followed = _followed(job, [child.target_id for child in badly], restarters)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from coordinator.jobs.acting import cancel_job, resume_job
+from coordinator.jobs.acting import Confirmation, cancel_job, resume_job
 from coordinator.jobs.beginning import BeginJob, begin_job, begun_job
 from coordinator.jobs.cancelling import (
     cancel_waiting_job,
@@ -40,6 +40,7 @@ __all__ = [
     "BeginJob",
     "ClaimedCommand",
     "CommitUnknownError",
+    "Confirmation",
     "Engine",
     "ExportRequest",
     "Intake",

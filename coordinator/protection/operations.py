@@ -32,6 +32,8 @@ class Operation(StrEnum):
     REVERSE_REPLICATE = "ReverseReplicate"
     DISABLE_PROTECTION = "DisableProtection"
     REPAIR_REPLICATION = "RepairReplication"
+    # Beyond ASR: cancelling without the failed-over copy, whose site is lost.
+    ABANDON_FAILOVER = "AbandonFailover"
     # ASR had no operations of these names: pausing was done in Hyper-V Manager.
     PAUSE_REPLICATION = "PauseReplication"
     RESUME_REPLICATION = "ResumeReplication"
@@ -74,6 +76,7 @@ ALLOWED: dict[ProtectionState, tuple[Operation, ...]] = {
         _O.CANCEL_FAILOVER,
         _O.REVERSE_REPLICATE,
         _O.DISABLE_PROTECTION,
+        _O.ABANDON_FAILOVER,
     ),
     _S.UNPLANNED_COMMIT_PENDING: (
         _O.COMMIT,
@@ -81,13 +84,16 @@ ALLOWED: dict[ProtectionState, tuple[Operation, ...]] = {
         _O.CANCEL_FAILOVER,
         _O.REVERSE_REPLICATE,
         _O.DISABLE_PROTECTION,
+        _O.ABANDON_FAILOVER,
     ),
     _S.CHANGING_POINT: (),
     # The copy may be a replica again, so there may be nothing to commit.
-    _S.CHANGING_POINT_FAILED: (_O.CHANGE_PIT, _O.CANCEL_FAILOVER),
+    _S.CHANGING_POINT_FAILED: (_O.CHANGE_PIT, _O.CANCEL_FAILOVER, _O.ABANDON_FAILOVER),
     _S.CANCELLING: (),
     # The other side may be lost meanwhile: then the copy is brought up again where it is.
-    _S.CANCELLING_FAILED: (_O.CHANGE_PIT, _O.CANCEL_FAILOVER),
+    _S.CANCELLING_FAILED: (_O.CHANGE_PIT, _O.CANCEL_FAILOVER, _O.ABANDON_FAILOVER),
+    # Hyper-V removes no replication of a copy whose failover is neither completed nor cancelled.
+    _S.FAILOVER_ABANDONED: (_O.UNPLANNED_FAILOVER, _O.CANCEL_FAILOVER),
     _S.COMMITTING: (),
     _S.COMMITTED: (_O.REVERSE_REPLICATE, _O.DISABLE_PROTECTION),
     _S.REVERSING: (),
@@ -112,6 +118,15 @@ _RUNNING_STATES: dict[ProtectionState, frozenset[Operation]] = {
     _S.PROTECTED: frozenset(_RUNNING),
     _S.INITIAL_REPLICATION: frozenset(
         {_O.REPAIR_REPLICATION, _O.PAUSE_REPLICATION, _O.RESUME_REPLICATION}
+    ),
+    # It is finalized once its replica replicates: what keeps that from it can be mended.
+    _S.INITIAL_REPLICATION_COMPLETED: frozenset(
+        {
+            _O.REPAIR_REPLICATION,
+            _O.PAUSE_REPLICATION,
+            _O.RESUME_REPLICATION,
+            _O.RESYNCHRONIZE,
+        }
     ),
 }
 
@@ -189,6 +204,10 @@ _BLOCKED: dict[ProtectionState, tuple[str, str]] = {
         "The failover was cancelled in part.",
         "Cancel the failover again; or change the recovery point: the copy is brought up again.",
     ),
+    _S.FAILOVER_ABANDONED: (
+        "The failover was abandoned: the copy that it brought up is still failed over.",
+        "Cancel the failover, once the site of that copy is back: it is the replica again then.",
+    ),
     _S.COMMITTING: (
         "The failover is being committed.",
         "Wait until the commit ends, then reverse replicate.",
@@ -225,6 +244,10 @@ _UNCERTAIN = (
     "Which of the two copies is the machine is not certain.",
     "Finish the failover by running it again, or cancel it; then disable protection.",
 )
+_STILL_FAILED_OVER = (
+    "The failover was abandoned: the copy that it brought up is still failed over.",
+    "Cancel the failover first; or remove the machine from the vault only.",
+)
 _ALREADY_OVER = (
     "The machine has been failed over already.",
     "To go back, commit and reverse replicate, then fail over again; or cancel the failover.",
@@ -232,6 +255,18 @@ _ALREADY_OVER = (
 _POINTS_ARE_GONE = (
     "The failover is committed: the other recovery points are gone.",
     "To go back, reverse replicate, then fail over again.",
+)
+_SOURCE_IS_THE_MACHINE = (
+    "The machine still belongs to the side that the failover was to leave.",
+    "Cancel the failover: while the other side is away, the machine is started first.",
+)
+_ABANDONED_ALREADY = (
+    "The failover was abandoned already.",
+    "Cancel the failover, once the site of the failed-over copy is back.",
+)
+_TOO_LATE_TO_ABANDON = (
+    "The failover is committed: the copy that it left can only become the replica.",
+    "Reverse replicate. Is the site lost: start the old copy by hand (osr-agent copy release).",
 )
 _NOT_FAILED_OVER = (
     "The machine has not been failed over.",
@@ -241,15 +276,18 @@ _OWN_ANSWERS: dict[Operation, dict[ProtectionState, tuple[str, str]]] = {
     _O.START_FIRST_COPY: {
         state: _NO_WAITING_COPY for state in ProtectionState if state is not _S.READY_TO_COPY
     },
-    _O.DISABLE_PROTECTION: dict.fromkeys(
-        (
-            _S.PLANNED_FAILOVER_FAILED,
-            _S.UNPLANNED_FAILOVER_FAILED,
-            _S.CHANGING_POINT_FAILED,
-            _S.CANCELLING_FAILED,
+    _O.DISABLE_PROTECTION: {
+        **dict.fromkeys(
+            (
+                _S.PLANNED_FAILOVER_FAILED,
+                _S.UNPLANNED_FAILOVER_FAILED,
+                _S.CHANGING_POINT_FAILED,
+                _S.CANCELLING_FAILED,
+            ),
+            _UNCERTAIN,
         ),
-        _UNCERTAIN,
-    ),
+        _S.FAILOVER_ABANDONED: _STILL_FAILED_OVER,
+    },
     **{
         operation: dict.fromkeys((_S.COMMIT_PENDING, _S.UNPLANNED_COMMIT_PENDING), _ALREADY_OVER)
         for operation in (_O.PLANNED_FAILOVER, _O.UNPLANNED_FAILOVER, _O.TEST_FAILOVER)
@@ -257,6 +295,13 @@ _OWN_ANSWERS: dict[Operation, dict[ProtectionState, tuple[str, str]]] = {
     **{
         operation: {_S.COMMITTED: _POINTS_ARE_GONE, _S.REVERSING_FAILED: _POINTS_ARE_GONE}
         for operation in (_O.CHANGE_PIT, _O.CANCEL_FAILOVER)
+    },
+    _O.ABANDON_FAILOVER: {
+        **dict.fromkeys(
+            (_S.PLANNED_FAILOVER_FAILED, _S.UNPLANNED_FAILOVER_FAILED), _SOURCE_IS_THE_MACHINE
+        ),
+        _S.FAILOVER_ABANDONED: _ABANDONED_ALREADY,
+        **dict.fromkeys((_S.COMMITTED, _S.REVERSING_FAILED), _TOO_LATE_TO_ABANDON),
     },
 }
 _OWN_ANSWERS[_O.COMMIT] = {

@@ -101,6 +101,9 @@ class ProtectionState(StrEnum):
     # The failed-over copy, which is still the active side, may be off and a replica again; the
     # source has not been started.
     CANCELLING_FAILED = "CancelFailoverFailed"
+    # The source is the machine again, and the failed-over copy was left as it was; when its site is
+    # back it is held.
+    FAILOVER_ABANDONED = "FailoverAbandoned"
     # The points are being removed, by CommitFailover or at the start of ReverseReplication.
     COMMITTING = "CommitFailoverStatesBegin"
     # The points are gone; nothing replicates until the direction is reversed.
@@ -191,6 +194,8 @@ class ItemEvent(StrEnum):
     CANCELLING_STOPPED = "cancelling_stopped"
     PLANNED_CANCELLING_STOPPED = "planned_cancelling_stopped"
     CANCELLING_FAILED = "cancelling_failed"
+    # The source is the machine again, or stays it; the other copy is failed over as it was.
+    FAILOVER_ABANDONED = "failover_abandoned"
     # Likewise, of a failover that never got so far as to change sides.
     UNDECIDED_CANCELLING_FAILED = "undecided_cancelling_failed"
     COMMIT_BEGAN = "commit_began"
@@ -242,7 +247,12 @@ TRANSITIONS: dict[tuple[ProtectionState, ItemEvent], ProtectionState] = {
     (_S.PROTECTED, _E.UNPLANNED_FAILOVER_BEGAN): _S.UNPLANNED_FAILOVER,
     **{
         (state, _E.UNPLANNED_FAILOVER_BEGAN): _S.UNPLANNED_FAILOVER_COMPLETING
-        for state in (_S.PLANNED_FAILOVER_FAILED, _S.UNPLANNED_FAILOVER_FAILED)
+        for state in (
+            _S.PLANNED_FAILOVER_FAILED,
+            _S.UNPLANNED_FAILOVER_FAILED,
+            # The failed-over copy is discarded first.
+            _S.FAILOVER_ABANDONED,
+        )
     },
     (_S.UNPLANNED_FAILOVER, _E.UNPLANNED_FAILOVER_STOPPED): _S.PROTECTED,
     (_S.UNPLANNED_FAILOVER, _E.UNPLANNED_FAILOVER_FAILED): _S.UNPLANNED_FAILOVER_FAILED,
@@ -278,8 +288,13 @@ TRANSITIONS: dict[tuple[ProtectionState, ItemEvent], ProtectionState] = {
     # The source is still the active side there.
     **{
         (state, _E.CANCELLING_BEGAN): _S.CANCELLING
-        for state in (_S.PLANNED_FAILOVER_FAILED, _S.UNPLANNED_FAILOVER_FAILED)
+        for state in (
+            _S.PLANNED_FAILOVER_FAILED,
+            _S.UNPLANNED_FAILOVER_FAILED,
+            _S.FAILOVER_ABANDONED,
+        )
     },
+    (_S.CANCELLING, _E.FAILOVER_ABANDONED): _S.FAILOVER_ABANDONED,
     (_S.CANCELLING, _E.FAILOVER_CANCELLED): _S.PROTECTED,
     (_S.CANCELLING, _E.CANCELLING_STOPPED): _S.UNPLANNED_COMMIT_PENDING,
     (_S.CANCELLING, _E.PLANNED_CANCELLING_STOPPED): _S.COMMIT_PENDING,
@@ -329,6 +344,7 @@ DESCRIPTIONS: dict[ProtectionState, str] = {
     _S.CHANGING_POINT_FAILED: "Changing the recovery point failed",
     _S.CANCELLING: "Cancelling the failover",
     _S.CANCELLING_FAILED: "Cancelling the failover failed",
+    _S.FAILOVER_ABANDONED: "Failover abandoned",
     _S.COMMITTING: "Committing the failover",
     _S.COMMITTED: "Failover committed",
     _S.REVERSING: "Reverse replication in progress",

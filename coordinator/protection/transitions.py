@@ -174,9 +174,18 @@ def record_failover_cancelled(item_id: UUID | str) -> ProtectedItem:
     One whose failover never got so far as to change sides keeps its side. The epoch is raised in
     any case: whoever was told the other copy's role must learn of it.
     """
+    return _brought_back(item_id, ItemEvent.FAILOVER_CANCELLED)
+
+
+def record_failover_abandoned(item_id: UUID | str) -> ProtectedItem:
+    """The copy that was left is the machine again; the other one is failed over as it was."""
+    return _brought_back(item_id, ItemEvent.FAILOVER_ABANDONED)
+
+
+def _brought_back(item_id: UUID | str, event: ItemEvent) -> ProtectedItem:
     item = lock_item(item_id)
     failed_over = is_failed_over(item)
-    change_state(item, ItemEvent.FAILOVER_CANCELLED)
+    change_state(item, event)
     if failed_over:
         item.active_location = ActiveLocation(item.active_location).other
     item.role_epoch += 1

@@ -42,14 +42,14 @@ def plan_cancel_failover(machine: MachineSnapshot, *, failed_over: bool) -> Grap
     source_first = not failed_over and source.connected and not copy.connected
     steps = (
         (
-            *_at_source(machine, source, after=(), rule=FailureRule.STOP),
+            *source_steps(machine, source, SOURCE, after=(), rule=FailureRule.STOP),
             *_at_copy(machine, copy, after=("source/start",)),
             *_replicate(machine.once_decided(), source, after="cancel/record"),
         )
         if source_first
         else (
             *_at_copy(machine, copy, after=()),
-            *_at_source(machine.once_decided(), source, after=("cancel/record",)),
+            *source_steps(machine.once_decided(), source, SOURCE, after=("cancel/record",)),
             *_replicate(machine.once_decided(), source, after="source/start"),
         )
     )
@@ -110,20 +110,30 @@ def _at_copy(machine: MachineSnapshot, copy: Side, *, after: tuple[str, ...]) ->
     )
 
 
-def _at_source(
+def source_steps(
     machine: MachineSnapshot,
     source: Side,
+    task: str,
     *,
     after: tuple[str, ...],
     # The failover is cancelled all the same: the item is what it was before.
     rule: FailureRule = FailureRule.WARN,
 ) -> Iterator[StepSpec]:
+    """Has the source take its preparation back, if it has one, and start; none while it is away.
+
+    Args:
+        machine: Its two sides.
+        source: The one it is brought back to.
+        task: Of the step that takes the preparation back.
+        after: Keys of the steps before these.
+        rule: What a failure means.
+    """
     if not source.connected:
         return
     steps = (
         StepSpec(
             key="source/resume",
-            task=SOURCE,
+            task=task,
             kind=StepKind.COMMAND,
             action="cancel_failover",
             after=after,

@@ -134,7 +134,7 @@ def prepared(
         fresh: From `checked_item`.
         kind: Which operation.
         graph: Its plan.
-        arguments: For record functions and the finisher, beside the item's id.
+        arguments: For record functions and the finisher, beside the item's id and role epoch.
     """
     return PreparedOperation(
         scenario=kind.scenario,
@@ -143,7 +143,11 @@ def prepared(
         target=JobTarget("ProtectionEntity", str(fresh.id), fresh.friendly_name),
         graph=graph,
         locks=(item_lock(fresh.id),),
-        arguments={"item_id": str(fresh.id), **(arguments or {})},
+        arguments={
+            "item_id": str(fresh.id),
+            "role_epoch": fresh.role_epoch,
+            **(arguments or {}),
+        },
         enter=Entry(fresh, kind.operation, kind.event),
     )
 

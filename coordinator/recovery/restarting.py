@@ -11,6 +11,7 @@ from coordinator.protection.models import ProtectedItem
 from coordinator.protection.services import lock_item, record_event
 from coordinator.protection.states import ItemEvent, ProtectionState, WrongTransitionError
 from coordinator.recovery import (
+    abandon_failover,
     cancel_failover,
     change_recovery_point,
     commit,
@@ -37,6 +38,9 @@ def _again(event: Callable[[FinishedJob], ItemEvent], record: str) -> Restarter:
             raise _gone(job) from None
         if job.steps.get(record) is StepState.SUCCEEDED:
             return
+        # What it would tell providers now, they would take for something of the past.
+        if job.arguments.get("role_epoch", item.role_epoch) != item.role_epoch:
+            raise _changed(item)
         try:
             record_event(item.id, event(job))
         except WrongTransitionError:
@@ -84,6 +88,7 @@ RESTARTERS: Mapping[str, Restarter] = {
     ),
     change_recovery_point.SCENARIO: _again(lambda _: ItemEvent.POINT_CHANGE_BEGAN, "change/record"),
     cancel_failover.SCENARIO: _again(lambda _: ItemEvent.CANCELLING_BEGAN, "cancel/record"),
+    abandon_failover.SCENARIO: _again(lambda _: ItemEvent.CANCELLING_BEGAN, "abandon/record"),
     commit.SCENARIO: _again(lambda _: ItemEvent.COMMIT_BEGAN, "commit/record"),
     reverse_replication.SCENARIO: _again(_reversal, "update/record"),
 }

@@ -6,12 +6,14 @@ from coordinator.failures import Failure
 from coordinator.recovery.loss import NAMES as FAILOVER_FACTS
 
 __all__ = [
+    "COPY_STILL_RUNNING",
     "FAILOVER_FACTS",
     "cancellation_failure",
     "commit_failure",
     "planned_failover_failure",
     "receiver_failure",
     "reversal_failure",
+    "running_copy_failure",
     "running_source_failure",
     "unplanned_failover_failure",
 ]
@@ -38,6 +40,7 @@ NEVER_COPIED = frozenset(
         "WaitingForInitialReplication",
     }
 )
+COPY_STILL_RUNNING = "FailedOverCopyStillRunning"
 WAITING_COMPLETION = ("Replica", "FailedOverWaitingCompletion")
 # VMState of a machine that may be writing.
 RUNNING = frozenset({"Running", "Starting", "Resuming"})
@@ -85,6 +88,23 @@ def running_source_failure(source_vm_state: str) -> Failure | None:
         ),
         "Turn the machine off at its host, or disconnect the host, then run the failover again. "
         "If the machine is well, leave it where it is.",
+    )
+
+
+def running_copy_failure(copy_vm_state: str) -> Failure | None:
+    """Why a failover must not be abandoned: the failed-over copy runs; None: nobody saw it run."""
+    if copy_vm_state not in RUNNING:
+        return None
+    return Failure(
+        COPY_STILL_RUNNING,
+        f"The machine still runs where it was failed over to (it is {copy_vm_state}), and could "
+        "not be turned off. Both copies must never run at once.",
+        (
+            "Its host answers, but does not carry out what it is told.",
+            "Somebody started it again.",
+        ),
+        "Turn the machine off at its host, or disconnect the host, then abandon the failover "
+        "again. If the machine is well, leave it where it is, or cancel the failover.",
     )
 
 

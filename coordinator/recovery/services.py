@@ -36,8 +36,10 @@ from coordinator.recovery.prepared import (
     prepared,
 )
 from coordinator.recovery.unplanned_services import (
+    abandon_failover,
     cancel_failover,
     change_recovery_point,
+    prepare_abandon_failover,
     prepare_cancel_failover,
     prepare_change_recovery_point,
     prepare_unplanned_failover,
@@ -49,10 +51,12 @@ __all__ = [
     "PlannedFailoverOptions",
     "RecoveryTag",
     "UnplannedFailoverOptions",
+    "abandon_failover",
     "cancel_failover",
     "change_recovery_point",
     "commit_failover",
     "planned_failover",
+    "prepare_abandon_failover",
     "prepare_cancel_failover",
     "prepare_change_recovery_point",
     "prepare_commit",

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from coordinator.jobs.registry import Condition, Escalation, Finisher, RecordFunction, Restarter
 from coordinator.recovery import (
+    abandon_failover,
     cancel_failover,
     change_recovery_point,
     commit,
@@ -33,6 +34,7 @@ RECORDS: Mapping[str, RecordFunction] = {
     "recovery.point_changed": unplanned_records.point_changed,
     "recovery.check_cancellation": unplanned_records.check_cancellation,
     "recovery.failover_cancelled": unplanned_records.failover_cancelled,
+    "recovery.failover_abandoned": unplanned_records.failover_abandoned,
     "recovery.check_commit": records.check_commit,
     "recovery.committed": records.committed,
     "recovery.check_reversal": records.check_reversal,
@@ -50,6 +52,7 @@ MACHINE_FINISHERS: Mapping[str, Finisher] = {
     unplanned_failover.SCENARIO: telling_of_starts(unplanned_records.unplanned_failover_finished),
     change_recovery_point.SCENARIO: telling_of_starts(unplanned_records.point_change_finished),
     cancel_failover.SCENARIO: telling_of_starts(unplanned_records.cancellation_finished),
+    abandon_failover.SCENARIO: telling_of_starts(unplanned_records.abandoning_finished),
     commit.SCENARIO: records.commit_finished,
     reverse_replication.SCENARIO: records.reversal_finished,
     **test_failover.FINISHERS,

@@ -9,7 +9,7 @@ from coordinator.jobs.steps import FailureRule, Graph, Output, StepKind, StepSpe
 from coordinator.recovery.gates import Gate
 from coordinator.recovery.options import RecoveryTag
 from coordinator.recovery.planned_failover import START, last_of, network_steps, start_step
-from coordinator.recovery.snapshot import MachineSnapshot
+from coordinator.recovery.snapshot import MachineSnapshot, Side
 from coordinator.recovery.undoing import undo_steps
 
 SCENARIO = "UnplannedFailover"
@@ -88,6 +88,59 @@ def plan_unplanned_failover(
             *plan.undo(repeated=repeated),
         ),
     )
+
+
+def turn_off_steps(
+    machine: MachineSnapshot,
+    side: Side,
+    *,
+    turn_off: tuple[str, str],
+    look: tuple[str, str],
+    after: tuple[str, ...] = (),
+) -> Iterator[StepSpec]:
+    """Turns a copy off and looks at it, without waiting for its site for long: both may fail.
+
+    Args:
+        machine: Its two sides.
+        side: The one of the copy.
+        turn_off: Task and key of the step that turns it off.
+        look: The same of the one that reads its state, "state" in its result.
+        after: Keys of the steps before these.
+    """
+    task, key = turn_off
+    yield _best_effort(
+        machine,
+        side,
+        StepSpec(
+            key=key,
+            task=task,
+            kind=StepKind.COMMAND,
+            action="stop_virtual_machine",
+            inputs={"turn_off": True},
+            after=after,
+            time_limit_seconds=TURN_OFF_SECONDS,
+            gate=Gate.FAILOVER,
+            expected_seconds=3,
+        ),
+    )
+    look_task, look_key = look
+    yield _best_effort(
+        machine,
+        side,
+        StepSpec(
+            key=look_key,
+            task=look_task,
+            kind=StepKind.COMMAND,
+            action="read_virtual_machine",
+            after=(key,),
+            time_limit_seconds=READ_SECONDS,
+            gate=Gate.FAILOVER,
+        ),
+    )
+
+
+def _best_effort(machine: MachineSnapshot, side: Side, spec: StepSpec) -> StepSpec:
+    return machine.on(side, replace(spec, on_failure=FailureRule.WARN, attempts=1))
 
 
 class _Plan:
@@ -182,29 +235,12 @@ class _Plan:
                 )
             )
             after = ("prepare",)
-        yield self._at_source(
-            StepSpec(
-                key="turn-off",
-                task=SHUT_DOWN,
-                kind=StepKind.COMMAND,
-                action="stop_virtual_machine",
-                inputs={"turn_off": True},
-                after=after,
-                time_limit_seconds=TURN_OFF_SECONDS,
-                gate=Gate.FAILOVER,
-                expected_seconds=3,
-            )
-        )
-        yield self._at_source(
-            StepSpec(
-                key="source/read",
-                task=FAIL_OVER,
-                kind=StepKind.COMMAND,
-                action="read_virtual_machine",
-                after=("turn-off",),
-                time_limit_seconds=READ_SECONDS,
-                gate=Gate.FAILOVER,
-            )
+        yield from turn_off_steps(
+            self.machine,
+            self.machine.active,
+            turn_off=(SHUT_DOWN, "turn-off"),
+            look=(FAIL_OVER, "source/read"),
+            after=after,
         )
 
     def failover(
@@ -263,8 +299,7 @@ class _Plan:
         return Output(step, field, optional=True) if self.connected else ""
 
     def _at_source(self, spec: StepSpec) -> StepSpec:
-        best_effort = replace(spec, on_failure=FailureRule.WARN, attempts=1)
-        return self.machine.on(self.machine.active, best_effort)
+        return _best_effort(self.machine, self.machine.active, spec)
 
     def _at_target(
         self, action: str, key: str, after: tuple[str, ...], inputs: dict[str, object]

@@ -1,4 +1,4 @@
-"""Record functions and finishers of unplanned failover, change of recovery point, cancellation."""
+"""Record functions and finishers of unplanned failover, change of point, cancelling, abandoning."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from coordinator.protection.services import (
     lock_item,
     record_event,
     record_failed_over,
+    record_failover_abandoned,
     record_failover_cancelled,
     record_point_changed,
     want_started,
@@ -153,20 +154,63 @@ def cancellation_finished(job: FinishedJob) -> str | None:
     )
 
 
+def failover_abandoned(call: RecordCall) -> Mapping[str, object]:
+    """The source is the machine again; a failed-over copy seen running stops it all."""
+    _fail_on(rules.running_copy_failure(str(call.inputs["copy_vm_state"] or "")))
+    item = record_failover_abandoned(_item_id(call.arguments))
+    want_started(item.id, call.now)
+    return {}
+
+
+def abandoning_finished(job: FinishedJob) -> str | None:
+    """Says where the machine is, and what is left to do about the other copy."""
+    item = lock_item(_item_id(job.arguments))
+    if item.state == ProtectionState.CANCELLING:
+        runs = any(failure.code == rules.COPY_STILL_RUNNING for failure in job.failures)
+        return _left_failed_over(job, item, touched=began(job, "copy/turn-off") and not runs)
+    side = item.active_location.lower()
+    where = (
+        f"{item.friendly_name} runs on the {side} side again"
+        if job.steps.get("source/start") is StepState.SUCCEEDED
+        else f"{item.friendly_name} belongs to the {side} side again, and is started when that "
+        "side can be reached"
+    )
+    return (
+        f"{where}. It replicates nowhere: its failed-over copy is held when its site is back; "
+        "cancel the failover then."
+    )
+
+
 def _cancellation_failed(job: FinishedJob, item: ProtectedItem) -> str:
-    untouched = not began(job, "cancel/replica") and not job.arguments.get("failed_before")
-    if untouched and is_failed_over(item):
+    if job.arguments.get("abandoned"):
+        record_event(item.id, ItemEvent.FAILOVER_ABANDONED)
+        return _abandoned(item)
+    if is_failed_over(item):
+        return _left_failed_over(job, item, touched=began(job, "cancel/replica"))
+    record_event(item.id, ItemEvent.UNDECIDED_CANCELLING_FAILED)
+    return _undecided(job, item)
+
+
+def _left_failed_over(job: FinishedJob, item: ProtectedItem, *, touched: bool) -> str:
+    """The failed-over copy is still the machine, and as it was unless something touched it."""
+    if not touched and not job.arguments.get("failed_before"):
         event = by_kind(item, ItemEvent.PLANNED_CANCELLING_STOPPED, ItemEvent.CANCELLING_STOPPED)
         record_event(item.id, event)
         return f"{item.friendly_name} was not touched: it is failed over as before."
-    if not is_failed_over(item):
-        record_event(item.id, ItemEvent.UNDECIDED_CANCELLING_FAILED)
-        return _undecided(job, item)
     record_event(item.id, ItemEvent.CANCELLING_FAILED)
     return (
         f"Whether the failed-over copy of {item.friendly_name} is off is not certain. Cancel the "
         "failover again: it takes up where it stopped; or change the recovery point, which brings "
         "that copy up again."
+    )
+
+
+def _abandoned(item: ProtectedItem) -> str:
+    """Of a failover that was abandoned before: the copy stays held, wherever it broke off."""
+    side = item.active_location.lower()
+    return (
+        f"{item.friendly_name} belongs to the {side} side as before. Cancel the failover again "
+        "once the other side can be reached: it takes up where it stopped."
     )
 
 

@@ -1,16 +1,17 @@
-"""Unplanned failover of single machines, change of recovery point, and cancellation."""
+"""Unplanned failover of single machines, change of point, cancelling, and abandoning it."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from coordinator.failures import refuse
+from coordinator.failures import RefusedError, refuse
 from coordinator.jobs.models import Job
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.queries import points_of
 from coordinator.protection.rules import Operation
 from coordinator.protection.services import RequestOrigin, is_failed_over
 from coordinator.protection.states import FailoverType, ItemEvent, ProtectionState
+from coordinator.recovery import abandon_failover as abandonment
 from coordinator.recovery import cancel_failover as cancellation
 from coordinator.recovery import change_recovery_point as point_change
 from coordinator.recovery import unplanned_failover as unplanned
@@ -27,7 +28,11 @@ from coordinator.recovery.prepared import (
 from coordinator.recovery.recovery_points import Point, missing_point_failure
 
 BEGUN_BEFORE = frozenset(
-    {ProtectionState.PLANNED_FAILOVER_FAILED, ProtectionState.UNPLANNED_FAILOVER_FAILED}
+    {
+        ProtectionState.PLANNED_FAILOVER_FAILED,
+        ProtectionState.UNPLANNED_FAILOVER_FAILED,
+        ProtectionState.FAILOVER_ABANDONED,
+    }
 )
 FAILED_BEFORE = frozenset(
     {*BEGUN_BEFORE, ProtectionState.CHANGING_POINT_FAILED, ProtectionState.CANCELLING_FAILED}
@@ -114,17 +119,10 @@ def prepare_cancel_failover(item: ProtectedItem, now: datetime) -> PreparedOpera
     failed_over = is_failed_over(fresh)
     source = machine.passive if failed_over else machine.active
     if not source.connected and fresh.failover_type != FailoverType.UNPLANNED:
-        raise refuse(
-            "SourceNotConnected",
-            f"The failover of {fresh.friendly_name} cannot be cancelled: the server of the side "
-            "it came from is not connected, so that it would run on neither side.",
-            causes=[
-                "The provider's service is stopped, or its server is down.",
-                "The network between it and the coordinator is interrupted.",
-            ],
-            action="Wait until the server is connected; or leave the machine where it is and "
-            "commit.",
-            status=409,
+        raise _source_not_connected(
+            fresh,
+            "cancelled",
+            "Wait until the server is connected; or leave the machine where it is and commit.",
         )
     return prepared(
         fresh,
@@ -135,6 +133,34 @@ def prepare_cancel_failover(item: ProtectedItem, now: datetime) -> PreparedOpera
             ItemEvent.CANCELLING_BEGAN,
         ),
         cancellation.plan_cancel_failover(machine, failed_over=failed_over),
+        {
+            "failed_before": fresh.state in FAILED_BEFORE,
+            "abandoned": fresh.state == ProtectionState.FAILOVER_ABANDONED,
+        },
+    )
+
+
+def prepare_abandon_failover(item: ProtectedItem, now: datetime) -> PreparedOperation:
+    """Checks and plans to bring a machine back without its failed-over copy; writes nothing.
+
+    Raises:
+        RefusedError: As `prepare_unplanned_failover`; SourceNotConnected (409).
+
+    Source: SPEC FO-4, FO-6, FO-7.
+    """
+    fresh = checked_item(item, Operation.ABANDON_FAILOVER)
+    machine = snapshot(fresh, now)
+    if not machine.passive.connected:
+        raise _source_not_connected(fresh, "abandoned", "Wait until the server is connected.")
+    return prepared(
+        fresh,
+        Kind(
+            Operation.ABANDON_FAILOVER,
+            abandonment.SCENARIO,
+            abandonment.FRIENDLY_NAME,
+            ItemEvent.CANCELLING_BEGAN,
+        ),
+        abandonment.plan_abandon_failover(machine),
         {"failed_before": fresh.state in FAILED_BEFORE},
     )
 
@@ -199,6 +225,37 @@ def cancel_failover(item: ProtectedItem, origin: RequestOrigin, now: datetime) -
     """
     return begin_once(
         item, cancellation.SCENARIO, lambda: prepare_cancel_failover(item, now), origin, now
+    )
+
+
+def abandon_failover(item: ProtectedItem, origin: RequestOrigin, now: datetime) -> Job:
+    """Starts a machine where it came from, without the failed-over copy, whose site is lost.
+
+    What was written in that copy is lost, once the failover is cancelled. Until then it is held.
+
+    Raises:
+        RefusedError: As `prepare_abandon_failover`.
+
+    Idempotent: By the origin's client request id.
+
+    Source: SPEC FO-4, FO-6, FO-7.
+    """
+    return begin_once(
+        item, abandonment.SCENARIO, lambda: prepare_abandon_failover(item, now), origin, now
+    )
+
+
+def _source_not_connected(item: ProtectedItem, what: str, action: str) -> RefusedError:
+    return refuse(
+        "SourceNotConnected",
+        f"The failover of {item.friendly_name} cannot be {what}: the server of the side it came "
+        "from is not connected, so that it would run on neither side.",
+        causes=[
+            "The provider's service is stopped, or its server is down.",
+            "The network between it and the coordinator is interrupted.",
+        ],
+        action=action,
+        status=409,
     )
 
 

@@ -9,11 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from azure.core.exceptions import HttpResponseError
 
 from coordinator.config.waiting import wait_for
+from deploy.lab.control.operator import JobFailedError
 from deploy.lab.control.sites import Sites
 from deploy.lab.control.stage import Stage, StageOptions
 from deploy.lab.judge import double_running_seconds
+from deploy.lab.site.faults import Fault, FaultKind
 from deploy.lab.site.topology import find_topology
 from deploy.story.story import TO_RECOVERY, Narrator, Story
 
@@ -95,6 +98,72 @@ def test_the_old_primary_is_held_and_said_to_be_until_somebody_decides(story: St
     assert running(story) == [cast.source_site]
     assert effects_of(story, "network_adapter.connected") > 0
     wait_for("the event to go", lambda: "OldPrimaryHeld" not in open_events(story), LIMIT_SECONDS)
+    assert ran_twice(story) == 0
+    assert sites.duplicate_effects() == 0
+
+
+@pytest.mark.spec("FO-4")
+def test_when_the_site_it_went_to_is_lost_too_the_machine_goes_on_where_it_came_from(
+    story: Story,
+) -> None:
+    operator, sites, cast = story.operator, story.sites, story.cast
+    source = operator.clouds()[cast.source_cloud]
+    sites.kill(cast.source_site)
+    job = operator.unplanned_failover(source, story.item, TO_RECOVERY, with_source=False)
+    operator.wait_for_job(job, LIMIT_SECONDS)
+    sites.start(cast.source_site)
+    wait_for("the old copy held", lambda: "OldPrimaryHeld" in open_events(story), LIMIT_SECONDS)
+    sites.kill(cast.target_site)
+    operator.wait_for_job(operator.abandon_failover(source, story.item), LIMIT_SECONDS)
+    assert running(story) == [cast.source_site]
+    story.wait_for_state("FailoverAbandoned")
+    wait_for("the event to go", lambda: "OldPrimaryHeld" not in open_events(story), LIMIT_SECONDS)
+
+    sites.start(cast.target_site)
+    wait_for("the event", lambda: "OldPrimaryHeld" in open_events(story), LIMIT_SECONDS)
+    assert running(story) == [cast.source_site]
+    operator.wait_for_job(operator.cancel_failover(source, story.item), LIMIT_SECONDS)
+    story.wait_for_state("Protected")
+    wait_for("the event to go", lambda: "OldPrimaryHeld" not in open_events(story), LIMIT_SECONDS)
+    assert running(story) == [cast.source_site]
+    assert ran_twice(story) == 0
+    assert sites.duplicate_effects() == 0
+
+
+@pytest.mark.spec("FO-4", "JB-2")
+def test_a_failover_whose_target_dies_in_the_middle_is_taken_back_at_once(story: Story) -> None:
+    operator, sites, cast = story.operator, story.sites, story.cast
+    source = operator.clouds()[cast.source_cloud]
+    hang = Fault(kind=FaultKind.HANG, cmdlet="Start-VMFailover")
+    sites.admin(cast.target_site).add_fault(hang)
+    job = operator.planned_failover(source, story.item, TO_RECOVERY)
+
+    def past_return() -> bool:
+        tasks = operator.job(job).tasks or []
+        return any(task.name == "VmFailover" and task.state == "InProgress" for task in tasks)
+
+    def cancelled() -> bool:
+        try:
+            operator.cancel_job(job)
+        except HttpResponseError:
+            return False
+        return True
+
+    wait_for("the failover to begin", past_return, LIMIT_SECONDS)
+    assert not cancelled()
+    sites.kill(cast.target_site)
+    wait_for("the site to be lost", cancelled, LIMIT_SECONDS)
+    with pytest.raises(JobFailedError):
+        operator.wait_for_job(job, LIMIT_SECONDS)
+    story.wait_for_state("PlannedFailoverFailed")
+
+    back = operator.cancel_failover(source, story.item)
+    wait_for("the machine to run", lambda: running(story) == [cast.source_site], LIMIT_SECONDS)
+    # The other side is settled when it can be reached.
+    sites.start(cast.target_site)
+    operator.wait_for_job(back, LIMIT_SECONDS)
+    story.wait_for_state("Protected")
+    assert running(story) == [cast.source_site]
     assert ran_twice(story) == 0
     assert sites.duplicate_effects() == 0
 

@@ -15,7 +15,7 @@ from coordinator.failures import Failure
 from coordinator.protection.models import MachineRole, ProtectedItem
 from coordinator.protection.roles.rules import Role, role_of
 from coordinator.protection.sides import fabric_of_side
-from coordinator.protection.states import ActiveLocation
+from coordinator.protection.states import ActiveLocation, ProtectionState
 
 MOST_ADAPTERS = 64
 MOST_TROUBLE = 500
@@ -149,14 +149,25 @@ def _held(item: ProtectedItem, location: ActiveLocation) -> Failure:
     here = fabric_of_side(item.pairing, location)
     there = fabric_of_side(item.pairing, location.other)
     name = item.friendly_name
+    cause = f"{name} was failed over to {there.friendly_name} without plan; now its site is back."
+    action = (
+        f"Decide: reverse replicate {name} to protect it again, which gives up what only the held "
+        f"copy has; or cancel the failover to go back to the held copy, which gives up what {name} "
+        "wrote since."
+    )
+    if item.state == ProtectionState.FAILOVER_ABANDONED:
+        cause = f"The failover of {name} was abandoned; now the site it went to is back."
+        action = (
+            f"Decide: cancel the failover, which makes the held copy the replica of {name} again "
+            "and gives up what was written in it; or fail over again, which gives up that too, and "
+            f"what {name} wrote since."
+        )
     return Failure(
         "OldPrimaryHeld",
         f"The copy of {name} on {here.friendly_name} that a failover left behind is held: it is "
         "off, and its network adapters are disconnected.",
-        (f"{name} was failed over to {there.friendly_name} without plan; now its site is back.",),
-        f"Decide: reverse replicate {name} to protect it again, which gives up what only the held "
-        f"copy has; or cancel the failover to go back to the held copy, which gives up what {name} "
-        "wrote since. By hand on the VMM server: osr-agent copy release.",
+        (cause,),
+        f"{action} By hand on the VMM server: osr-agent copy release.",
     )
 
 

@@ -84,8 +84,9 @@ def role_of(
     if location is active:
         return Role.UNDECIDED if state in UNDECIDED_STATES else Role.ACTIVE
     # A source of a planned failover is prepared, which Hyper-V does not let start; one of an
-    # unplanned failover could.
-    return Role.HELD if failover_type == FailoverType.UNPLANNED else Role.REPLICA
+    # unplanned failover could, and so could a failed-over copy that was left behind.
+    held = failover_type == FailoverType.UNPLANNED or state == _S.FAILOVER_ABANDONED
+    return Role.HELD if held else Role.REPLICA
 
 
 def follow(

@@ -199,6 +199,7 @@ PLAN_OPERATIONS = (
     "Commit",
     "CancelFailover",
     "ReverseReplicate",
+    "AbandonFailover",
 )
 
 

@@ -14,7 +14,7 @@ from azure.core.exceptions import (
     ServiceRequestError,
     ServiceResponseError,
 )
-from azure.core.rest import HttpRequest
+from azure.core.rest import HttpRequest, HttpResponse
 from azure.identity import ClientSecretCredential
 from azure.mgmt.recoveryservices import RecoveryServicesClient
 from azure.mgmt.recoveryservices.models import Sku, Vault
@@ -88,16 +88,7 @@ class Operator:
 
     def registration_key(self) -> str:
         """A new registration key file's text."""
-        group, vault = self._where
-        path = (
-            f"/subscriptions/{self.connection.subscription_id}/resourceGroups/{group}"
-            f"/providers/Microsoft.RecoveryServices/vaults/{vault}/registrationKeys"
-        )
-        request = HttpRequest(
-            "POST", path, params={"api-version": "2025-08-01"}, json={"properties": {}}
-        )
-        response = self.recovery.send_request(request)
-        response.raise_for_status()
+        response = self._post("/registrationKeys", {"properties": {}})
         return str(response.json()["properties"]["keyFile"])
 
     def fabrics(self) -> dict[str, models.Fabric]:
@@ -249,6 +240,14 @@ class Operator:
         begin = self.recovery.replication_protected_items.begin_failover_cancel
         return self._begin(begin, cloud.fabric_name, cloud.name, item)
 
+    def abandon_failover(self, cloud: Cloud, item: str) -> str:
+        """Begins bringing a machine back without its failed-over copy; gives the job's name."""
+        response = self._post(
+            f"/replicationFabrics/{cloud.fabric_name}/replicationProtectionContainers/{cloud.name}"
+            f"/replicationProtectedItems/{item}/abandonFailover"
+        )
+        return _job_of(response.headers["Location"])
+
     def commit(self, cloud: Cloud, item: str) -> str:
         """Begins committing a failover; gives the job's name."""
         begin = self.recovery.replication_protected_items.begin_failover_commit
@@ -273,6 +272,14 @@ class Operator:
             self.recovery.replication_jobs.get(*self._where, name)
         )
         return properties
+
+    def cancel_job(self, name: str) -> None:
+        """Asks for a job to end early.
+
+        Raises:
+            HttpResponseError: The job does not allow it.
+        """
+        self._post(f"/replicationJobs/{name}/cancel")
 
     def jobs(self) -> Iterable[models.Job]:
         return self.recovery.replication_jobs.list(*self._where)
@@ -305,6 +312,20 @@ class Operator:
             raise JobFailedError(f"{job.friendly_name} {job.state}: {'; '.join(texts)}")
         return job
 
+    def _post(self, path: str, body: object = None) -> HttpResponse:
+        """A call below the vault that the SDK has no method for."""
+        group, vault = self._where
+        request = HttpRequest(
+            "POST",
+            f"/subscriptions/{self.connection.subscription_id}/resourceGroups/{group}"
+            f"/providers/Microsoft.RecoveryServices/vaults/{vault}{path}",
+            params={"api-version": "2025-08-01"},
+            json=body,
+        )
+        response = self.recovery.send_request(request)
+        response.raise_for_status()
+        return response
+
     def _begin(self, begin: Callable[..., Any], *arguments: Any) -> str:
         """Starts a long-running operation and gives the name of its job.
 
@@ -329,9 +350,14 @@ class Operator:
             except (ServiceRequestError, ServiceResponseError):
                 # The SDK does not repeat a POST whose answer was lost; with the id we may.
                 return None
-            return locations[-1].partition("/operationresults/")[2].partition("?")[0]
+            return _job_of(locations[-1])
 
         return wait_for("the API to take the operation", begun, REPEAT_SECONDS)
+
+
+def _job_of(location: str) -> str:
+    """Name of the job that an answer's Location leads to."""
+    return location.partition("/operationresults/")[2].partition("?")[0]
 
 
 def _properties(resource: Any) -> Any:

@@ -201,10 +201,13 @@ class ReturnCampaign:
             lost = [each for each in standings if not each.decided and not each.busy]
             for each in lost:
                 await self._lead_out(each)
+            copying = [each for each in standings if each.copying]
+            for each in copying:
+                await self._have_copied(each)
             wrong = await self._wrong(standings)
-            if not busy and not lost and not wrong and not await self._unheeded():
+            if not (busy or lost or copying or wrong or await self._unheeded()):
                 return
-            if busy or lost:
+            if busy or lost or copying:
                 quiet_since = loop.time()
             elif loop.time() - quiet_since > NUDGE_AFTER_SECONDS:
                 await self._start_by_hand(standings, wrong)
@@ -217,6 +220,11 @@ class ReturnCampaign:
             if not (await self._operate(item.name, operation)).endswith(f"{operation} {item.name}"):
                 continue
             return
+
+    async def _have_copied(self, item: Standing) -> None:
+        """Repairs a comparison that broke off with the site, as its health asks people to."""
+        if "repair" in await self._stage.run(self._stage.coordinator.allowed, item.name):
+            await self._operate(item.name, "repair")
 
     async def _start_by_hand(self, standings: list[Standing], wrong: dict[str, Any]) -> None:
         """A failover whose last step, starting, failed leaves a machine that nobody started."""

@@ -36,10 +36,11 @@ from coordinator.jobs.services import (
     read_arrival,
     store_result,
 )
+from coordinator.protection import services as protection
 from coordinator.protection import steps as protection_steps
 from coordinator.protection.models import PairedHost, Pairing, Policy, ProtectedItem
 from coordinator.protection.operations import allowed_operations
-from coordinator.protection.queries import roles_of
+from coordinator.protection.queries import picture_of, roles_of
 from coordinator.protection.requests import RequestOrigin
 from coordinator.protection.roles.rules import Role, role_of
 from coordinator.protection.roles.servers import watch_servers
@@ -56,6 +57,9 @@ from tests.integration.jobs.fake_provider import register
 ORIGIN = RequestOrigin(started_by="chaos")
 TURN = timedelta(seconds=2)
 LOCATIONS = {"Primary": SITES[0], "Recovery": SITES[1]}
+COPYING = frozenset(
+    {ProtectionState.INITIAL_REPLICATION, ProtectionState.INITIAL_REPLICATION_COMPLETED}
+)
 Operation = Callable[[ProtectedItem, datetime], Job]
 
 OPERATIONS: Mapping[str, Operation] = {
@@ -69,6 +73,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "commit": lambda item, now: recovery.commit_failover(item, ORIGIN, now),
     "reverse": lambda item, now: recovery.reverse_replicate(item, ORIGIN, now),
     "cancel": lambda item, now: recovery.cancel_failover(item, ORIGIN, now),
+    "abandon": lambda item, now: recovery.abandon_failover(item, ORIGIN, now),
+    "repair": lambda item, now: protection.repair_replication(item, ORIGIN, now),
 }
 ASKED_FOR = {
     "planned": "PlannedFailover",
@@ -77,6 +83,8 @@ ASKED_FOR = {
     "commit": "Commit",
     "reverse": "ReverseReplicate",
     "cancel": "CancelFailover",
+    "abandon": "AbandonFailover",
+    "repair": "RepairReplication",
 }
 
 
@@ -102,14 +110,21 @@ class TurningClock:
 
 @dataclass(frozen=True)
 class Standing:
-    """How an item stands."""
+    """How an item stands.
+
+    Attributes:
+        copying: Its copies are being compared, after which it is protected.
+        told: For people: its state, and how both sides replicate.
+    """
 
     name: str
     vm_id: str
     state: str
     active_site: str
     decided: bool
+    copying: bool
     busy: bool
+    told: str
 
 
 class ChaosCoordinator:
@@ -304,7 +319,8 @@ class ChaosCoordinator:
     def allowed(self, name: str) -> list[str]:
         """What the machine's state allows."""
         item = ProtectedItem.objects.get(vault=self._vault, name=name)
-        words = {str(word) for word in allowed_operations(ProtectionState(item.state))}
+        allowed = allowed_operations(ProtectionState(item.state), picture_of(item))
+        words = {str(word) for word in allowed}
         return [asked for asked, word in ASKED_FOR.items() if word in words]
 
     def start_by_hand(self, name: str) -> None:
@@ -351,7 +367,9 @@ class ChaosCoordinator:
                 state=item.state,
                 active_site=LOCATIONS[item.active_location],
                 decided=item.state not in undecided,
+                copying=item.state in COPYING,
                 busy=item.id in running,
+                told=f"{item.state} {picture_of(item)}",
             )
             for item in ProtectedItem.objects.filter(vault=self._vault).order_by("name")
         ]

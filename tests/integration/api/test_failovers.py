@@ -58,6 +58,7 @@ def test_the_sdk_fails_over_without_the_source_changes_the_point_and_cancels(
         "CancelFailover",
         "ReverseReplicate",
         "DisableProtection",
+        "AbandonFailover",
     ]
     [job] = program.site_recovery.replication_jobs.list(*program.scope)
     details = job.properties.custom_details

@@ -106,6 +106,7 @@ def test_the_sdk_pairs_protects_fails_over_commits_and_reverses(
         "CancelFailover",
         "ReverseReplicate",
         "DisableProtection",
+        "AbandonFailover",
     ]
     final = items.begin_failover_commit(*where(program, sites), "Item-1").result()
     assert final.properties.allowed_operations == ["ReverseReplicate", "DisableProtection"]

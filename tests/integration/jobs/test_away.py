@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from coordinator.fabrics.models import Provider
+from coordinator.failures import RefusedError
 from coordinator.jobs.engine import advance
 from coordinator.jobs.models import Command, Job
 from coordinator.jobs.registry import Registry
@@ -138,6 +139,43 @@ def test_a_cancelled_job_waits_for_nothing_at_a_site_that_is_lost(
         "fail-over": "Cancelled",
         "release": "Warned",
         "start-again": "Warned",
+    }
+
+
+@pytest.mark.spec("JB-2")
+def test_a_job_past_its_point_of_no_return_is_cancelled_once_the_site_it_waits_for_is_lost(
+    provider: FakeProvider, other: FakeProvider, clock: Clock
+) -> None:
+    """The site it fails over to dies: nobody has to wait out the time of its last command."""
+    job = begin(
+        provider,
+        clock,
+        command("stop", other.id),
+        command("fail-over", provider.id, "stop", point_of_no_return=True, time_limit_seconds=900),
+        command("start", provider.id, "fail-over"),
+        command("start-again", other.id, undoes="stop"),
+    )
+    [stop] = other.fetch()
+    other.answer(stop, clock())
+    advance(job.id, REGISTRY, clock)
+    provider.fetch()
+    pass_(clock, LEASE_SECONDS - 1, other)
+    with pytest.raises(RefusedError) as refused:
+        cancel_job(job.id, "operator", clock())
+    assert refused.value.failure.code == "CancelNotPossible"
+    pass_(clock, 2, other)
+    cancel_job(job.id, "operator", clock())
+    for _ in range(2):
+        pass_(clock, 2, other)
+    job.refresh_from_db()
+    assert job.state == JobState.FAILED
+    assert "unknown" in job.errors[-1]["message"]
+    # The replica may have failed over: nothing is taken back without looking.
+    assert states(job) == {
+        "stop": "Succeeded",
+        "fail-over": "Failed",
+        "start": "Cancelled",
+        "start-again": "Skipped",
     }
 
 

@@ -11,8 +11,8 @@ from coordinator.failures import RefusedError
 from coordinator.jobs import queries
 from coordinator.jobs.job_actions import JobAction
 from coordinator.jobs.models import Command, Job, OperationLock
-from coordinator.jobs.services import begin_job, cancel_job, restart_job, resume_job
-from coordinator.jobs.states import CommandState, JobState
+from coordinator.jobs.services import Confirmation, begin_job, cancel_job, restart_job, resume_job
+from coordinator.jobs.states import CommandState, JobState, StepState
 from coordinator.jobs.steps import Graph, StepKind, TaskSpec
 from coordinator.jobs.stored_failures import read_failure
 from tests.integration.jobs.fake_provider import FakeProvider, fail
@@ -208,14 +208,45 @@ def test_a_manual_action_waits_for_a_person_and_keeps_the_note(plan: Plan) -> No
     plan.begin(steps, machine("a", pid))
     assert plan.job.state == JobState.SUSPENDED
     assert actions(plan.job) == (JobAction.CANCEL, JobAction.RESUME)
-    resume_job(plan.job.id, "The cables are in.", "admin", plan.clock())
+    resume_job(plan.job.id, Confirmation(by="admin", comments="The cables are in."), plan.clock())
     with pytest.raises(RefusedError) as refused:
-        resume_job(plan.job.id, "Again.", "admin", plan.clock())
+        resume_job(plan.job.id, Confirmation(by="admin", comments="Again."), plan.clock())
     assert code_of(refused) == "ResumeNotPossible"
     plan.advance()
     assert plan.job.state == JobState.IN_PROGRESS
     assert plan.job.steps.get(key="ask").result == {"comments": "The cables are in.", "by": "admin"}
     plan.run()
+    assert plan.job.state == JobState.SUCCEEDED
+
+
+@pytest.mark.spec("JB-2", "RP-2")
+def test_a_confirmation_that_comes_twice_does_not_confirm_the_next_action(plan: Plan) -> None:
+    plan.begin((manual("ask"), manual("ask-again", "ask")))
+    done = Confirmation(by="admin", comments="Done.", request_id="request-1")
+    resume_job(plan.job.id, done, plan.clock())
+    plan.advance()
+    assert plan.job.state == JobState.SUSPENDED
+    resume_job(plan.job.id, done, plan.clock())
+    plan.advance()
+    assert plan.job.steps.get(key="ask-again").state == StepState.IN_PROGRESS
+    other = Confirmation(by="admin", comments="Done too.", request_id="request-2")
+    resume_job(plan.job.id, other, plan.clock())
+    plan.advance()
+    assert plan.job.state == JobState.SUCCEEDED
+    # Also of a job that has ended.
+    assert resume_job(plan.job.id, done, plan.clock()).id == plan.job.id
+
+
+@pytest.mark.spec("JB-2", "RP-2")
+def test_a_confirmation_of_another_action_than_the_one_that_waits_is_refused(plan: Plan) -> None:
+    plan.begin((manual("ask"),))
+    with pytest.raises(RefusedError) as refused:
+        resume_job(plan.job.id, Confirmation(by="admin", task="Elsewhere"), plan.clock())
+    assert code_of(refused) == "ResumeNotPossible"
+    assert "Look" in refused.value.failure.recommended_action
+    [task] = {step.task for step in plan.job.steps.all()}
+    resume_job(plan.job.id, Confirmation(by="admin", task=task), plan.clock())
+    plan.advance()
     assert plan.job.state == JobState.SUCCEEDED
 
 
@@ -231,7 +262,7 @@ def test_a_manual_action_that_nobody_comes_for_is_escalated_once(plan: Plan) -> 
     assert call.step_key == "ask"
     assert call.inputs == {"instructions": "Look at it."}
     assert plan.job.state == JobState.SUSPENDED
-    resume_job(plan.job.id, "", "admin", plan.clock())
+    resume_job(plan.job.id, Confirmation(by="admin"), plan.clock())
     plan.advance()
     assert plan.job.state == JobState.SUCCEEDED
 
@@ -251,7 +282,7 @@ def test_a_manual_action_that_nobody_comes_for_is_an_event_until_somebody_does(
     assert failure.possible_causes
     assert str(plan.job.id) in failure.recommended_action
     if end == "resume":
-        resume_job(plan.job.id, "", "admin", plan.clock())
+        resume_job(plan.job.id, Confirmation(by="admin"), plan.clock())
     else:
         cancel(plan)
     assert not Event.objects.filter(cleared_at=None).exists()
@@ -262,7 +293,7 @@ def test_a_member_s_manual_action_suspends_the_plan_and_is_resumed_there(plan: P
     asking = machine("a", plan.provider.id, graph=Graph(TASKS, (manual("ask"),)))
     plan.begin((group("all", "a"),), asking)
     assert plan.job.state == plan.child("a").state == JobState.SUSPENDED
-    resume_job(plan.job.id, "Done.", "admin", plan.clock())
+    resume_job(plan.job.id, Confirmation(by="admin", comments="Done."), plan.clock())
     plan.advance()
     assert plan.job.state == plan.child("a").state == JobState.SUCCEEDED
     assert plan.job.children_suspended == 0

@@ -8,13 +8,16 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from coordinator.fabrics.models import Provider
 from coordinator.failures import RefusedError
 from coordinator.jobs import queries
 from coordinator.jobs.models import Command, OperationLock, Step
 from coordinator.jobs.queries import JobFilters
 from coordinator.jobs.services import begin_job, cancel_job
 from coordinator.jobs.states import JobState
-from tests.integration.jobs.fake_provider import FakeProvider, fail
+from coordinator.jobs.sweep import sweep
+from coordinator.vaults.models import Vault
+from tests.integration.jobs.fake_provider import FakeProvider, fail, register
 from tests.integration.jobs.families_for_tests import Plan, machine, manual, plan_steps
 from tests.integration.jobs.jobs_for_tests import Clock, command, request
 from tests.integration.jobs.test_job_actions import cancel, code_of
@@ -79,6 +82,38 @@ def test_a_member_that_fails_while_a_cancelled_plan_winds_up_holds_up_no_other(p
     assert plan.states()["boot-1"] == "InProgress"
     cancel(plan)
     assert plan.run({"a/start": fail()})[-1] == {"b/start"}
+    assert plan.child("b").state == JobState.SUCCEEDED
+    assert plan.job.finished_at is not None
+    assert not OperationLock.objects.exists()
+
+
+@pytest.mark.spec("RP-5")
+def test_a_cancelled_plan_leads_no_member_to_an_end_that_a_lost_site_stands_against(
+    plan: Plan,
+) -> None:
+    lost, clock = plan.provider, plan.clock
+    there = register(Vault.objects.get(id=lost.vault_id), "vmm-beijing", clock())
+    plan.begin(plan_steps("a", "b"), machine("a", lost.id), machine("b", there.id))
+
+    def answer_there() -> None:
+        for sent in there.fetch():
+            there.answer(sent, clock())
+        plan.advance()
+
+    answer_there()
+    assert plan.answer_all() == {"a/stop"}
+    assert set(plan.fetch()) == {"a/move"}
+    [move] = there.fetch()
+    Provider.objects.filter(id=there.id).update(connected_at=clock())
+    clock.pass_(60)
+    Provider.objects.filter(id=there.id).update(last_heartbeat_at=clock())
+    cancel(plan)
+    sweep(clock())
+    plan.advance()
+    assert plan.child("a").state == JobState.FAILED
+    there.answer(move, clock())
+    plan.advance()
+    answer_there()
     assert plan.child("b").state == JobState.SUCCEEDED
     assert plan.job.finished_at is not None
     assert not OperationLock.objects.exists()

@@ -17,7 +17,14 @@ from coordinator.failures import Failure, RefusedError
 from coordinator.jobs.engine import advance
 from coordinator.jobs.models import Job
 from coordinator.jobs.registry import FinishedJob, RecordCall, Registry, StepFailedError
-from coordinator.jobs.services import Engine, begin_job, cancel_job, restart_job, resume_job
+from coordinator.jobs.services import (
+    Confirmation,
+    Engine,
+    begin_job,
+    cancel_job,
+    restart_job,
+    resume_job,
+)
 from coordinator.jobs.states import JobState
 from coordinator.jobs.steps import Graph
 from coordinator.jobs.sweep import sweep
@@ -84,7 +91,7 @@ class Fate:
 
     def resume(self) -> None:
         with suppress(RefusedError), transaction.atomic():
-            resume_job(self.job.id, "Done.", "somebody", self.clock())
+            resume_job(self.job.id, Confirmation(by="somebody", comments="Done."), self.clock())
 
     def cancel(self) -> None:
         """The whole, or one of its children."""

@@ -57,6 +57,10 @@ def cancel(world: World) -> Job:
     return run(world, lambda: recovery.cancel_failover(world.item(), ORIGIN, world.now))
 
 
+def abandon(world: World) -> Job:
+    return run(world, lambda: recovery.abandon_failover(world.item(), ORIGIN, world.now))
+
+
 def commit(world: World) -> Job:
     return run(world, lambda: recovery.commit_failover(world.item(), ORIGIN, world.now))
 

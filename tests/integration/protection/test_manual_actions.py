@@ -7,7 +7,7 @@ from django.db import transaction
 
 from coordinator.events.queries import EventFilters, events_of
 from coordinator.jobs.models import Job
-from coordinator.jobs.services import resume_job
+from coordinator.jobs.services import Confirmation, resume_job
 from coordinator.jobs.states import JobState
 from coordinator.protection.rules import Operation
 from tests.integration.protection.plan_stage import PlanStage, make_plan_stage, manual
@@ -54,7 +54,7 @@ def test_a_plan_that_nobody_comes_for_is_an_event_until_it_is_resumed(
     assert job.state == JobState.SUSPENDED
 
     with transaction.atomic():
-        resume_job(job.id, "Done, ticket 7", "operator", world.now)
+        resume_job(job.id, Confirmation(by="operator", comments="Done, ticket 7"), world.now)
     world.turn()
     job.refresh_from_db()
     assert job.state == JobState.SUCCEEDED

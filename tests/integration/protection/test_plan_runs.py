@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from opensiterecovery.provider.v1 import script_pb2
 
 from coordinator.jobs.models import Job, OperationLock
-from coordinator.jobs.services import cancel_job, resume_job
+from coordinator.jobs.services import Confirmation, cancel_job, resume_job
 from coordinator.jobs.states import JobState
 from coordinator.protection.models import ProtectedItem
 from coordinator.protection.requests import RequestOrigin
@@ -91,6 +91,18 @@ def test_a_plan_goes_there_and_back(plan_stage: PlanStage) -> None:
             assert len(plan_stage.children(job)) == 4
         plan_stage.report()
     assert {item.active_location for item in ProtectedItem.objects.all()} == {"Primary"}
+    assert {item.state for item in ProtectedItem.objects.all()} == {ProtectionState.PROTECTED}
+
+
+@pytest.mark.spec("FO-7", "RP-5")
+def test_the_failover_of_a_plan_is_abandoned_and_cancelled_later(plan_stage: PlanStage) -> None:
+    plan_stage.make_plan([[1, 2], [3, 4]])
+    plan_stage.well(PLANNED)
+    plan_stage.well(Operation.ABANDON_FAILOVER)
+    assert {item.active_location for item in ProtectedItem.objects.all()} == {"Primary"}
+    abandoned = {ProtectionState.FAILOVER_ABANDONED}
+    assert {item.state for item in ProtectedItem.objects.all()} == abandoned
+    plan_stage.well(Operation.CANCEL_FAILOVER)
     assert {item.state for item in ProtectedItem.objects.all()} == {ProtectionState.PROTECTED}
 
 
@@ -233,7 +245,9 @@ def test_a_manual_action_suspends_the_plan_until_it_is_confirmed_with_a_note(
     assert job.state == JobState.SUSPENDED
     assert len(plan_stage.hyperv.order("start_virtual_machine")) == 2
     with transaction.atomic():
-        resume_job(job.id, "Done, ticket 7", "operator", plan_stage.world.now)
+        resume_job(
+            job.id, Confirmation(by="operator", comments="Done, ticket 7"), plan_stage.world.now
+        )
     plan_stage.world.turn()
     job.refresh_from_db()
     assert job.state == JobState.SUCCEEDED

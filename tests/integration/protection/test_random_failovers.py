@@ -46,6 +46,7 @@ ACTIVE = {
     S.PROTECTED: {("Primary", "Replicating")},
     S.COMMIT_PENDING: {("Replica", "FailedOverWaitingCompletion")},
     S.UNPLANNED_COMMIT_PENDING: {("Replica", "FailedOverWaitingCompletion")},
+    S.FAILOVER_ABANDONED: {("Primary", "Replicating")},
     S.COMMITTED: {("Replica", "FailedOver")},
 }
 
@@ -71,6 +72,7 @@ class Walk:
             ),
             "ChangePit": partial(recovery.change_recovery_point, item, change, ORIGIN, world.now),
             "CancelFailover": partial(recovery.cancel_failover, item, ORIGIN, world.now),
+            "AbandonFailover": partial(recovery.abandon_failover, item, ORIGIN, world.now),
             "Commit": partial(recovery.commit_failover, item, ORIGIN, world.now),
             "ReverseReplicate": partial(recovery.reverse_replicate, item, ORIGIN, world.now),
         }

@@ -21,10 +21,10 @@ from coordinator.protection.roles.starting import (
     SCENARIO,
     not_started_key,
     start_machines,
-    want_started,
 )
 from coordinator.protection.services import disable_protection, ingest_replication, ingest_roles
 from tests.integration.protection.failover_stage import (
+    abandon,
     cancel,
     copies,
     fail_over,
@@ -68,19 +68,24 @@ def come_back(world: World, site: str = "vmm-shanghai") -> None:
 
 
 def tell_held(
-    world: World, *, held: bool = True, epoch: int | None = None, trouble: str = ""
+    world: World,
+    *,
+    site: str = "vmm-shanghai",
+    held: bool = True,
+    epoch: int | None = None,
+    trouble: str = "",
 ) -> None:
     item = world.item()
     copy = role_pb2.HeldCopy(
         item_id=str(item.id),
-        location="Primary",
+        location="Primary" if site == "vmm-shanghai" else "Recovery",
         epoch=item.role_epoch if epoch is None else epoch,
         held=held,
         trouble=trouble,
         adapters=[role_pb2.HeldAdapter(adapter_id="A", name="Network Adapter", switch_name="net")],
     )
     with transaction.atomic():
-        ingest_roles(world.fabric("vmm-shanghai").id, [copy], world.now)
+        ingest_roles(world.fabric(site).id, [copy], world.now)
 
 
 def tell_nothing_held(world: World) -> None:
@@ -140,6 +145,18 @@ def test_a_held_copy_is_told_of_once_with_the_choice(protected: World) -> None:
     held = role_at(protected, "vmm-shanghai").held_adapters
     assert [(adapter.adapter_id, adapter.switch_name) for adapter in held] == [("A", "net")]
     assert role_at(protected, "vmm-beijing").held_adapters == ()
+
+
+def test_a_copy_of_an_abandoned_failover_is_told_of_with_its_choice(protected: World) -> None:
+    fail_over(protected)
+    lose(protected, "vmm-beijing")
+    abandon(protected)
+    come_back(protected, "vmm-beijing")
+    tell_held(protected, site="vmm-beijing")
+    [event] = [event for event in open_events(protected) if event.code == "OldPrimaryHeld"]
+    assert "cancel the failover" in event.failure["recommendedAction"]
+    assert "reverse replicate" not in event.failure["recommendedAction"]
+    assert "abandoned" in event.failure["possibleCauses"][0]
 
 
 def test_a_copy_that_cannot_be_held_is_told_of_until_it_is(protected: World) -> None:
@@ -415,35 +432,6 @@ def test_a_start_that_fails_is_told_and_tried_again(protected: World) -> None:
     assert "VirtualMachineNotStarted" not in codes(protected)
     key = not_started_key(protected.item().id)
     assert Event.objects.filter(key=key).count() == 1
-
-
-def test_a_failover_cancelled_while_its_source_is_away_starts_the_source_when_it_is_back(
-    protected: World,
-) -> None:
-    lose(protected)
-    fail_over(protected)
-    cancel(protected)
-    assert copies(protected)[1].vm_state == "Off"
-    item = protected.item()
-    protected.hyperv.copies[item.primary_host, item.vm_id].vm_state = "Off"
-    protected.pass_(60)
-    start_machines(protected.now)
-    assert started(protected) == []
-    come_back(protected)
-    start_machines(protected.now)
-    protected.turn()
-    assert copies(protected)[0].vm_state == "Running"
-
-
-def test_wanting_a_start_twice_begins_one(protected: World) -> None:
-    with transaction.atomic():
-        want_started(protected.item().id, protected.now)
-        want_started(protected.item().id, protected.now)
-    protected.pass_(31)
-    come_back(protected)
-    start_machines(protected.now)
-    start_machines(protected.now)
-    assert len(started(protected)) == 1
 
 
 @pytest.mark.spec("EV-1", "EN-10")

@@ -36,6 +36,7 @@ OPERATIONS = (
     Operation.CHANGE_PIT,
     Operation.COMMIT,
     Operation.CANCEL_FAILOVER,
+    Operation.ABANDON_FAILOVER,
     Operation.REVERSE_REPLICATE,
     Operation.TEST_FAILOVER,
     Operation.TEST_FAILOVER_CLEANUP,
@@ -47,6 +48,7 @@ LEADS_TO: Mapping[Operation, ProtectionState] = {
     Operation.CHANGE_PIT: S.UNPLANNED_COMMIT_PENDING,
     Operation.COMMIT: S.COMMITTED,
     Operation.CANCEL_FAILOVER: S.PROTECTED,
+    Operation.ABANDON_FAILOVER: S.FAILOVER_ABANDONED,
     Operation.REVERSE_REPLICATE: S.PROTECTED,
 }
 # Cmdlets with which each changes something.
@@ -56,6 +58,7 @@ CMDLETS: Mapping[Operation, tuple[str, ...]] = {
     Operation.CHANGE_PIT: ("Stop-VMFailover", "Start-VMFailover", "Start-VM"),
     Operation.COMMIT: ("Complete-VMFailover",),
     Operation.CANCEL_FAILOVER: ("Stop-VMFailover", "Start-VM", "Resume-VMReplication"),
+    Operation.ABANDON_FAILOVER: ("Stop-VM", "Stop-VMFailover", "Start-VM"),
     Operation.REVERSE_REPLICATE: (
         "Complete-VMFailover",
         "Set-VMReplication",
@@ -127,6 +130,7 @@ def _plain(world: LabWorld, item: ProtectedItem, operation: Operation) -> Callab
     return {
         Operation.COMMIT: lambda: recovery.commit_failover(item, ORIGIN, world.now),
         Operation.CANCEL_FAILOVER: lambda: recovery.cancel_failover(item, ORIGIN, world.now),
+        Operation.ABANDON_FAILOVER: lambda: recovery.abandon_failover(item, ORIGIN, world.now),
         Operation.REVERSE_REPLICATE: lambda: recovery.reverse_replicate(item, ORIGIN, world.now),
         Operation.TEST_FAILOVER_CLEANUP: lambda: clean_up_test_failover(
             item, "Seen.", ORIGIN, world.now

@@ -62,6 +62,7 @@ def test_a_role_has_azures_id_and_azures_rights_first(
         (f"{ITEMS}/remove/action", {OWNER, CONTRIBUTOR}),
         (f"{ITEMS}/unplannedFailover/action", {OWNER, CONTRIBUTOR, OPERATOR}),
         (f"{ITEMS}/failoverCancel/action", {OWNER, CONTRIBUTOR, OPERATOR}),
+        (f"{ITEMS}/abandonFailover/action", {OWNER, CONTRIBUTOR, OPERATOR}),
         (f"{ITEMS}/addDisks/action", {OWNER, CONTRIBUTOR}),
         (f"{VAULTS}/replicationJobs/resume/action", {OWNER, CONTRIBUTOR, OPERATOR}),
         (f"{VAULTS}/replicationJobs/read", {OWNER, CONTRIBUTOR, OPERATOR, READER}),

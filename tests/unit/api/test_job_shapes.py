@@ -52,6 +52,7 @@ def job(state: JobState, *errors: JobError) -> JobView:
             state=state,
             halted=False,
             past_return=False,
+            held_up=False,
             asks=False,
             restartable=False,
             child=False,

@@ -11,7 +11,7 @@ from coordinator.jobs.states import JobState
 
 pytestmark = pytest.mark.spec("JB-2")
 
-FLAGS = ("halted", "past_return", "asks", "restartable", "child")
+FLAGS = ("halted", "past_return", "held_up", "asks", "restartable", "child")
 ALL_FACTS = [
     JobFacts("Planned failover", "VM1", state, *flags)
     for state in JobState
@@ -21,7 +21,8 @@ ALL_FACTS = [
 
 def expected(action: JobAction, facts: JobFacts) -> bool:
     if action is JobAction.CANCEL:
-        return not (facts.state.ended or facts.halted or facts.past_return)
+        returns = not facts.past_return or facts.held_up
+        return returns and not (facts.state.ended or facts.halted)
     if action is JobAction.RESTART:
         return facts.state is JobState.FAILED and facts.restartable and not facts.child
     return facts.asks and not facts.state.ended

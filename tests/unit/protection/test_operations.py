@@ -12,7 +12,14 @@ from coordinator.protection.operations import (
 )
 from coordinator.protection.states import ProtectionState
 
-PENDING = ["Commit", "ChangePit", "CancelFailover", "ReverseReplicate", "DisableProtection"]
+PENDING = [
+    "Commit",
+    "ChangePit",
+    "CancelFailover",
+    "ReverseReplicate",
+    "DisableProtection",
+    "AbandonFailover",
+]
 EXPECTED = {
     ProtectionState.ENABLING_FAILED: ["DisableProtection"],
     ProtectionState.READY_TO_COPY: ["StartInitialReplication", "DisableProtection"],
@@ -32,8 +39,9 @@ EXPECTED = {
     ProtectionState.UNPLANNED_FAILOVER_FAILED: ["UnplannedFailover", "CancelFailover"],
     ProtectionState.COMMIT_PENDING: PENDING,
     ProtectionState.UNPLANNED_COMMIT_PENDING: PENDING,
-    ProtectionState.CHANGING_POINT_FAILED: ["ChangePit", "CancelFailover"],
-    ProtectionState.CANCELLING_FAILED: ["ChangePit", "CancelFailover"],
+    ProtectionState.CHANGING_POINT_FAILED: ["ChangePit", "CancelFailover", "AbandonFailover"],
+    ProtectionState.CANCELLING_FAILED: ["ChangePit", "CancelFailover", "AbandonFailover"],
+    ProtectionState.FAILOVER_ABANDONED: ["UnplannedFailover", "CancelFailover"],
     ProtectionState.COMMITTED: ["ReverseReplicate", "DisableProtection"],
     ProtectionState.REVERSING_FAILED: ["ReverseReplicate", "DisableProtection"],
     ProtectionState.DISABLING_FAILED: ["DisableProtection"],

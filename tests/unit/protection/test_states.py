@@ -101,6 +101,7 @@ def test_the_story_of_an_unplanned_failover_and_back_ends_protected() -> None:
         ProtectionState.PLANNED_FAILOVER_FAILED,
         ProtectionState.UNPLANNED_FAILOVER_FAILED,
         ProtectionState.CANCELLING_FAILED,
+        ProtectionState.FAILOVER_ABANDONED,
     ],
 )
 def test_a_cancelled_failover_leads_back_to_protected(state: ProtectionState) -> None:

@@ -11,6 +11,7 @@ from coordinator.jobs.steps import FailureRule, Graph
 from coordinator.protection.networks.failover_planner import CopyPlace, WayBackPlan
 from coordinator.protection.policies.rules import Authentication
 from coordinator.protection.rules import FailoverNetworks
+from coordinator.recovery.abandon_failover import plan_abandon_failover
 from coordinator.recovery.cancel_failover import plan_cancel_failover
 from coordinator.recovery.change_recovery_point import plan_change_recovery_point
 from coordinator.recovery.commit import plan_commit
@@ -308,6 +309,38 @@ def test_a_cancellation_turns_the_copy_off_before_the_source_is_started(
     )
 
 
+@pytest.mark.spec("FO-4", "FO-7")
+def test_an_abandoned_failover_starts_the_source_without_counting_on_the_copy() -> None:
+    graph = plan_abandon_failover(MACHINE)
+    validate_graph(graph, actions=RECORDS)
+    assert [(action, who) for _, action, who in lines(graph)] == [
+        ("stop_virtual_machine", "active"),
+        ("read_virtual_machine", "active"),
+        ("recovery.failover_abandoned", "coordinator"),
+        ("cancel_failover", "passive"),
+        ("start_virtual_machine", "passive"),
+    ]
+    assert in_a_row(
+        graph, "copy/turn-off", "copy/read", "abandon/record", "source/resume", "source/start"
+    )
+    at_copy = [s for s in graph.steps if s.key.startswith("copy/")]
+    assert all(s.on_failure is FailureRule.WARN and s.attempts == 1 for s in at_copy)
+    assert sum(s.time_limit_seconds for s in at_copy) < 90
+    # The source is told as the machine that it is from then on.
+    told = {s.key: s.inputs.get("vm") for s in graph.steps}
+    assert told["copy/turn-off"] == MACHINE.at(MACHINE.active)
+    assert told["source/start"] == MACHINE.once_decided().at(MACHINE.passive)
+
+
+@pytest.mark.spec("FO-4", "FO-7")
+def test_an_abandoned_failover_asks_nothing_of_a_site_that_is_away() -> None:
+    lost = replace(MACHINE, active=replace(MACHINE.active, connected=False))
+    graph = plan_abandon_failover(lost)
+    validate_graph(graph, actions=RECORDS)
+    assert [s.key for s in graph.steps] == ["abandon/record", "source/resume", "source/start"]
+    assert graph.tasks[0].skipped_reason.endswith("is not connected.")
+
+
 @pytest.mark.spec("FO-4")
 def test_another_point_is_gone_to_on_the_side_the_machine_runs_on() -> None:
     graph = plan_change_recovery_point(MACHINE, point_id="p1")
@@ -358,6 +391,7 @@ GRAPHS = {
     "unplanned": plan_unplanned_failover(MACHINE, source_site_operations=True),
     "point": plan_change_recovery_point(MACHINE),
     "cancel": plan_cancel_failover(MACHINE, failed_over=True),
+    "abandon": plan_abandon_failover(MACHINE),
     "commit": plan_commit(MACHINE),
     "reverse": plan_reverse_replication(MACHINE, committed=False, compare=True),
 }

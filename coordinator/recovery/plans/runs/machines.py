@@ -22,6 +22,7 @@ from coordinator.protection.services import (
 )
 from coordinator.protection.states import ActiveLocation, FailoverDirection
 from coordinator.recovery import (
+    abandon_failover,
     cancel_failover,
     commit,
     planned_failover,
@@ -43,6 +44,7 @@ from coordinator.recovery.plans.runs.starting import prepare_start, unstarted_it
 from coordinator.recovery.plans.runs.testing import DrillRun, testing_of_run
 from coordinator.recovery.prepared import PreparedOperation
 from coordinator.recovery.services import (
+    prepare_abandon_failover,
     prepare_cancel_failover,
     prepare_commit,
     prepare_planned_failover,
@@ -59,6 +61,7 @@ SCENARIOS: Mapping[Operation, str] = {
     Operation.COMMIT: commit.SCENARIO,
     Operation.REVERSE_REPLICATE: reverse_replication.SCENARIO,
     Operation.CANCEL_FAILOVER: cancel_failover.SCENARIO,
+    Operation.ABANDON_FAILOVER: abandon_failover.SCENARIO,
 }
 FRIENDLY_NAMES: Mapping[Operation, str] = {
     Operation.TEST_FAILOVER: "Test failover",
@@ -68,6 +71,7 @@ FRIENDLY_NAMES: Mapping[Operation, str] = {
     Operation.COMMIT: commit.FRIENDLY_NAME,
     Operation.REVERSE_REPLICATE: reverse_replication.FRIENDLY_NAME,
     Operation.CANCEL_FAILOVER: cancel_failover.FRIENDLY_NAME,
+    Operation.ABANDON_FAILOVER: abandon_failover.FRIENDLY_NAME,
 }
 ENTITY = "ProtectionEntity"
 WITH_NETWORKS = frozenset({Operation.PLANNED_FAILOVER, Operation.UNPLANNED_FAILOVER})
@@ -171,7 +175,9 @@ def _busy(items: Sequence[ProtectedItem], operation: Operation, now: datetime) -
     """
     keys = {item_lock(item.id): item for item in items}
     found: dict[str, str] = {}
-    for key, job in sorted(running_jobs_for(keys).items()):
+    running = running_jobs_for(keys).items()
+    # Jobs of many machines are held in one order, whichever plans meet at them.
+    for key, job in sorted(running, key=lambda each: (each[1].id, each[0])):
         end_housekeeping(keys[key], now)
         try:
             refuse_if_busy(key)
@@ -221,6 +227,7 @@ def preparer(
         Operation.COMMIT: lambda item: prepare_commit(item, now),
         Operation.REVERSE_REPLICATE: lambda item: prepare_reverse_replication(item, now),
         Operation.CANCEL_FAILOVER: lambda item: prepare_cancel_failover(item, now),
+        Operation.ABANDON_FAILOVER: lambda item: prepare_abandon_failover(item, now),
     }
     return preparers[options.operation]
 

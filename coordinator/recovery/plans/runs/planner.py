@@ -33,6 +33,7 @@ WHOLE: dict[Operation, tuple[str, str]] = {
     Operation.COMMIT: ("CommitAllActionGroup", "Commit"),
     Operation.REVERSE_REPLICATE: ("ReverseReplicateAllActionGroup", "Reverse replicate"),
     Operation.CANCEL_FAILOVER: ("CancelFailoverAllActionGroup", "Cancel failover"),
+    Operation.ABANDON_FAILOVER: ("AbandonFailoverAllActionGroup", "Abandon failover"),
 }
 
 

@@ -121,6 +121,7 @@ ALLOWED: Mapping[ProtectionState, set[str]] = {
     S.UNPLANNED_FAILOVER_FAILED: {"UnplannedFailover", "CancelFailover"},
     S.CHANGING_POINT_FAILED: {"CancelFailover"},
     S.CANCELLING_FAILED: {"CancelFailover"},
+    S.FAILOVER_ABANDONED: {"UnplannedFailover", "CancelFailover"},
     S.REVERSING_FAILED: {"ReverseReplicate"},
 }
 WRONG = [

@@ -50,6 +50,7 @@ OURS = {
     f"GET {_ITEM}/targetComputeSizes": "COR",
     f"POST {_ITEM}/dryRun": "COR",
     f"POST {_ITEM}/failoverCancel": "CO",
+    f"POST {_ITEM}/abandonFailover": "CO",
     f"POST {_ITEM}/lookBeforeFailover": "CO",
     f"POST {_ITEM}/pauseReplication": "CO",
     f"POST {_ITEM}/resumeReplication": "CO",
@@ -57,6 +58,7 @@ OURS = {
     f"GET {_PLAN}/revisions": "COR",
     f"POST {_PLAN}/dryRun": "COR",
     f"POST {_PLAN}/failoverCancel": "CO",
+    f"POST {_PLAN}/abandonFailover": "CO",
     f"POST {_PLAN}/lookBeforeFailover": "CO",
 }
 OURS_BELOW = {"/webhooks": "C", "/replicationProtectionIntents": "C"}
