@@ -88,12 +88,7 @@ def test_a_cmdlet_that_hangs_is_outlived_by_the_death_of_its_agent(
 ) -> None:
     sites.admin("Beijing").add_fault(Fault(kind=FaultKind.HANG, cmdlet="Start-VMFailover"))
     job = fail_over(protected)
-
-    def at_the_failover() -> bool:
-        tasks = protected.operator.job(job).tasks or []
-        return any(task.name == "VmFailover" and task.state == "InProgress" for task in tasks)
-
-    wait_for("the failover to begin", at_the_failover, JOB_LIMIT_SECONDS)
+    protected.operator.wait_for_task(job, "VmFailover", JOB_LIMIT_SECONDS)
     group = protected.stage.group()
     group.kill_program(agent_program("Beijing"))
     sites.admin("Beijing").clear_faults()

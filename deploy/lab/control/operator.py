@@ -308,9 +308,29 @@ class Operator:
 
         job = wait_for(f"job {name}", ended, limit_seconds)
         if job.state != "Succeeded":
-            texts = [error_text(error) for error in job.errors or []]
-            raise JobFailedError(f"{job.friendly_name} {job.state}: {'; '.join(texts)}")
+            raise _ended_otherwise(job)
         return job
+
+    def wait_for_task(self, name: str, task: str, limit_seconds: float) -> None:
+        """Follows a job until it is at a task.
+
+        Args:
+            name: The job's name.
+            task: The task's.
+            limit_seconds: When to give up.
+
+        Raises:
+            JobFailedError: It ended before.
+        """
+
+        def begun() -> bool:
+            job = self.job(name)
+            if job.state in ENDED:
+                raise _ended_otherwise(job)
+            tasks = job.tasks or []
+            return any(each.name == task and each.state == "InProgress" for each in tasks)
+
+        wait_for(f"job {name} to be at {task}", begun, limit_seconds)
 
     def _post(self, path: str, body: object = None) -> HttpResponse:
         """A call below the vault that the SDK has no method for."""
@@ -353,6 +373,11 @@ class Operator:
             return _job_of(locations[-1])
 
         return wait_for("the API to take the operation", begun, REPEAT_SECONDS)
+
+
+def _ended_otherwise(job: models.JobProperties) -> JobFailedError:
+    texts = [error_text(error) for error in job.errors or []]
+    return JobFailedError(f"{job.friendly_name} {job.state}: {'; '.join(texts)}")
 
 
 def _job_of(location: str) -> str:
