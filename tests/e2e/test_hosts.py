@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -59,14 +60,21 @@ def test_a_host_that_joins_a_paired_cloud_is_configured_and_one_that_leaves_it_c
     assert sites.duplicate_effects() == duplicates
 
 
-@pytest.mark.timeout(300)
-@pytest.mark.spec("PO-3")
-def test_certificates_are_renewed_while_a_machine_replicates_and_it_stays_healthy(
-    paired: Story, sites: Sites, stage: Stage
-) -> None:
+@pytest.fixture
+def protected(paired: Story) -> Iterator[Story]:
     story = story_of(MACHINE, paired)
     story.protect_machine()
+    yield story
     cloud = story.operator.clouds()["GoldCloud1"]
+    story.operator.wait_for_job(story.operator.disable(cloud, story.item), LIMIT_SECONDS)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.usefixtures("protected")
+@pytest.mark.spec("PO-3")
+def test_certificates_are_renewed_while_a_machine_replicates_and_it_stays_healthy(
+    sites: Sites, stage: Stage
+) -> None:
     old = {name: host["certificateThumbprint"] for name, host in hosts(stage).items()}
 
     renewed = osr(stage, "pair", "renew-certificates", "GoldCloud1")
@@ -101,4 +109,3 @@ def test_certificates_are_renewed_while_a_machine_replicates_and_it_stays_health
     assert shown["protectionState"] == "Protected"
     statistics = shown["providerSpecificDetails"]["statistics"]
     assert statistics["errors"] <= 1
-    story.operator.wait_for_job(story.operator.disable(cloud, story.item), LIMIT_SECONDS)
