@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.returning.campaign import ReturnCampaign
+from tests.chaos.returning.campaign import IDLE_ROUNDS, ReturnCampaign, ReturnVerdict
 from tests.chaos.returning.stage import ReturnStage
 
 # Set by `tests/chaos/run --scenario return`.
@@ -35,3 +35,13 @@ async def test_whatever_dies_and_returns_no_machine_ever_runs_twice(tmp_path: Pa
     assert verdict.ok, document
     assert verdict.kills
     assert verdict.operations
+
+
+def test_a_campaign_in_which_everything_is_refused_is_not_well() -> None:
+    verdict, found = ReturnVerdict(), []
+    for begun in (1, *[0] * (IDLE_ROUNDS + 1), 1):
+        before = verdict.operations.total()
+        verdict.operations["planned"] += begun
+        verdict.round_ended(before)
+        found.append(verdict.ok)
+    assert found == [True, *[True] * IDLE_ROUNDS, False, True]

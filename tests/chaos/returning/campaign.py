@@ -30,6 +30,8 @@ SETTLE_SECONDS = 400.0
 TURN_SECONDS = 8.0
 NUDGE_AFTER_SECONDS = 8.0
 POLL_SECONDS = 0.3
+# More rounds in a row in which every operation was refused would put nothing to the test.
+IDLE_ROUNDS = 2
 # How often each happens, beside the others.
 KILL, RETURN, OPERATE, REBOOT = 2, 3, 7, 1
 THERE_AND_BACK = ("unplanned", "reverse", "planned", "commit", "reverse", "unplanned")
@@ -37,7 +39,11 @@ THERE_AND_BACK = ("unplanned", "reverse", "planned", "commit", "reverse", "unpla
 
 @dataclass
 class ReturnVerdict:
-    """What a campaign found."""
+    """What a campaign found.
+
+    Attributes:
+        idle_rounds: The last ones, in a row, in which every operation was refused.
+    """
 
     rounds: int = 0
     orders: int = 0
@@ -56,12 +62,26 @@ class ReturnVerdict:
     owners_wrong: dict[str, Any] = field(default_factory=dict)
     unsettled: list[str] = field(default_factory=list)
     unknown_disks: int = 0
+    idle_rounds: int = 0
 
     @property
     def ok(self) -> bool:
         return not (
-            self.double_running_seconds or self.owners_wrong or self.unsettled or self.unknown_disks
+            self.double_running_seconds
+            or self.owners_wrong
+            or self.unsettled
+            or self.unknown_disks
+            or self.idle_rounds > IDLE_ROUNDS
         )
+
+    def round_ended(self, begun_before: int) -> None:
+        """Counts the rounds in a row, up to this one, in which nothing was begun.
+
+        Args:
+            begun_before: Operations that had been begun when it started.
+        """
+        idle = self.operations.total() == begun_before
+        self.idle_rounds = self.idle_rounds + 1 if idle else 0
 
     def as_json(self) -> dict[str, object]:
         counts = {
@@ -103,7 +123,7 @@ class ReturnCampaign:
 
     async def _round(self, number: int) -> None:
         chance = random.Random(f"{self._seed}/{number}")
-        happened = []
+        happened, begun_before = [], self.verdict.operations.total()
         machine = chance.choice(sorted(self._stage.vm_ids))
         traveller = asyncio.create_task(self._there_and_back(machine), name=f"{machine} travels")
         for _ in range(EVENTS_IN_A_ROUND + len(self._stage.vm_ids)):
@@ -113,6 +133,7 @@ class ReturnCampaign:
                 await asyncio.sleep(chance.expovariate(1.0))
         await self._give_all_power(chance)
         happened.append(await traveller)
+        self.verdict.round_ended(begun_before)
         self._tell(f"round {number}: {', '.join(happened)}")
         await self._settle(number)
 
