@@ -26,6 +26,7 @@ from coordinator.protection.offline.rules import Stage, stage_of, waits_for
 from coordinator.protection.operations import Operation, allowed_operations, why_not
 from coordinator.protection.pairing.generations import host_generation_errors
 from coordinator.protection.policies.rules import WIRE_AUTHENTICATION, Authentication, InstanceType
+from coordinator.protection.replication.conditions import stopped_by_state
 from coordinator.protection.replication.rpo import rpo_seconds
 from coordinator.protection.replication.windows import Window
 from coordinator.protection.resource_names import check_resource_name
@@ -64,6 +65,7 @@ __all__ = [
     "replica_deletion_failure",
     "rpo_seconds",
     "stage_of",
+    "stopped_by_state",
     "subnet_mask",
     "waits_for",
     "why_not",

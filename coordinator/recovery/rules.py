@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from coordinator.failures import Failure
+from coordinator.protection.rules import stopped_by_state
 from coordinator.recovery.loss import NAMES as FAILOVER_FACTS
 
 __all__ = [
@@ -124,10 +127,12 @@ def planned_failover_failure(source: tuple[str, str], target: tuple[str, str]) -
         target: Mode and state of its replica.
     """
     if source not in FIT_SOURCES:
-        return _not_ready("The machine", source, "Primary and Replicating")
+        failure = _not_ready("The machine", source, "Primary and Replicating")
+        return _with_way_on(failure, source)
     prepared = source == ("Primary", "PreparedForFailover")
     if target not in (BEGUN_TARGETS if prepared else FIT_TARGETS):
-        return _not_ready("The replica", target, "Replica and Replicating")
+        failure = _not_ready("The replica", target, "Replica and Replicating")
+        return _with_way_on(failure, target)
     return None
 
 
@@ -173,4 +178,18 @@ def _not_ready(what: str, seen: tuple[str, str], wanted: str) -> Failure:
             "Somebody changed the replication in Hyper-V Manager.",
         ),
         "Bring the replication back to normal, then repeat the operation.",
+    )
+
+
+def _with_way_on(failure: Failure, seen: tuple[str, str]) -> Failure:
+    """Says what leads out of the state that a side of a planned failover is in."""
+    mode, state = seen
+    stopped = stopped_by_state(state, primary=mode == "Primary")
+    if stopped is None:
+        return failure
+    return replace(
+        failure,
+        possible_causes=(stopped.cause,),
+        recommended_action=f"{stopped.action} Then run the planned failover again. If it cannot "
+        "wait: unplanned failover, which may lose what has not been sent.",
     )

@@ -70,7 +70,7 @@ _DISKS_NOT_CHANGED = Condition(
     "The disk could not be copied to the replica.",
     "Remove the cause that Hyper-V names, then repair replication: osr protect repair.",
 )
-BY_STATE: Mapping[str, Condition] = {
+_BY_STATE: Mapping[str, Condition] = {
     "Error": _NOT_WORKING,
     "WaitingForStartResynchronize": _RESYNC_REQUIRED,
     "ResynchronizeSuspended": _RESYNC_PAUSED,
@@ -123,6 +123,18 @@ REPLICATION_REMOVED = Condition(
     "Somebody removed replication on the host.",
     "Disable protection and protect the machine again; a copy that is still there is used.",
 )
+
+
+def stopped_by_state(state: str, *, primary: bool) -> Condition | None:
+    """What keeps a side from replicating, if its state does.
+
+    Args:
+        state: Name of VMReplicationState.
+        primary: It is the side that sends.
+    """
+    if state == "Suspended":
+        return PAUSED if primary else PAUSED_ON_REPLICA
+    return _BY_STATE.get(state)
 
 
 def missed(count: int, cycles: int) -> Condition:

@@ -126,10 +126,9 @@ def _absent(side: SideHealth) -> tuple[Condition, ...]:
 
 
 def _state_conditions(side: SideHealth) -> Iterator[Condition]:
-    if (broken := conditions.BY_STATE.get(side.state)) is not None:
-        yield broken
-    elif side.state == "Suspended":
-        yield conditions.PAUSED if side.primary else conditions.PAUSED_ON_REPLICA
+    stopped = conditions.stopped_by_state(side.state, primary=side.primary)
+    if stopped is not None:
+        yield stopped
     elif side.primary and side.state == "PreparedForFailover":
         yield conditions.PREPARED
     elif side.state in FAILED_OVER:

@@ -53,6 +53,28 @@ def test_a_planned_failover_needs_both_sides_in_step_and_takes_up_an_earlier_one
             assert failure.recommended_action
 
 
+@pytest.mark.parametrize(
+    ("source", "target", "way_on"),
+    [
+        (("Primary", "WaitingForStartResynchronize"), REPLICATING, "osr protect resync"),
+        (("Primary", "ResynchronizeSuspended"), REPLICATING, "osr protect resume"),
+        (("Primary", "Error"), REPLICATING, "osr protect repair"),
+        (("Primary", "Suspended"), REPLICATING, "osr protect resume"),
+        (("Primary", "Replicating"), ("Replica", "Suspended"), "osr protect resume"),
+        (("Primary", "Resynchronizing"), REPLICATING, "Wait until it ends"),
+    ],
+    ids=["out-of-step", "comparison-paused", "error", "paused", "replica-paused", "comparing"],
+)
+@pytest.mark.spec("FO-2")
+def test_a_machine_that_does_not_replicate_is_told_what_makes_a_planned_failover_possible(
+    source: tuple[str, str], target: tuple[str, str], way_on: str
+) -> None:
+    failure = planned_failover_failure(source, target)
+    assert failure is not None
+    assert way_on in failure.recommended_action
+    assert "unplanned failover" in failure.recommended_action
+
+
 @pytest.mark.parametrize("side", SIDES)
 @pytest.mark.spec("FO-4", "FO-5")
 def test_commit_and_reversal_need_a_replica_that_is_failed_over(side: tuple[str, str]) -> None:
